@@ -4,7 +4,7 @@ import Testing
 
 /// `after` and `unique`.
 @Suite struct AfterTests {
-    /// What is asked for, how the first ends, and what becomes of the second.
+    /// The condition of `after`, the end of the first job, and the result of the second.
     static let ends: [(when: String, outcome: RunResult.Outcome, became: String)] = [
         ("success", .exited(0), "started b 1"), ("success", .exited(1), "ended b 0 failed dependency"),
         ("failure", .exited(0), "ended b 0 failed dependency"), ("failure", .exited(1), "started b 1"),
@@ -100,7 +100,7 @@ import Testing
         #expect(world.lines() == ["accepted a", "started a 1"])
         world.handle(.dropped(world.job("b", "after = \"\(old)\""), OnRecord(ends: [old: .failed])))
         #expect(world.lines() == ["accepted b", "ended b 0 failed dependency"])
-        // One that has ended since the last turn is not on record yet.
+        // The job has ended since the last turn, so it is not on record yet.
         let c = world.drop("c")
         world.lines()
         world.end("c")
@@ -110,7 +110,7 @@ import Testing
 
     // MARK: Retries
 
-    /// A retry of a job that has ended, and its id.
+    /// Submits a retry of an ended job, and returns its id.
     @discardableResult
     private func retry(_ world: World, _ name: String, of old: JobID, _ keys: String = "", _ onRecord: OnRecord = OnRecord()) -> JobID {
         var job = world.job(name, keys)
@@ -134,7 +134,7 @@ import Testing
         world.end("b", .exited(1))
         #expect(world.lines() == ["ended b 1 failed exit", "ended c 0 failed dependency"])
         #expect(world.turn.places.last?.status(host: "").waitsFor == [b.text])
-        // The retry fails too, and is retried: the newest counts.
+        // The retry fails as well and is retried. The newest retry counts.
         let b1 = retry(world, "b1", of: b)
         world.lines()
         let early = world.drop("early", "after = \"\(b)\"")
@@ -153,11 +153,11 @@ import Testing
         #expect(world.starts() == ["c1"])
     }
 
-    /// What is on record of a job that was retried twice, and what becomes of one that comes after it.
+    /// The recorded ends of a job that was retried twice, and the result of a job that comes after it.
     static let records: [(ends: [String: JobState], became: String)] = [
         (["b": .failed, "b1": .failed, "b2": .done], "started c 1"), (["b2": .done], "started c 1"),
         (["b": .done, "b2": .failed], "ended c 0 failed dependency"),
-        // The newest was withdrawn, or its record removed.
+        // The newest retry was withdrawn, or its record was removed.
         (["b": .failed, "b1": .done], "started c 1"), (["b": .done], "started c 1"), ([:], "ended c 0 failed rejected"),
     ]
 
@@ -281,7 +281,7 @@ import Testing
         let b = world.drop("b", "after = \"\(a)\"")
         let c = world.drop("c", "after = \"\(b)\"")
         world.lines()
-        // An edit closes the ring.
+        // An edit would close the ring.
         #expect(error("a", "after = \"\(c)\"", id: a) == "a.toml:2:9: after \"\(c)\": the job would wait for itself")
         world.end("x")
         #expect(world.starts() == [])
@@ -297,7 +297,7 @@ import Testing
         #expect(world.turn.places.first { $0.name == "b" }?.error == "b.toml:2:10: unique \"k\" is taken by \(a)")
         let again = World.restored(from: world.records, at: world.now)
         #expect(again.scheduler.holder(ofUnique: "k") == a)
-        // An edit of the same job is no other.
+        // A new version of the same job does not conflict with itself.
         world.handle(.dropped(world.job("c", "unique = \"other\"\npriority = 1", id: world["c"]!.id)))
         #expect(world.lines() == ["accepted c"])
         world.end("a")

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Scheduler
 
-/// Patterns: due times that are computed, or asked for, when the run before has ended.
+/// Patterns: their next due time is computed, or asked of a program, when the run before has ended.
 @Suite struct AskTests {
     // MARK: Wall-clock forms
 
@@ -10,7 +10,7 @@ import Testing
         let world = World(at: "01:00")
         world.task("t", "overlap = \"queue\"\n[[schedule]]\npattern = \"**.02.00.00\"")
         #expect(world.until("02:00").suffix(2) == ["02:00:00 accepted t due 02:00:00", "02:00:00 started t 1"])
-        // It runs for two days and a half: two due times pass and are neither queued nor missed.
+        // The run takes two and a half days. Two due times pass, and are neither queued nor missed.
         #expect(world.until("2026-11-23T14:00:00.000Z") == [])
         #expect(world.scheduler.nextWake() == nil)
         world.end("t")
@@ -33,7 +33,7 @@ import Testing
         #expect(world.scheduler.nextWake() == at("2026-11-28T02:00:00.000Z"))
     }
 
-    /// Keys, and what is said when the daemon comes back on the 25th at 06:30 after having gone on the 21st at 01:00.
+    /// Keys, and the records when the daemon starts on the 25th at 06:30 after it ended on the 21st at 01:00.
     static let downtimes: [(keys: String, said: [String])] = [
         ("", ["skipped t 02:00:00 to 2026-11-25T01:59:59.999 (4) merged", "accepted t due 2026-11-25T02:00:00", "started t 1"]),
         (
@@ -66,7 +66,7 @@ import Testing
         world.until("02:00")
         let job = world["t"]!
         let next = World.restored(from: world.records, at: at("2026-11-24T12:00:00.000Z"))
-        // On the 23rd at noon: the due times before that passed while it ran; that of the 24th was missed.
+        // The run ended on the 23rd at noon. Due times before that passed while it ran; the one of the 24th was missed.
         let end = RunResult(outcome: .exited(0), startedAt: job.startedAt, endedAt: at("2026-11-23T12:00:00.000Z"))
         next.handle(.ended(job.id, attempt: 1, end))
         next.task("t", "[[schedule]]\npattern = \"**.02.00.00\"")
@@ -101,13 +101,13 @@ import Testing
         let question = world.questions[0]
         #expect(question.task == "t" && question.schedule == "s" && question.program.key == "k" && question.program.arguments == "a b")
         #expect(question.last == nil && question.after == at("02:00") && question.zone === Zone.utc)
-        // Nothing is waited for, nor asked twice.
+        // The scheduler sets no timer and does not ask twice.
         #expect(world.scheduler.nextWake() == nil && world.until("02:01") == [] && world.turn.questions.isEmpty)
         world.answer("02:10")
         #expect(world.lines() == ["answered t 02:10:00"])
         #expect(world.scheduler.nextDue()?.instant == at("02:10"))
         #expect(world.until("02:20") == ["02:10:00 accepted t due 02:10:00", "02:10:00 started t 1"])
-        // It is asked again when the run has ended.
+        // The program is asked again when the run has ended.
         #expect(world.questions.isEmpty)
         world.end("t")
         #expect(world.lines() == ["ended t 1 done"])
@@ -146,7 +146,7 @@ import Testing
         world.answer("2026-11-29T00:00:00.000Z")
         world.lines()
         #expect(world.scheduler.unanswered.isEmpty)
-        // The next failure is the first again.
+        // After a success the next failure counts as the first one again.
         world.handle(.programChanged(nil))
         world.lines()
         world.answer(.failed("x"))
@@ -162,7 +162,7 @@ import Testing
         world.lines()
         #expect(world.questions.map(\.after) == [at("02:00:30")])
         #expect(world.until("02:03").filter { $0.contains("accepted") }.count == 3)
-        // Asked and not answered yet, it is not asked again when the old wait is over.
+        // The program was asked and has not answered. The end of the old wait does not ask it again.
         #expect(world.questions.count == 1)
     }
 
@@ -203,7 +203,7 @@ import Testing
         #expect(world.lines() == [])
         world.answer("02:10")
         #expect(world.lines() == ["answered t 02:10:00"])
-        // Asked again just before it is due, and due before it is answered: the answer is that same due time.
+        // The program is asked again just before the time is due. The time becomes due before the answer, which repeats it.
         world.handle(.programChanged("k"))
         world.until("02:10")
         #expect(world["t"] != nil)
@@ -240,7 +240,7 @@ import Testing
         world.task("t", Self.keys)
         world.lines()
         #expect(world.questions.count == 1)
-        // Its file gone, the answer comes too late.
+        // The answer arrives after the task's file was removed.
         world.handle(.taskRemoved("t"))
         world.answer("02:10")
         #expect(world.lines() == ["undefined tasks/t", "unscheduled t"])
@@ -292,7 +292,7 @@ import Testing
 
     // MARK: Restarts
 
-    /// Keys, and what is said when the daemon comes back at 06:30, after 03:00 had been answered.
+    /// Keys, and the records when the daemon starts at 06:30 after an answer of 03:00.
     static let restarts: [(keys: String, said: [String])] = [
         ("", ["accepted t due 03:00:00", "started t 1"]), ("catch_up = \"all\"", ["accepted t due 03:00:00", "started t 1"]),
         ("catch_up = \"none\"", ["skipped t 03:00:00 to 03:00:00 (1) missed"]),
@@ -377,7 +377,7 @@ import Testing
         #expect(world.questions[0].after == at("02:10"))
         world.answer(.failed("x"))
         world.lines()
-        // A failure whose wait was to end in what is now a far future is asked again at once.
+        // After the clock is set back the end of the wait would be far in the future, so the program is asked at once.
         world.now = at("2026-11-20T00:00:00.000Z")
         world.lines()
         #expect(world.questions.count == 1)

@@ -3,9 +3,9 @@ import Testing
 
 @testable import Scheduler
 
-/// What is thrown at a scheduler that only its decisions can answer.
+/// Attacks that the scheduler alone must withstand.
 @Suite struct AttackTests {
-    @Test("Attack 52: what has ended is forgotten: a hundred thousand jobs later as much is known as at first")
+    @Test("Attack 52: ended jobs are forgotten: after a hundred thousand jobs the scheduler keeps as much as at first")
     func manyJobs() {
         let scheduler = Scheduler(limits: SchedulerLimits(slots: 8), zones: zones)
         let maker = World()
@@ -27,7 +27,7 @@ import Testing
         #expect(runs(100_000) == first)
     }
 
-    /// The clock of a machine that is told of a leap second shows 23:59:59 twice.
+    /// On a leap second the clock of some machines shows 23:59:59 twice.
     @Test("Attack 60: a second that occurs twice has its due time once")
     func repeatedSecond() {
         let world = World(at: "23:59:50")

@@ -2,9 +2,9 @@ import Testing
 
 @testable import Scheduler
 
-/// What was missed while the daemon was down, by each schedule's rule.
+/// Due times that were missed while the daemon was down are handled by each schedule's rule.
 @Suite struct CatchUpTests {
-    /// A schedule, the keys of catching up, and what is said when the daemon comes back at 06:30 after having gone at 02:00.
+    /// A schedule, its keys of catching up, and the records when the daemon starts at 06:30 after it ended at 02:00.
     static let rules: [(String, String, [String])] = [
         ("cron = \"0 * * * *\"", "", ["skipped t 03:00:00 to 05:59:59.999 (3) merged", "accepted t due 06:00:00", "started t 1"]),
         (
@@ -106,7 +106,7 @@ import Testing
                 == ["02:30:00 accepted u due 02:30:00", "03:00:00 accepted t due 03:00:00"])
     }
 
-    /// Keys, and how many years of seconds were missed. A test that took a step for each would not end.
+    /// Schedules with twenty years of missed due times. A test that took a step for each would not end.
     static let years: [(String, String, [String])] = [
         ("cron = \"* * * * * *\"", "", ["(many) merged", "accepted t due 2046-11-21T02:00:00", "started t 1"]),
         ("cron = \"* * * * * *\"", "catch_up = \"none\"", ["(many) missed"]),
@@ -119,7 +119,7 @@ import Testing
         ("every = 0.001", "catch_up = \"none\"", ["(many) missed"]),
     ]
 
-    @Test("Attack 54: twenty years of missed seconds are dealt with at once", arguments: years)
+    @Test("Attack 54: twenty years of missed seconds are handled at once", arguments: years)
     func twentyYearsOfMissedSecondsAreDealtWithAtOnce(schedule: String, rule: String, said: [String]) {
         let world = World()
         world.task("t", "[[schedule]]\n\(schedule)\n\(rule)")

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Scheduler
 
-/// A clock that somebody sets.
+/// Somebody sets the clock.
 @Suite struct ClockJumpTests {
     @Test func anHourForwardIsCaughtUpAsADowntimeIs() {
         let world = World()
@@ -28,7 +28,7 @@ import Testing
         #expect(world.lines() == ["ended n 1 done", "skipped n 02:20:00 to 02:20:00 (1) missed"])
     }
 
-    /// A suspend, or a clock set forward, is a downtime that ends without a restart.
+    /// A suspended machine, or a clock set forward, causes a downtime without a restart.
     @Test("Attack 54: a step forward is caught up by the schedule's rule", arguments: CatchUpTests.rules)
     func aStepForwardIsCaughtUpByTheSchedulesRule(_ row: (String, String, [String])) {
         let world = World()
@@ -37,8 +37,8 @@ import Testing
         world.now = at("06:30")
         #expect(world.lines() == row.2)
         #expect(world.lines() == [])
-        // And set back to where it was, nothing that has been comes again. What counts from the end of its run does so by the
-        // clock that now is.
+        // After the clock is set back, no due time occurs a second time. Only an interval from the end of a run counts by the new
+        // clock.
         world.now = at("02:05")
         let again = world.until("06:30", endingRuns: true).filter { $0.contains("accepted") || $0.contains("skipped") }
         let dues = world.records.compactMap { if case .accepted(let job) = $0.record { job.due } else { nil } }

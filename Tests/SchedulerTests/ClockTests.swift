@@ -2,7 +2,7 @@ import Testing
 
 @testable import Scheduler
 
-/// The clock is set: forward, back, and by an age.
+/// The clock is set forward, back, or to another age.
 @Suite struct ClockTests {
     private func world() -> World {
         let world = World(at: "02:03")
@@ -55,12 +55,12 @@ import Testing
         #expect(
             lines.filter { $0.contains("accepted") } == ["02:15:00 accepted t due 02:15:00", "02:20:00 accepted t due 02:20:00"],
             "\(lines)")
-        // And it is written down.
+        // The journal has this state, too.
         let again = world.restarted(at: "02:22")
         #expect(again.scheduler.tasks["t"]?.schedule("s")?.accounted == at("02:20"))
     }
 
-    /// Also when no record tells of it any more, and when the journal was written anew meanwhile.
+    /// This holds also when the scheduler has forgotten the records, and after the journal was rewritten.
     @Test(arguments: [false, true]) func whatRanBeforeTheClockWasWrongDoesNotRunAgainByAClockThatIsBehindThat(isRestarted: Bool) {
         var world = world()
         world.until("02:16", endingRuns: true)
@@ -81,7 +81,7 @@ import Testing
         #expect(world.until("02:21", endingRuns: true).filter { $0.contains("accepted") } == ["02:20:00 accepted t due 02:20:00"])
     }
 
-    /// Also when the clock is set right before it is known how the try ended, and when the job had asked for its start.
+    /// This holds also when the clock is set right before the end of the try is known, and when the job had a start time.
     @Test func noTryIsPutOffByTheClockThatTheOneBeforeEndedBy() {
         for (keys, outcome) in [("", RunResult.Outcome.neverBegan), ("", .exited(1)), ("start = 2026-11-21T02:04:00Z\n", .exited(1))] {
             let world = World(at: "02:03")
@@ -116,7 +116,7 @@ import Testing
         #expect(world.until("02:11", endingRuns: true).filter { $0.contains("accepted") } == ["02:10:00 accepted t due 02:10:00"])
     }
 
-    @Test("Attack 59: a clock that is wrong itself brings nothing back") func aClockThatIsWrongItselfBringsNothingBack() {
+    @Test("Attack 59: a wrong clock makes no due time occur again") func aClockThatIsWrongItselfBringsNothingBack() {
         let world = world()
         world.now = at("1970-01-01T00:03:00.000Z")
         world.handle(.clockSet)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Scheduler
 
-/// Tasks and schedules that come, change and go.
+/// Tasks and schedules are added, changed and removed.
 @Suite struct DefinitionTests {
     @Test func theSameFileAgainChangesNothing() {
         let world = World()
@@ -41,7 +41,7 @@ import Testing
 
     @Test func aScheduleInAFileOfItsOwnStandsApartFromTheTask() {
         let world = World()
-        // It may be read before its task.
+        // The schedule may be read before its task.
         world.schedule("s", of: "t", "cron = \"0 * * * *\"")
         #expect(world.scheduler.nextWake() == nil)
         world.task("t", "[[schedule]]\ncron = \"30 * * * *\"")
@@ -74,7 +74,7 @@ import Testing
         world.lines()
         world.handle(.dropped(world.job("a", id: id)))
         #expect(world.lines(mayStart: false) == ["accepted a"])
-        // After a restart it waits, as it did before.
+        // After a restart the job waits as before.
         let next = World.restored(from: world.records, at: world.now)
         #expect(next.scheduler.jobs[id]?.state == .new)
         #expect(next.lines() == ["started a 1"])

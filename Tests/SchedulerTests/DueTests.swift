@@ -2,7 +2,7 @@ import Testing
 
 @testable import Scheduler
 
-/// Due times, and what becomes of each.
+/// Due times and their results.
 @Suite struct DueTests {
     @Test func aDueTimeBecomesAJobWhenItComes() {
         let world = World(at: "02:03")
@@ -44,7 +44,7 @@ import Testing
         let world = World()
         world.task("t", "[[schedule]]\nevery = \"5m\"")
         #expect(world.until("02:05").last == "02:05:00 started t 1")
-        // Nothing is due while it runs.
+        // No due time occurs while the run goes on.
         #expect(world.until("02:30") == [])
         world.end("t")
         #expect(world.until("02:40") == ["02:30:00 ended t 1 done", "02:35:00 accepted t due 02:35:00", "02:35:00 started t 1"])
@@ -93,7 +93,7 @@ import Testing
         #expect(world.lines() == ["defined tasks/t", "scheduled t from 00:30:00", "accepted t due 01:00:00", "started t 1"])
         world.end("t")
         world.lines()
-        // Read again, after a restart or for an edit, it is neither refused nor run again.
+        // When the file is read again, after a restart or an edit, the passed instant is neither refused nor run again.
         let next = world.restarted(at: "04:00")
         #expect(next.lines() == ["daemon started"])
         next.task("t", "timeout = 5\n[[schedule]]\nat = \"2026-11-21T01:00:00Z\"", since: at("04:00"))
@@ -122,7 +122,7 @@ import Testing
         world.lines()
         #expect(world.scheduler.nextWake() == nil)
         world.now = at("06:30")
-        // What fell due meanwhile is not caught up.
+        // Due times that passed meanwhile are not caught up.
         world.task("t", "[[schedule]]\nid = \"s\"\ncron = \"0 * * * *\"")
         #expect(world.lines() == ["defined tasks/t", "scheduled t from 06:30:00"])
         #expect(world.scheduler.nextWake() == at("07:00"))
@@ -145,7 +145,7 @@ import Testing
         let world = World()
         world.task("t", "[[schedule]]\nid = \"s\"\ncron = \"0 3 * * *\"")
         world.until("10:30", endingRuns: true)
-        // 09:00 is past when it is asked for; it was never missed.
+        // 09:00 had passed when the schedule was edited, so it was never missed.
         world.task("t", "[[schedule]]\nid = \"s\"\ncron = \"0 9 * * *\"")
         #expect(world.lines().filter { $0.contains("accepted") } == [])
         #expect(world.scheduler.nextWake() == at("2026-11-22T09:00:00.000Z"))
@@ -183,7 +183,7 @@ import Testing
         ]
         edit(world)
         #expect(world.lines() == refusals)
-        // The same when the edit is found by the next daemon.
+        // The next daemon refuses the edit in the same way.
         let next = World.restored(from: world.records, at: at("03:00"))
         edit(next)
         next.handle(.started(boot: "b1", version: "1"))
@@ -219,7 +219,7 @@ import Testing
 
     // MARK: @reboot
 
-    @Test("Attack 80: @reboot is once a start of the machine") func rebootIsOnceAStartOfTheMachine() {
+    @Test("Attack 80: @reboot runs once for each boot of the machine") func rebootIsOnceAStartOfTheMachine() {
         let world = World()
         world.task("t", "[[schedule]]\ncron = \"@reboot\"")
         world.handle(.started(boot: "b1", version: "1"))

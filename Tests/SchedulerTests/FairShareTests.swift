@@ -2,7 +2,7 @@
 import Testing
 
 @Suite struct FairShareTests {
-    /// Users who want so many slots, and start as many as they may; carries out what is decided until nothing changes.
+    /// Users who want a number of slots and start as many jobs as they may. `settle` carries out decisions until nothing changes.
     struct World {
         var share: FairShare
         var wants: [String: Int] = [:]
@@ -19,7 +19,7 @@ import Testing
 
         mutating func want(_ user: String, _ count: Int) { wants[user] = count }
 
-        /// So many of a user's jobs end.
+        /// Ends this number of a user's jobs.
         mutating func end(_ user: String, _ count: Int) {
             running[user, default: 0] -= count
             wants[user, default: 0] -= count
@@ -50,7 +50,7 @@ import Testing
         #expect(world.grants == 1)
     }
 
-    @Test("One user's jobs leave what userSlots leaves, root's own may have all", arguments: [
+    @Test("One user's jobs leave the slots that userSlots reserves; root's own jobs may take all", arguments: [
         (slots: 8, most: 7, user: "alice", has: 7), (8, 7, "", 8), (8, 3, "alice", 3), (1, 1, "alice", 1), (4, 9, "alice", 4),
         (4, 0, "alice", 1),
     ])
@@ -78,7 +78,7 @@ import Testing
         #expect(world.running["alice"] == 5)
     }
 
-    /// What runs without anybody who tells of it counts until it is known to have ended.
+    /// Running jobs whose user's daemon is gone count until they are known to have ended.
     @Test func whatRunsOnCounts() {
         var world = World(slots: 8, "alice", "bob")
         world.want("alice", 6)
@@ -93,7 +93,7 @@ import Testing
         world.share.recount("alice", running: 4)
         world.settle()
         #expect(world.running["bob"] == 4)
-        // Another daemon serves her now, which has been sent nothing.
+        // A new daemon serves alice. It has not received any limit.
         world.share.add("alice")
         (world.limits["alice"], world.numbers["alice"], world.running["alice"]) = (0, 0, 4)
         world.settle()
@@ -161,7 +161,7 @@ import Testing
         #expect(world.grants == grants)
     }
 
-    /// A limit that was lowered counts as it was until its user has answered: meanwhile it may have started by it.
+    /// A lowered limit counts at its old value until its user has answered, because the user may have started jobs by it.
     @Test func slotsAreNotGivenTwice() {
         var share = FairShare(slots: 4)
         share.add("alice")
@@ -170,7 +170,7 @@ import Testing
         let first = share.settle()
         #expect(first == [FairShare.Grant(user: "alice", slots: 4, number: 1)])
         share.report("bob", running: 0, isShort: true, number: 0)
-        // Alice has not said yet that she took up her four.
+        // alice has not reported yet that she started jobs for her four slots.
         let lowered = share.settle()
         #expect(
             lowered == [FairShare.Grant(user: "alice", slots: 0, number: 2)]
@@ -184,7 +184,7 @@ import Testing
         #expect(share.settle().contains { $0.user == "bob" && $0.slots >= 1 })
     }
 
-    /// Whatever users say and in whatever order, no more run than there are slots.
+    /// Users report anything in any order. The running jobs never exceed the slots.
     @Test(arguments: 0..<50) func neverMoreThanThereAre(seed: UInt64) {
         var random = SplitMix(state: seed)
         let users = (0..<5).map { "user\($0)" }
@@ -195,7 +195,7 @@ import Testing
         var limits: [String: Int] = [:]
         var numbers: [String: Int] = [:]
         var wants: [String: Int] = [:]
-        /// Sent and not yet read.
+        /// Limits that were sent and not read yet.
         var letters: [FairShare.Grant] = []
         for _ in 0..<2000 {
             let user = users[random.next(0...4)]
@@ -219,7 +219,7 @@ import Testing
             }
             #expect(running.values.reduce(0, +) <= slots)
         }
-        // From here on everybody wants all there is, and jobs end one by one: nobody gets less than half of what another gets.
+        // From here on every user wants all slots, and jobs end one by one. No user gets less than half of what another gets.
         var starts: [String: Int] = [:]
         for round in 0..<1000 {
             for letter in letters { (limits[letter.user], numbers[letter.user]) = (letter.slots, letter.number) }
@@ -239,7 +239,7 @@ import Testing
         #expect(counts.min()! > 20 && 2 * counts.min()! >= counts.max()! - 2, "\(slots) slots: \(counts)")
     }
 
-    /// Steele, Lea and Flood: small, and the same everywhere.
+    /// SplitMix by Steele, Lea and Flood: a small generator with the same numbers on all machines.
     struct SplitMix {
         var state: UInt64
         mutating func next(_ range: ClosedRange<Int>) -> Int {

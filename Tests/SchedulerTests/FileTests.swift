@@ -7,7 +7,7 @@ import Testing
     static let each = "[[schedule]]\nid = \"s\"\non_path = \"/in/*\""
     static let all = each + "\npaths = \"all\""
 
-    /// A world with a task whose schedule has been looked at once.
+    /// A world with a task whose first listing of files is done.
     func world(_ keys: String, slots: Int = 8, seen: [UInt64] = []) -> World {
         let world = World(slots: slots)
         world.task("t", keys)
@@ -48,12 +48,12 @@ import Testing
         #expect(world.lines() == [])
         world.handle(.firstFiles(task: "t", schedule: "s", Array(0..<1201)))
         #expect(world.lines() == ["seen t 500 and more", "seen t 500 and more", "seen t 201"] && seen(world).count == 1201)
-        // Only once: what comes afterwards has come.
+        // The first listing counts once. Later files start jobs.
         world.handle(.firstFiles(task: "t", schedule: "s", [5000]))
         #expect(world.lines() == [])
     }
 
-    @Test("U5: With paths = \"each\" every file waits its turn, in the order in which they came")
+    @Test("U5: With paths = \"each\" every file gets its own run, in the order of arrival")
     func queued() {
         let world = world(Self.each)
         world.now = at("02:10")
@@ -68,7 +68,7 @@ import Testing
         #expect(order == ["/in/a", "/in/b", "/in/c"])
     }
 
-    @Test("Files of one millisecond are jobs of their own, whatever they say of their time")
+    @Test("Files of the same millisecond are separate jobs, whatever times they have")
     func sameInstant() {
         let world = world(Self.each)
         world.now = at("02:10")
@@ -77,7 +77,7 @@ import Testing
         #expect(world.scheduler.jobs.count == 100 && world.scheduler.jobs.values.allSatisfy { $0.due <= world.now })
     }
 
-    @Test("U5: An overlap that the task asks for is kept to", arguments: [
+    @Test("U5: The overlap of the task also applies to files", arguments: [
         (
             "skip",
             [
@@ -101,7 +101,7 @@ import Testing
         #expect(seen(world) == [1, 2, 3])
     }
 
-    @Test("U5: With paths = \"all\" one job is for all that came since the last")
+    @Test("U5: With paths = \"all\" one job gets all files that arrived since the job before")
     func all() throws {
         let world = world(Self.all)
         world.now = at("02:10")
@@ -109,7 +109,7 @@ import Testing
         #expect(world.lines() == ["accepted t due 02:01:00", "started t 1"])
         world.handle(report(file("b", 2, "02:02"), file("gone", 9, "02:02")))
         world.handle(report(file("c\n\"d", 3, "02:03"), gone: [9]))
-        // Nothing of them is dealt with while it runs.
+        // Files that arrive during the run are only collected.
         #expect(world.lines() == [] && seen(world) == [1])
         world.end("t")
         #expect(world.lines() == ["ended t 1 done", "accepted t due 02:03:00", "started t 1"] && seen(world) == [1, 2, 3])
@@ -120,7 +120,7 @@ import Testing
         #expect(world.lines() == ["ended t 1 done"])
     }
 
-    @Test("A payload of the schedule takes the place of the list; more files than a variable takes are for the next job")
+    @Test("A payload of the schedule replaces the list; files that do not fit into a variable are left for the next job")
     func allLimits() throws {
         let world = world(Self.all + "\npayload = 7")
         world.now = at("02:10")
@@ -147,13 +147,13 @@ import Testing
         #expect(world.lines() == ["gone t 1"] && seen(world) == [])
         world.handle(report(file("a", 1, "02:05")))
         #expect(world.lines() == ["accepted t due 02:05:00", "started t 1"])
-        // Moved away with its directory and back: the file says what it said before.
+        // The file was moved away with its directory and back, so it has the same time as before.
         world.handle(report(gone: [1]))
         world.handle(report(file("a", 1, "02:05")))
         #expect(world.lines() == ["gone t 1", "accepted t due 02:10:00"])
     }
 
-    @Test("U5: After a restart what was dealt with is not dealt with again, from the records and from a snapshot")
+    @Test("U5: After a restart, files that were handled are not handled again, from the records and from a snapshot")
     func restart() {
         for isSnapshot in [false, true] {
             let world = world(Self.all, seen: [1, 2])
@@ -169,7 +169,7 @@ import Testing
             after.lines()
             #expect(seen(after) == [1, 3] && after["t"]?.paths == ["/in/c"], "\(isSnapshot)")
             #expect(after.scheduler.tasks["t"]?.schedule("s")?.wantsFirstFiles == false)
-            // Collected before, and found again.
+            // The file was collected before the restart, and is found again.
             after.handle(report(file("d", 4, "02:04"), file("c", 3, "02:03"), isMissed: true))
             after.end("t")
             #expect(after.lines().first { $0.hasPrefix("accepted") } == "accepted t due 02:04:00")
@@ -177,7 +177,7 @@ import Testing
         }
     }
 
-    @Test("A daemon that ended amid its first look looks again")
+    @Test("A daemon that ended during its first listing lists the files again")
     func tornFirstLook() {
         let world = World()
         world.task("t", Self.each)
@@ -187,7 +187,7 @@ import Testing
         #expect(after.scheduler.tasks["t"]?.schedule("s")?.wantsFirstFiles == true)
     }
 
-    @Test("U5: Files that came while the daemon was down count, unless catch_up is none", arguments: [
+    @Test("U5: Files that arrived while the daemon was down count, unless catch_up is none", arguments: [
         ("last", "accepted t due 02:05:00"), ("all", "accepted t due 02:05:00"),
         ("none", "skipped t 02:05:00 to 02:05:00 (1) missed /in/a"),
     ])
@@ -214,7 +214,7 @@ import Testing
         #expect(world.lines().dropFirst() == ["accepted t due 02:05:00", "seen t 1", "started t 1"] && seen(world) == [1, 2, 3, 4])
     }
 
-    @Test("Another pattern, and a schedule that was disabled, begin anew; another edit does not")
+    @Test("A changed pattern, and a schedule that was disabled, begin with a new first listing; other edits do not")
     func edits() {
         let world = world(Self.each, seen: [1])
         world.task("t", "timeout = 5\n\(Self.each)\npaths = \"all\"")

@@ -4,7 +4,7 @@ import Testing
 
 /// `on_success`, `on_failure`, `on_end`, `mail`, `pause_on_failure`, `expect`.
 @Suite struct FollowTests {
-    /// Which keys are followed when the job ends so.
+    /// The follow-ups that each end of the job starts.
     static let ends: [(outcome: RunResult.Outcome, hasOutput: Bool, follow: [String])] = [
         (.exited(0), false, ["a.on_end", "a.on_success"]), (.exited(3), false, ["a.mail", "a.on_end", "a.on_failure"]),
         (.exited(0), true, ["a.mail", "a.on_end", "a.on_success"]), (.lost("x"), false, ["a.mail", "a.on_end", "a.on_failure"]),
@@ -101,7 +101,7 @@ import Testing
         #expect(world.scheduler.jobs.isEmpty)
     }
 
-    /// The journal may be cut after any record; what follows is there once all the same.
+    /// Cuts the journal after each record. Each follow-up still exists exactly once.
     @Test func aFollowUpIsTakenUpOnceWhereverTheJournalIsCut() {
         let world = World()
         world.drop("a", "on_success = [\"s\"]\non_end = [\"e\"]")

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Scheduler
 
-/// A job's way from its file to its end.
+/// The life of a job, from its file to its end.
 @Suite struct LifeTests {
     @Test func aJobThatSucceedsIsDone() {
         let world = World()
@@ -37,7 +37,7 @@ import Testing
         #expect((job.error == nil) == (job.state == .done))
     }
 
-    /// Keys, the outcomes of the tries, and what follows each.
+    /// Keys, the outcomes of the tries, and the record that follows each.
     static let retries: [(String, [RunResult.Outcome], [String])] = [
         ("tries = 2", [.exited(1), .exited(1)], ["new exit until 02:00:10", "failed exit"]),
         (
@@ -49,11 +49,11 @@ import Testing
             ["new timeout until 02:00:10", "failed signal"]),
         ("tries = 3\nretry_on = []", [.exited(1)], ["failed exit"]),
         ("tries = 3", [.notSpawned("x"), .exited(0)], ["new spawn until 02:00:10", "done"]),
-        // A run whose end nobody knows is not run again unless asked for.
+        // A run whose end nobody knows is repeated only if the job asks for it.
         ("tries = 3", [.lost("x")], ["failed lost"]),
         ("tries = 2\nretry_on = \"lost\"", [.lost("x"), .lost("x")], ["new lost until 02:00:10", "failed lost"]),
         ("on_crash = \"retry\"", [.lost("x"), .lost("x"), .exited(0)], ["new lost until 02:00:10", "new lost until 02:00:20", "done"]),
-        // A lost try does not count then: two tries are left.
+        // With on_crash = "retry" a lost try does not count, so two tries are left.
         (
             "on_crash = \"retry\"\ntries = 2", [.lost("x"), .exited(1), .exited(1)],
             ["new lost until 02:00:10", "new exit until 02:00:20", "failed exit"]),
@@ -76,7 +76,7 @@ import Testing
         #expect(world.lines() == [])
     }
 
-    /// The same through a restart after each step: what counted before counts still.
+    /// The same tests with a restart after each step: every counted try still counts.
     @Test(arguments: retries, [false, true])
     func aRestartForgetsNoTry(_ row: (String, [RunResult.Outcome], [String]), fromSnapshot: Bool) {
         let (keys, outcomes, follow) = row
@@ -163,7 +163,7 @@ import Testing
         #expect(world.lines() == ["ended a 1 failed canceled"])
     }
 
-    /// How the first try ended, and what stays of it when the job comes to its end before another.
+    /// The end of the first try, and the parts of it that stay when the job ends before another try.
     static let lastTries: [(outcome: RunResult.Outcome, exitCode: Int?, signal: Int32?, error: String)] = [
         (.exited(3), 3, nil, "after try 1 of 5 (exited with 3)"),
         (.signaled(9, coreDumped: false), nil, 9, "after try 1 of 5 (ended by SIGKILL)"),
@@ -188,7 +188,7 @@ import Testing
                 .ended(id, attempt: 1, RunResult(outcome: row.outcome, startedAt: started, endedAt: world.now, pid: 7, usage: usage)))
             world.lines()
             world.now = at("02:05")
-            // The second try is decided on, and never begins.
+            // The second try is decided, but never begins.
             if end == .canceledBeforeItBegan { #expect(world.starts() == ["a"]) }
             if isRotated { world.rotate() }
             world = World.restored(from: world.records, at: world.now)
@@ -253,7 +253,7 @@ import Testing
         #expect(world.starts() == [])
         let running = world.drop("c")
         world.lines()
-        // What runs does not wait as a file any more.
+        // A running job has no waiting file any more.
         world.handle(.withdrawn(running))
         #expect(world.lines() == [])
     }
@@ -264,7 +264,7 @@ import Testing
         world.lines()
         world.handle(.dropped(world.job("a", "start = \"in 5m\"", id: id)))
         #expect(world.until("03:30") == ["02:00:00 accepted a", "02:05:00 started a 1"])
-        // One that comes when it runs changes nothing.
+        // A file of that id that arrives while the job runs changes nothing.
         world.handle(.dropped(world.job("a", "", id: id)))
         #expect(world.lines() == [])
     }
@@ -282,7 +282,7 @@ import Testing
 }
 
 extension String {
-    /// A row's own backoff takes the place of the table's.
+    /// If a row has its own backoff, that replaces the backoff of the table.
     fileprivate func replacingDuplicateBackoff() -> String {
         let lines = split(separator: "\n")
         return lines.dropFirst().contains { $0.hasPrefix("backoff") }

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Scheduler
 
-/// `locks`: one job at a time, all or none, and nobody else is kept back.
+/// `locks`: one job at a time holds a lock, a job takes all its locks or none, and other jobs are not kept back.
 @Suite struct LockTests {
     @Test func atMostOneHoldsALockAndOthersGoOn() {
         let world = World(slots: 4)
@@ -24,7 +24,7 @@ import Testing
         world.lines()
         world.drop("xy", "locks = [\"x\", \"y\"]")
         world.drop("y", "locks = [\"y\"]")
-        // xy has come first and holds nothing while it waits.
+        // xy is older, but holds no lock while it waits.
         #expect(world.starts() == ["y"])
         world.end("x")
         #expect(world.starts() == [])
@@ -46,7 +46,7 @@ import Testing
         #expect(world.starts() == [])
         world.handle(.cancel(first))
         world.end("holder")
-        // The second is next, and waits for the other lock now.
+        // The second job is next, but waits for the other lock now.
         #expect(world.starts() == ["third"])
         world.end("third")
         #expect(world.starts() == [])
@@ -71,7 +71,7 @@ import Testing
 
     @Test func aLockIsHeldOverASnapshotThatTellsOfOneThatHadItBefore() {
         let world = World()
-        // The one that runs was there before the one that waits for its next try.
+        // The running job is older than the job that waits for its next try.
         world.drop("b", "locks = [\"l\"]\nstart = \"2026-11-21T02:00:10Z\"")
         world.drop("a", "locks = [\"l\"]\ntries = 2\nbackoff = \"1m\"")
         #expect(world.starts() == ["a"])
@@ -96,7 +96,7 @@ import Testing
         #expect(world.starts() == ["t3"])
     }
 
-    /// Ten thousand that want one lock are no more work than ten thousand that want a slot.
+    /// Ten thousand jobs that want one lock take no more work than ten thousand jobs that want a slot.
     @Test func manyWaitForOneLock() {
         let world = World(slots: 3)
         for number in 0..<10_000 { world.drop("j\(number)", "locks = [\"l\"]") }

@@ -6,7 +6,7 @@ import Testing
 @Suite struct NoticeTests {
     // MARK: Failures in a row
 
-    /// The ends of a task's runs, a minute each: `f` fails, `s` succeeds. `F` is a failure that is told, `R` a recovery.
+    /// The ends of a task's runs, one each minute: `f` fails, `s` succeeds. `F` is a failure that is reported, `R` a recovery.
     @Test(arguments: [
         ("", "fffsf", "FFFRF"),
         ("notify_after = 3", "fffff", "ffFFF"),
@@ -27,7 +27,7 @@ import Testing
             world.end("run\(index)", .exited(end == "s" ? 0 : 1))
             world.lines()
             let names = Set(world.turn.starts.map { String($0.name.split(separator: ".").last ?? "") })
-            // A success is always mailed, a failure when it is told.
+            // Every success is mailed. A failure is mailed when it is reported.
             #expect(names.contains("mail") == (end == "s" || names.contains("on_failure")), "\(names)")
             found += names.contains("on_failure") ? "F" : names.contains("on_recovery") ? "R" : String(end)
             for start in world.turn.starts {
@@ -140,7 +140,7 @@ import Testing
         world.lines()
         world.now = at("02:20")
         world.end("a", .exited(1))
-        // The second try begins at 02:40 and counts for itself.
+        // The time of the second try counts from its own beginning at 02:40.
         #expect(world.until("03:09:59").contains { $0.contains("slow") } == false)
         #expect(world.until("03:10").contains { $0.contains("announced slow a") })
     }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Scheduler
 
-/// What starts when: slots, queues, priority, start times, deadlines, pauses.
+/// The order in which jobs start: slots, queues, priority, start times, deadlines, pauses.
 @Suite struct OrderTests {
     @Test func noMoreRunThanThereAreSlots() {
         let world = World(slots: 2)
@@ -45,7 +45,7 @@ import Testing
         #expect(world.starts() == ["g2"])
     }
 
-    /// Keys of jobs in their order of arrival, and the order in which they start on one slot.
+    /// The keys of jobs in their order of arrival, and the order in which they start with one slot.
     static let orders: [([String], [String])] = [
         (["", "", ""], ["j0", "j1", "j2"]),
         (["priority = -1", "", "priority = 1"], ["j2", "j1", "j0"]),
@@ -97,7 +97,7 @@ import Testing
         world.lines()
         world.now = at("02:00:30")
         world.end("a", .exited(1))
-        // Between two tries it has been started; the deadline is about the first.
+        // Before its second try the job has started once. The deadline is for the first start only.
         #expect(world.until("02:10") == ["02:00:30 ended a 1 new exit until 02:05:30", "02:05:30 started a 2"])
     }
 
@@ -157,7 +157,7 @@ import Testing
         world.drop("a", "backoff = 0\ntries = 3")
         world.lines()
         world.end("a", .exited(1))
-        // Ended and begun again within one turn: one place to bring it to.
+        // The job ended and began again within one turn, so it has one place.
         #expect(world.lines() == ["ended a 1 new exit until 02:00:00", "started a 2"])
         #expect(world.turn.places.map(\.name) == ["a"] && world.turn.starts.map(\.name) == ["a"])
     }
@@ -172,7 +172,7 @@ import Testing
         #expect(world.turn.places.isEmpty)
     }
 
-    /// Its file was edited after a start that came to nothing, and what it then was has ended.
+    /// The job's file was edited after a start that failed, and the edited job has ended.
     @Test func ofAJobThatWasTakenUpAnewOnlyTheLastHasAPlace() {
         let scheduler = Scheduler(zones: zones)
         let world = World(scheduler, at: at("02:00"))

@@ -3,7 +3,7 @@ import Testing
 @testable import Scheduler
 
 @Suite struct OverlapTests {
-    /// What becomes of three due times when the first runs until after the third: said from then on.
+    /// The records of three due times, from the second on, when the first run takes until after the third.
     static let rules: [(String, [String])] = [
         (
             "wait",
@@ -104,7 +104,7 @@ import Testing
         #expect(world.starts().count == 1)
     }
 
-    /// The same after a restart at that moment, from the journal or from a snapshot.
+    /// The same test with a restart at that moment, from the journal or from a snapshot.
     @Test(arguments: [false, true])
     func aRunBetweenTwoTriesStillCountsAfterARestart(fromSnapshot: Bool) {
         let world = World()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Scheduler
 
-/// Something that happens to a scheduler, as a value, so that it can happen to two alike.
+/// An event of a scheduler as a value, so that two schedulers can handle the same event.
 enum Act {
     case drop(AcceptedJob, OnRecord = OnRecord())
     case end(JobID, attempt: Int, RunResult.Outcome)
@@ -49,43 +49,44 @@ enum Act {
     }
 }
 
-/// A run of random events from a seed, with the rules that must hold after each turn.
+/// Random events from a seed, and the rules that must hold after each turn.
 final class RandomRun {
     let seed: UInt64
     let scheduler: Scheduler
     var random: SeededGenerator
     var now = at("02:00")
-    /// The latest time the clock has shown.
+    /// The latest time that the clock has shown.
     private var latest = at("02:00")
     private(set) var records: [(at: Instant, record: Record)] = []
     private var retries = Retries()
     private(set) var limits = SchedulerLimits(slots: 3, queueSlots: ["q": 1, "r": 2])
     private var names = 0
     var stepsBack = true
-    /// Whether some schedules ask a program. What is not answered yet is asked again after a restart, so that is no time for it.
+    /// True if some schedules ask a program. A restart asks unanswered questions again, so the test of restarts sets this to
+    /// false.
     var asksPrograms = false
     private var questions: [Question] = []
     /// The definitions in force.
     private(set) var tasks: [String: TaskDefinition] = [:]
     private(set) var schedules: [String: (task: String, definition: ScheduleDefinition, source: Source)] = [:]
 
-    // What the records said so far.
+    // The state according to the records so far.
     private var live = Set<JobID>()
     private var ended = Set<JobID>()
     private var tries = Set<String>()
     private var announced = Set<String>()
-    /// The failures of each task in a row, and the last of which somebody was told.
+    /// The failures of each task in a row, and the time of the last one that was reported.
     private var streaks: [String: (failures: Int, toldAt: Instant?)] = [:]
     private var definitions: [JobID: (task: String?, definition: JobDefinition)] = [:]
-    /// The follow-ups that the records of this turn must contain, and those that they contain.
+    /// The notices that the records of this turn must contain, and those that they contain.
     private var expectedNotices: Set<String> = []
     private var notices: Set<String> = []
     private var dues: [String: Set<Instant>] = [:]
-    /// What accepted jobs wait for, and how what has ended ended.
+    /// The jobs for which accepted jobs wait, and the results of ended jobs.
     private var waits: [JobID: (on: [JobID], when: After.When)] = [:]
     private var ends: [JobID: JobState] = [:]
     private var skips: [String: [(from: Instant, through: Instant)]] = [:]
-    /// Since when the due times of a schedule must be accounted for, and by what rule they come.
+    /// For each schedule, the time from which its due times must be accounted for, and the rule by which they occur.
     private var grids: [String: (since: Instant, origin: Instant, rule: Recurrence)] = [:]
 
     init(seed: UInt64) {
@@ -103,7 +104,7 @@ final class RandomRun {
         Calendars([Calendars.Entry(name: "c", windows: windows)], zone: .utc, zones: zones) { _ in [] }
     }
 
-    // MARK: Choosing
+    // MARK: Choosing events
 
     private func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
     private func pick<Element>(_ choices: [Element]) -> Element { choices.randomElement(using: &random)! }
@@ -152,7 +153,7 @@ final class RandomRun {
             file: chance(80) ? FileStamp(name: name, inode: 1, size: 1, modifiedNanoseconds: 1) : nil)
     }
 
-    /// A job that has ended runs again, and may name others that have ended; what the tree knows of those is what it would be told.
+    /// A retry of an ended job. It may name other ended jobs; the event then includes their recorded ends.
     private func retry() -> Act {
         let old = ended.sorted().suffix(20)
         var job = newJob()
@@ -217,7 +218,7 @@ final class RandomRun {
         return .schedule(id: id, task: task, definition, source)
     }
 
-    /// Moves the clock and chooses what happens next.
+    /// Moves the clock and chooses the next event.
     func choose() -> Act {
         switch Int.random(in: 0..<100, using: &random) {
         case 0..<45:
@@ -266,9 +267,9 @@ final class RandomRun {
         }
     }
 
-    // MARK: Happening
+    // MARK: Handling events
 
-    /// Lets it happen, takes a turn, checks the rules, and returns what was decided.
+    /// Handles the event, takes a turn, checks the rules, and returns the decisions.
     @discardableResult
     func happen(_ act: Act) -> [String] {
         latest = max(latest, now)
@@ -298,7 +299,7 @@ final class RandomRun {
 
     private func fail(_ why: String) { Issue.record("\(why), at \(now), seed \(seed)") }
 
-    /// A record fits what was recorded before it.
+    /// Checks that a record fits the records before it.
     private func check(_ record: Record, at instant: Instant) {
         switch record {
         case .accepted(let job):
@@ -358,7 +359,7 @@ final class RandomRun {
             guard let rule = definition?.recurrence else { return fail("\(task) \(schedule) is not defined") }
             grids["\(task) \(schedule)"] = (accounted, origin, rule)
         case .unscheduled(let task, let schedule):
-            // Given again after the clock was set back, it is due again: nothing is known of it any more.
+            // A schedule that is defined again after the clock was set back is due again, so its due times are forgotten.
             let key = "\(task) \(schedule)"
             grids[key] = nil
             dues[key] = nil
@@ -377,7 +378,7 @@ final class RandomRun {
         }
     }
 
-    /// Counts an end among the failures of its task, and says which notices it must have.
+    /// Counts an end among the failures of its task, and adds the notices that must follow.
     private func expectNotices(of id: JobID, _ ending: Ending, at instant: Instant) {
         guard let (task, definition) = definitions[id], ending.reason != .canceled, ending.reason != .replaced else { return }
         let rules = definition.notices
@@ -402,7 +403,7 @@ final class RandomRun {
         streaks[task] = streak
     }
 
-    /// Each notice that a turn owed was given in it, and no other.
+    /// Checks that the turn gave each notice that it owed, and no other.
     private func checkNotices() {
         let keys = ["on_start", "on_slow", "on_failure", "on_recovery"]
         func commands(_ key: String, of id: String) -> Bool {
@@ -420,7 +421,7 @@ final class RandomRun {
         for task in streaks.keys where scheduler.tasks[task] == nil { streaks[task] = nil }
     }
 
-    /// What holds after every turn.
+    /// The rules that hold after every turn.
     private func check(_ turn: Turn) {
         let jobs = Array(scheduler.jobs.values)
         let running = jobs.filter { $0.state == .running }
@@ -448,7 +449,7 @@ final class RandomRun {
         checkDues()
     }
 
-    /// One run of a task at a time, unless they may overlap; a run between two tries has not ended.
+    /// Checks that one run of each task goes on at a time, unless runs may overlap. A run between two tries has not ended.
     private func checkTasks(_ jobs: [Job]) {
         for (task, runs) in Dictionary(grouping: jobs.filter { $0.task != nil }, by: { $0.task! }) {
             let begun = runs.filter { $0.attempt > 0 && $0.definition.overlap != .allow }
@@ -456,7 +457,7 @@ final class RandomRun {
         }
     }
 
-    /// No slot stays free while a job could have it, and none goes to a lesser job.
+    /// Checks that no slot stays free while a job could use it, and that no job starts before a better one.
     private func checkNothingIdles(_ jobs: [Job], _ turn: Turn) {
         guard scheduler.pauses[.all] == nil else { return }
         let held = Set(jobs.filter { $0.state == .running }.flatMap(\.definition.locks))
@@ -473,8 +474,8 @@ final class RandomRun {
         }
         if scheduler.runningCount < limits.slots, let job = could.first { fail("\(job.id) waits beside a free slot") }
         for job in could {
-            // One that has just come back from a try of this very turn was not there when the others were chosen.
-            // Neither was a follow-up of a start in this turn.
+            // A job whose try ended in this turn was not there when the others were chosen. Neither was a follow-up of a start in
+            // this turn.
             if job.parent != nil, job.createdAt == now { continue }
             for started in turn.starts where ReadyQueues.Entry(job) < ReadyQueues.Entry(started) && job.task == nil {
                 fail("\(started.id) starts before \(job.id)")
@@ -482,7 +483,7 @@ final class RandomRun {
         }
     }
 
-    /// Every due time up to what is accounted for became a job or a record that says why not.
+    /// Checks that every due time up to `accounted` became a job or a record with the reason.
     private func checkDues() {
         for (key, grid) in grids where !grid.rule.isFromEnd {
             let words = key.split(separator: " ").map(String.init)
@@ -502,13 +503,13 @@ final class RandomRun {
 
     // MARK: After a restart
 
-    /// Lets the clock show what it has shown before, if it was set back since.
+    /// If the clock was set back, sets it to the latest time that it has shown.
     func catchUpWithTheClock() {
         now = latest
         happen(.nothing)
     }
 
-    /// A scheduler that has replayed `records` and has read the definitions in force again.
+    /// A scheduler that has replayed `records` and read the definitions in force again.
     func restored(from records: [(at: Instant, record: Record)]) -> Scheduler {
         let other = Scheduler(limits: limits, zones: zones)
         other.settings.calendars = calendars
@@ -522,7 +523,7 @@ final class RandomRun {
         return other
     }
 
-    /// Lets everything come to its end.
+    /// Lets every job end.
     func drain() {
         for scope in scheduler.pauses.keys.sorted(by: { "\($0)" < "\($1)" }) { happen(.resume(scope)) }
         for name in ["t1", "t2", "t3", "t4"] { happen(.removeTask(name)) }
@@ -543,7 +544,8 @@ final class RandomRun {
 }
 
 @Suite struct RandomTests {
-    /// Slots, queues, one start per try, one end per job, one job per due time: after every turn of any history.
+    /// Checks slots, queues, one start for each try, one end for each job and one job for each due time, after every turn of any
+    /// history.
     @Test(arguments: 1...40 as ClosedRange<UInt64>)
     func theRulesHoldInAnyHistory(seed: UInt64) {
         let run = RandomRun(seed: seed)
@@ -552,12 +554,13 @@ final class RandomRun {
         run.drain()
     }
 
-    /// A restart at any moment changes nothing: all that is decided later is decided the same.
+    /// A restart at any moment changes nothing: all later decisions are the same.
     @Test(arguments: 1001...1040 as ClosedRange<UInt64>, [false, true])
     func aRestartChangesNothing(seed: UInt64, fromSnapshot: Bool) {
         let run = RandomRun(seed: seed)
         for _ in 0..<Int(50 + seed % 7 * 30) { run.happen(run.choose()) }
-        // What was to start at a time that a clock set back has yet to show would start then, not at once.
+        // With a clock that was set back, a job would wait for its start time in the restored scheduler, instead of starting at
+        // once.
         run.catchUpWithTheClock()
         run.stepsBack = false
         let other = run.restored(from: fromSnapshot ? run.scheduler.snapshot(at: run.now) : run.records)

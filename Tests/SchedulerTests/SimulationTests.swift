@@ -3,7 +3,7 @@ import Testing
 
 @testable import Scheduler
 
-/// A spool on paper.
+/// `spoolctl simulate`: schedules played forward without a spool.
 @Suite struct SimulationTests {
     private static func task(_ name: String, _ text: String) -> TaskDefinition {
         let text = "command = \"exit 1\"\npayload = {a = 1}\nenv = {X = \"y\"}\n\(text)"
@@ -34,7 +34,7 @@ import Testing
         #expect(simulation.full.isEmpty && simulation.mostRunning == 2 && simulation.reached == at("2026-11-22T00:00:00.000Z"))
     }
 
-    @Test("A run that takes as long as the time between two due times overlaps with none; one that takes longer does")
+    @Test("A run that takes as long as the interval overlaps no other run; a longer one does")
     func overlaps() throws {
         let hourly = "overlap = \"skip\"\n[[schedule]]\ncron = \"0 * * * *\""
         #expect(try Self.played([("t", hourly, 3600)]).tasks["t"]?.skipped == [:])
@@ -67,14 +67,14 @@ import Testing
         #expect(simulation.full.map(\.from) == [at("01:00"), at("02:00")] && simulation.full.map(\.to) == [at("01:20"), at("02:20")])
     }
 
-    @Test("Intervals count from where the journal has them, with the length of runs between")
+    @Test("Intervals count from the journal's last run, and include the length of each run")
     func intervals() throws {
         var simulation = Simulation(limits: SchedulerLimits(), zones: zones, zone: .utc, from: at("00:00"))
         let task = Self.task("t", "[[schedule]]\nid = \"s\"\nevery = \"1h\"")
         try simulation.add(
             task, duration: 1_800_000, counting: ["s": (origin: at("2026-11-20T00:00:00.000Z"), lastEnd: at("2026-11-20T23:30:00.000Z"))])
         simulation.play(until: at("05:00"))
-        // 00:30, 02:00, 03:30.
+        // The runs are due at 00:30, 02:00 and 03:30.
         #expect(simulation.tasks["t"]?.runs == 3)
     }
 
@@ -88,7 +88,7 @@ import Testing
         #expect(simulation.tasks["t"]?.runs == 11)
     }
 
-    @Test("A run succeeds also where 0 is no success")
+    @Test("A simulated run succeeds also where 0 is no success")
     func success() throws {
         let simulation = try Self.played(
             [("t", "success = [3]\ntries = 2\n[[schedule]]\nevery = \"1s\"\nfrom = \"start\"", 0)], until: "00:10")

@@ -3,27 +3,27 @@ import Testing
 
 @testable import Scheduler
 
-/// A time of 2026-11-21, `02:05` or `02:05:30.250`, or a whole instant `2026-11-22T02:05:00.000Z`.
+/// A time of 2026-11-21 such as `02:05` or `02:05:30.250`, or a whole instant such as `2026-11-22T02:05:00.000Z`.
 func at(_ text: String) -> Instant {
     if text.utf8.count == 24 { return Instant(fixed: text.utf8)! }
     let full = "\(text)\("00:00:00.000".dropFirst(text.count))"
     return Instant(fixed: "2026-11-21T\(full)Z".utf8)!
 }
 
-/// `02:05:00`, with milliseconds where there are some and the date where it is another.
+/// `02:05:00`, with milliseconds if they are not 0, and with the date if it is not 2026-11-21.
 func clock(_ instant: Instant) -> String {
     var text = instant.rfc3339.dropLast()
     if text.hasSuffix(".000") { text = text.dropLast(4) }
     return text.hasPrefix("2026-11-21T") ? String(text.dropFirst(11)) : String(text)
 }
 
-/// A scheduler, a clock that stands until it is moved, and all that was ever recorded.
+/// A scheduler with a clock that tests move, and all of its records.
 final class World {
     let scheduler: Scheduler
     private let database: ZoneDatabase
     var now: Instant
     private(set) var records: [(at: Instant, record: Record)] = []
-    /// The last turn.
+    /// The result of the last turn.
     private(set) var turn = Turn()
     /// Questions that were asked and not answered yet.
     private(set) var questions: [Question] = []
@@ -48,9 +48,9 @@ final class World {
 
     var context: ReadingContext { ReadingContext(now: now, zones: database) }
 
-    // MARK: What happens
+    // MARK: Events
 
-    /// A job as the store would read it from a dropped file; of a task when one is named.
+    /// A job as the store would read it from a dropped file. With `task` it is a run of that task.
     func job(_ name: String, _ keys: String = "", of task: String? = nil, id: JobID? = nil) -> AcceptedJob {
         count += 1
         let text = keys.contains("command") ? keys : "command = \":\"\n\(keys)"
@@ -84,19 +84,19 @@ final class World {
 
     func handle(_ event: Event) { scheduler.handle(event, at: now) }
 
-    /// A running job's try ends. By name: the job dropped last under it, or the task's run that began last.
+    /// Ends the try of a running job. The name means the last dropped job of that name, or the latest run of that task.
     func end(_ name: String, _ outcome: RunResult.Outcome = .exited(0)) {
         let job = self[name]!
         scheduler.handle(
             .ended(job.id, attempt: job.attempt, RunResult(outcome: outcome, startedAt: job.startedAt, endedAt: now)), at: now)
     }
 
-    /// The program of the question that has waited longest answers it.
+    /// Answers the oldest question.
     func answer(_ answer: Answer) {
         scheduler.handle(.answered(questions.removeFirst(), answer), at: now)
     }
 
-    /// It answers with a time, as `at` reads it.
+    /// Answers with a time, as `at` reads it.
     func answer(_ time: String) { answer(.due(at(time))) }
 
     subscript(name: String) -> Job? {
@@ -107,7 +107,7 @@ final class World {
 
     // MARK: Turns
 
-    /// Takes a turn and returns what was decided, a line each.
+    /// Takes a turn and returns the decisions, one line each.
     @discardableResult
     func lines(mayStart: Bool = true) -> [String] {
         turn = scheduler.takeTurn(at: now, mayStart: mayStart, onRecord: recorded.intersection(scheduler.runsDue(at: now)))
@@ -125,8 +125,8 @@ final class World {
         return turn.starts.map(\.name)
     }
 
-    /// Moves the clock from one wake to the next until `time`, taking a turn at each; returns what was decided, each line
-    /// with its time.
+    /// Moves the clock from one wake to the next until `time`, and takes a turn at each. Returns the decisions, each line with
+    /// its time.
     @discardableResult
     func until(_ time: String, endingRuns: Bool = false) -> [String] {
         let end = at(time)
@@ -142,7 +142,7 @@ final class World {
         }
         step()
         while let wake = scheduler.nextWake(), wake <= end {
-            // Never into the past: a wake that is overdue is served by the turn.
+            // A wake in the past would mean that the turn has not handled it.
             precondition(wake > now, "a wake that its turn did not serve")
             now = wake
             step()
@@ -156,7 +156,7 @@ final class World {
 
     // MARK: After a restart
 
-    /// A scheduler that has replayed `records`, with the definitions in force read again.
+    /// A scheduler that has replayed `records`. Its definitions are not read yet.
     static func restored(
         from records: [(at: Instant, record: Record)], limits: SchedulerLimits = SchedulerLimits(), at now: Instant,
         zones: ZoneDatabase = zones
@@ -170,7 +170,7 @@ final class World {
     /// The journal begins anew, with how things stand.
     func rotate() { records = scheduler.snapshot(at: now) }
 
-    /// The daemon ends and comes back at `time`: the journal is replayed, the definitions are read, what was missed is caught up.
+    /// Restarts the daemon at `time`: replays the journal, reads the definitions, and catches up missed due times.
     func restarted(at time: String, boot: String = "b1", limits: SchedulerLimits = SchedulerLimits()) -> World {
         let world = World.restored(from: records, limits: limits, at: at(time), zones: database)
         for (file, known) in scheduler.definitions.sorted(by: { $0.key < $1.key }) {

@@ -6,7 +6,7 @@ import Testing
 
 /// Time zones that change while the daemon runs.
 @Suite struct ZoneChangeTests {
-    /// A database of one zone, `Test/Zone`, whose offset from UTC is what it was set to last.
+    /// A database with one zone, `Test/Zone`, whose offset from UTC a test can set.
     final class Database {
         private let directory = FileManager.default.temporaryDirectory.appendingPathComponent("zones-\(UUID().uuidString)")
         let zones: ZoneDatabase
@@ -70,7 +70,7 @@ import Testing
         #expect(world.scheduler.nextDue()?.task == "u")
     }
 
-    /// A wall time that has been does not come again, though its instant has moved into the future.
+    /// A wall time that has passed does not occur again, even if its instant has moved into the future.
     @Test(
         arguments: [
             "cron = \"0 9 * * *\"", "pattern = \"**.09.00.00\"", "at = \"2026-11-21 09:00\"", "at = \"2026-11-21 09:00\"\nid = \"s\"",
@@ -88,7 +88,7 @@ import Testing
         #expect(world.scheduler.nextDue()?.instant == (schedule.hasPrefix("at") ? nil : at("2026-11-22T08:00:00.000Z")))
     }
 
-    /// Nor does one of long ago that the new rules move past what was accounted for.
+    /// A due time of long ago does not occur again either, if the new rules move it past the accounted time.
     @Test func whatHasBeenLongAgoDoesNotComeAgain() throws {
         let (world, database) = try world("cron = \"0 9 21 * *\"", hours: 1)
         world.until("08:00", endingRuns: true)
@@ -97,7 +97,7 @@ import Testing
         #expect(accepted(world.until("2026-12-21T20:00:00.000Z", endingRuns: true)) == ["2026-12-21T14:00:00"])
     }
 
-    /// What was to come, and by the new rules should have come, is late: it comes by the rule for what was missed.
+    /// A due time that should have passed by the new rules is late, and is handled like a missed one.
     @Test(arguments: [
         ("cron = \"0 9 * * *\"", ["06:00:00"]), ("pattern = \"**.09.00.00\"", ["06:00:00"]), ("at = \"2026-11-21 09:00\"", ["06:00:00"]),
         ("at = \"2026-11-21 09:00\"\nid = \"s\"", ["06:00:00"]), ("cron = \"0 9 * * *\"\ncatch_up = \"none\"", []),
@@ -110,7 +110,7 @@ import Testing
         #expect(accepted(world.until("20:00", endingRuns: true)) == [])
     }
 
-    /// A wildcard schedule goes on from now: the instants that the new rules would have had are not caught up.
+    /// A wildcard schedule continues from now. Instants that the new rules would have had before are not caught up.
     @Test func aWildcardScheduleGoesOn() throws {
         let (world, database) = try world("cron = \"0 * * * *\"", hours: 1)
         world.until("04:45", endingRuns: true)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Store
 
-/// Files in tasks/ and schedules/.
+/// Definition files in tasks/ and schedules/.
 @Suite struct DefinitionFileTests {
     @Test func namesAreTakenByTheirStem() throws {
         let temporary = try TemporarySpool()
@@ -15,7 +15,7 @@ import Testing
         #expect(try temporary.spool().definitionFiles(in: "tasks", stem: "c") == ["c.toml", "c.json"])
     }
 
-    /// What stands in tasks/, and what is said of it.
+    /// Files in tasks/, the name to read, their text, and the error that is reported.
     static let problems: [([String], String, String, String)] = [
         (["a.json", "a.toml"], "a", "", "tasks/a.json: has the same name as a.toml; only one file may have it, so neither is used"),
         (["a.txt"], "a.txt", "", "tasks/a.txt: is neither .toml nor .json"),

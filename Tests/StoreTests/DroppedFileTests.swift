@@ -4,20 +4,20 @@ import Testing
 
 @testable import Store
 
-/// What readers show of a file before the daemon has read it, and what the daemon makes of it.
+/// Readers show a dropped file, before the daemon has read it, as the daemon will read it.
 @Suite struct DroppedFileTests {
     static let files: [(String, String, mode_t)] =
         IntakeTests.files.filter { !Name.isUnfinished($0.0) && $0.3 != "not yet" }.map { ($0.0, $0.1, $0.2) } + [
             ("of-task.toml", "task = \"backup\"\npriority = 7\n", 0o600),
             ("20261121T015900.000Z-x-abcd.json", #"{"task": "backup", "start": "2030-01-01T00:00:00Z"}"#, 0o600),
-            // The daemon does not take a time from a name that is in the future.
+            // A time in a name counts only when it is not in the future.
             ("29991121T015900.000Z-x-abcd.toml", "command = \":\"", 0o600),
             ("missing.toml", "description = \"d\"\ntask = \"nobody\"", 0o600),
             ("outside.toml", "task = \"../tasks/backup\"", 0o600),
             ("both.json", #"{"task": "backup", "command": ":"}"#, 0o600),
         ]
 
-    /// Later than the changes of files here.
+    /// An instant later than the changes of these files.
     private static let context = ReadingContext(now: instant("2035-01-01T00:00:00.000Z"), zones: zones)
 
     @Test("A reader shows a file as the job that the daemon makes of it, or with the same error", arguments: files)

@@ -1,14 +1,15 @@
 import Glibc
 import Store
 
-/// A disk whose Nth change fails, once or for good, before it or in the middle of it.
+/// A file system on a disk that fails at its Nth change, once or for good, before the change or in the middle of it.
 final class FaultyFileSystem: FileSystem {
     enum Fault {
-        /// The machine stops before the change; nothing works from then on.
+        /// The machine stops before the change. Every later call fails.
         case stop
-        /// The machine stops in the middle of it: half of the bytes, or a temporary file without its name.
+        /// The machine stops in the middle of the change: half of the bytes are written, or a temporary file has not got its
+        /// name.
         case stopWithin
-        /// The disk is full in the middle of it, and has room again afterwards.
+        /// The disk is full in the middle of the change, and has room again afterwards.
         case full
     }
 
@@ -18,14 +19,14 @@ final class FaultyFileSystem: FileSystem {
     private(set) var count = 0
     private(set) var isStopped = false
 
-    /// `failing`: which change fails, from 1; nil: none.
+    /// `failing` is the number of the change that fails, counted from 1. With nil no change fails.
     init(_ disk: DiskFileSystem, _ fault: Fault = .stop, at failing: Int? = nil) {
         self.disk = disk
         self.fault = fault
         self.failing = failing
     }
 
-    /// Counts a change. `half` does what a fault in the middle of it leaves.
+    /// Counts a change, and fails if it is the failing one. `half` does the part of the change that a fault in its middle leaves.
     fileprivate func change(_ call: String, _ path: String, half: () throws(SystemError) -> Void = {}) throws(SystemError) {
         try look(call, path)
         count += 1
@@ -163,7 +164,7 @@ final class FaultyLog: AppendLog {
     }
 }
 
-/// A journal's segment as it lies on a disk: these bytes.
+/// A file system with one segment of the journal, which has these bytes.
 final class OneFile: FileSystem {
     private let bytes: [UInt8]
     private let names: [DirectoryEntry]

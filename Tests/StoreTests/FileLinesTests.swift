@@ -3,9 +3,9 @@ import Testing
 
 @testable import Store
 
-/// Files of lines, read piece by piece.
+/// Reading files line by line, in pieces.
 @Suite struct FileLinesTests {
-    /// What is read of a file, as words: each line's length, `long`, `limit` or `end N`.
+    /// Reads a file and returns words: the length of each line, `long`, `limit` or `end N`.
     private func read(_ lines: FileLines) throws -> [String] {
         var words: [String] = []
         while true {
@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    /// Pieces of `step` bytes at most, so that a line is cut anywhere.
+    /// Reads the text in pieces of `step` bytes at most, so that lines are cut at any byte.
     private func lines(_ text: String, step: Int, limit: Int64 = .max, lineMax: Int = 10) -> FileLines {
         let bytes = Array(text.utf8)
         return FileLines(
@@ -38,7 +38,7 @@ import Testing
     func lines(text: String, expected: [String]) throws {
         for step in 1...40 {
             let found = try read(lines(text, step: step))
-            // A line somewhat longer than the limit is passed over or not, as the pieces fall.
+            // A line that is a little longer than the limit may be read or skipped, depending on the pieces.
             if text.contains("1234567890\n"), step < 12 { continue }
             if expected.contains("long"), step > 11, found != expected { continue }
             #expect(found == expected, "\(step)")
@@ -52,7 +52,7 @@ import Testing
         #expect(try read(lines(text, step: 6, limit: 600)).last == "end 0")
     }
 
-    /// A terabyte of nothing between lines, and behind them.
+    /// A hole of a terabyte between lines, and another one after them.
     @Test func holesCostNothing() throws {
         let temporary = try TemporarySpool()
         try temporary.write("journal/1.log", "a\n")

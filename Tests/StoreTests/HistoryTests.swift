@@ -3,7 +3,7 @@ import Testing
 
 @testable import Store
 
-/// A daemon's decisions over some days, journaled as it would.
+/// Some days of a daemon's decisions, written to a journal as the daemon does.
 private final class Days {
     let temporary: TemporarySpool
     let spool: Spool<DiskFileSystem>
@@ -36,7 +36,7 @@ private final class Days {
         try handle(.task(definition, since: instant(at)), at)
     }
 
-    /// Lets the time pass; due times come, and runs last `seconds`.
+    /// Lets time pass until `end`: due times are handled, and each run takes `seconds`.
     func pass(until end: String, seconds: Int64 = 10) throws {
         let end = instant(end)
         while true {
@@ -53,7 +53,7 @@ private final class Days {
         }
     }
 
-    /// The daemon ends, or is killed, and comes back.
+    /// The daemon ends or is killed, and starts again.
     func down(_ from: String, killed: Bool = false, until to: String) throws {
         if !killed {
             scheduler.handle(.stopped, at: instant(from))
@@ -83,7 +83,7 @@ private final class Days {
         return history
     }
 
-    /// What became of a due time, as it is known at the end of November.
+    /// The result of a due time, as the journal shows it at the end of November.
     func verdict(_ due: String, down: Downtime? = nil, _ history: History? = nil) throws -> DueVerdict {
         let history = try history ?? self.history()
         let source = history.source(of: "tasks/t", at: instant(due))
@@ -92,7 +92,7 @@ private final class Days {
         return history.verdict(on: instant(due), schedule: id, schedule, down: down, now: instant("2026-11-30T00:00:00.000Z"))
     }
 
-    /// In short: `ran`, `skipped overlap`, with what else there is to say.
+    /// The result in short, such as `ran` or `skipped overlap`, with its details.
     func outcome(_ due: String, down: Downtime? = nil) throws -> String {
         let verdict = try verdict(due, down: down)
         var text = [verdict.outcome.rawValue, verdict.why?.rawValue].compactMap(\.self).joined(separator: " ")
@@ -106,7 +106,7 @@ private final class Days {
 
 private let nightly = "[[schedule]]\nid = \"s\"\ncron = \"30 2 * * *\"\n"
 
-@Suite("What became of due times") struct HistoryTests {
+@Suite("The results of due times") struct HistoryTests {
     @Test func inTimeLateAndMerged() throws {
         let days = try Days()
         try days.task(nightly, "2026-11-18T12:00:00.000Z")
@@ -122,7 +122,7 @@ private let nightly = "[[schedule]]\nid = \"s\"\ncron = \"30 2 * * *\"\n"
         #expect(try days.verdict("2026-11-19T02:30:00.000Z").job?.ending?.1.state == .done)
     }
 
-    @Test("A daemon that was killed was there until its last record, and no longer for sure")
+    @Test("A killed daemon counts as running until its last record, and as down from then on")
     func killed() throws {
         let days = try Days()
         try days.task(nightly + "catch_up = \"none\"", "2026-11-18T12:00:00.000Z")
@@ -195,7 +195,7 @@ private let nightly = "[[schedule]]\nid = \"s\"\ncron = \"30 2 * * *\"\n"
         #expect(try days.outcome("2026-11-19T02:30:00.000Z") == "lost 2026-11-19T02:30")
     }
 
-    @Test("Over two segments, and from the second alone, which begins with what was known")
+    @Test("The history is read from two segments, and from the second alone, which begins with a snapshot")
     func segments() throws {
         let days = try Days()
         try days.task(nightly, "2026-11-18T12:00:00.000Z")
@@ -210,7 +210,7 @@ private let nightly = "[[schedule]]\nid = \"s\"\ncron = \"30 2 * * *\"\n"
         #expect(try days.verdict("2026-11-19T02:30:00.000Z", whole).outcome == .late)
         #expect(whole.jobs.values.allSatisfy { $0.hasEnded })
         #expect(whole.since == instant("2026-11-18T00:00:00.000Z"))
-        // The files are of today: only an instant to come leaves the first one out.
+        // The files were written today, so only an instant in the future leaves the first segment out.
         let second = try days.history(since: "2190-01-01T00:00:00.000Z")
         #expect(second.since == at)
         #expect(try days.verdict("2026-11-19T02:30:00.000Z", second).job?.acceptedAt == instant("2026-11-19T02:30:00.000Z"))

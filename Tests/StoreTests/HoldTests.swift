@@ -3,7 +3,7 @@ import Testing
 
 @testable import Store
 
-@Suite("What holds a job") struct HoldTests {
+@Suite("The reasons that hold a job") struct HoldTests {
     private static func job(_ id: String, task: String? = nil, queue: String = "default") -> JobStatus {
         var status = JobStatus(id: id, name: id, due: now, createdAt: now, host: "h")
         status.task = task
@@ -69,7 +69,7 @@ import Testing
     }
 
     @Test(
-        "What the daemon has published of a shortage holds a job, as its closed gate does",
+        "A shortage that the daemon has published holds a job, as its closed gate does",
         arguments: ["disk", "descriptors", "processes", "spool", "watches"]
     )
     func troubles(_ kind: String) throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Store
 
-/// What an arrival is, in a few words.
+/// Describes an arrival in a few words.
 private func words(_ arrival: Arrival) -> String {
     switch arrival {
     case .job(let job): "job \(job.name)\(job.task.map { " of \($0)" } ?? "")\(job.retryOf.map { " again \($0)" } ?? "")"
@@ -30,7 +30,7 @@ extension Spool {
 }
 
 @Suite struct IntakeTests {
-    /// A file's name, text and mode, and what it is taken for.
+    /// A file's name, text and mode, and the resulting arrival.
     static let files: [(String, String, mode_t, String)] = [
         ("a.toml", "command = \":\"", 0o600, "job a"),
         ("a.json", #"{"command": [":"]}"#, 0o600, "job a"),
@@ -60,7 +60,7 @@ extension Spool {
         ("a.toml.tmp", "command = \":\"", 0o600, "not yet"),
     ]
 
-    /// How long ago its mode was changed, in milliseconds, and what a script that is not executable is taken for.
+    /// The time since the mode was changed, in milliseconds, and the arrival of a script that is not executable.
     @Test("A script is given a second to become executable", arguments: [
         (0, "not yet"), (900, "not yet"), (-900, "not yet"), (1100, "rejected a: is a script but not executable; chmod +x it"),
         (-1100, "rejected a: is a script but not executable; chmod +x it"),
@@ -99,7 +99,7 @@ extension Spool {
         let temporary = try TemporarySpool()
         try temporary.write("new/\(name)", text, mode: mode)
         #expect(words(try temporary.spool().take(name)) == taken)
-        // Nothing that was dropped is touched by looking at it.
+        // Reading a dropped file does not change it.
         #expect(temporary.text("new/\(name)") == text)
     }
 
@@ -143,7 +143,7 @@ extension Spool {
         #expect(taken == (excess == 0 ? "job a" : "rejected a.toml: is 1048577 bytes; a job's file may have 1048576"))
     }
 
-    @Test("Attacks 8, 9: what is no regular file is rejected unopened") func whatIsNoRegularFileIsRejectedUnopened() throws {
+    @Test("Attacks 8, 9: anything but a regular file is rejected unopened") func whatIsNoRegularFileIsRejectedUnopened() throws {
         let temporary = try TemporarySpool()
         let spool = try temporary.spool()
         try temporary.write("state/secret", "command = \":\"")
@@ -195,7 +195,7 @@ extension Spool {
             return
         }
         #expect(job.id.text == name && job.due == instant("2026-11-21T01:59:00.000Z"))
-        // An id cannot make a job older or newer than it may be.
+        // The time in an id cannot make a job older or newer than it is.
         let future = "20991121T015900.000Z-x-abcd"
         try temporary.write("new/\(future).toml", "command = \":\"")
         guard case .job(let later) = try temporary.spool().take("\(future).toml") else {
@@ -205,7 +205,7 @@ extension Spool {
         #expect(later.id.text == future && later.due == now)
     }
 
-    /// What has the id already, and what becomes of the second file of that name.
+    /// The state of the job that has the id already.
     @Test(arguments: ["waiting", "done", "failed"])
     func anIDThatIsTakenIsTheSameJobOrAnError(place: String) throws {
         let temporary = try TemporarySpool()
@@ -261,7 +261,7 @@ extension Spool {
         }
         #expect(job.task == "t" && job.name == "t")
         #expect(job.definition.action == .arguments(["a"]) && job.definition.tries == 3 && job.definition.priority == 5)
-        // What is kept of it needs the task no more.
+        // The text in the record is complete without the task.
         let again = try JobDefinition.read(try job.source.table(), context)
         #expect(again.action == job.definition.action && again.payload == Array("7".utf8))
     }
@@ -294,7 +294,7 @@ extension Spool {
         }
         #expect(job.id.text != name && job.retryOf == name && job.name == "x" && job.file == nil)
         #expect(try temporary.names("new") == [job.id.text])
-        // Cut before it was accepted, it is found again as the same new job.
+        // A crash before the job is accepted does not change it: the next intake finds the same new job.
         guard case .job(let again) = try temporary.spool().take(job.id.text) else {
             Issue.record("no job")
             return

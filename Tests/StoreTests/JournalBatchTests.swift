@@ -4,9 +4,9 @@ import Testing
 
 @testable import Store
 
-/// A segment as it is written: a snapshot, then batches of some records each, every one appended and synced by itself.
+/// A segment with its snapshot and some batches of records. Each batch was appended and synced by itself.
 @Suite struct JournalBatchTests {
-    /// Where each batch ends, the snapshot first; and the bytes.
+    /// The end of each batch, with the snapshot first, and the bytes of the segment.
     private func segment(batches: [Int]) throws -> (ends: [Int], bytes: [UInt8]) {
         let temporary = try TemporarySpool()
         let journal = Journal(try temporary.disk())
@@ -17,7 +17,7 @@ import Testing
         for count in batches {
             for _ in 0..<count {
                 number += 1
-                // Of many lengths, from a part of a block to some blocks.
+                // The lengths vary from a part of a block to several blocks.
                 let note = String(repeating: "text ", count: number % 7 == 0 ? 300 : number % 5 * 20)
                 journal.add(.paused(.queue("q\(number)"), note: note), at: now)
             }
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    /// The bytes behind `start` as a disk may hold them: of the blocks those that the bits of `kept` name.
+    /// The bytes that a disk may hold after `start`: only the blocks whose bits are set in `kept`. The others are zeros.
     private func holed(_ bytes: [UInt8], behind start: Int, size: Int, kept: UInt64, block: Int) -> [UInt8] {
         var bytes = Array(bytes.prefix(size))
         for place in start..<size where kept >> UInt64((place / block - start / block) % 64) & 1 == 0 { bytes[place] = 0 }
@@ -84,14 +84,15 @@ import Testing
             if isTorn { damaged = holed(damaged, behind: ends[2], size: bytes.count, kept: kept, block: block) }
             let line = bytes[..<place].count { $0 == 0x0A } + 1
             let found = read(damaged)
-            // Of two faults at once, the end of the one may be lost with the beginning of the other.
+            // When two faults occur, the damage may remove the end of one batch and the beginning of the next, and look like one
+            // torn tail.
             if isTorn, found.good == ends[1] || found.good == ends[0] { continue }
             #expect(found.damage?.line == line && found.records == line - 1, "byte \(place): \(found)")
             #expect(try !Journal.salvage(OneFile(damaged), segment: "000000000001.log").damage.isEmpty)
         }
     }
 
-    @Test("A bit that has turned in the last append is damage, and not a torn tail")
+    @Test("A flipped bit in the last append is damage, and not a torn tail")
     func turnedBit() throws {
         let (ends, bytes) = try segment(batches: [4, 9])
         for place in ends[1]..<bytes.count - 1 {
@@ -105,7 +106,7 @@ import Testing
         }
     }
 
-    @Test("A batch whose records are fewer than its end says is damage")
+    @Test("A batch that has fewer records than its mark says is damage")
     func fewer() throws {
         let (ends, bytes) = try segment(batches: [2, 3])
         let gone = bytes[ends[1]...].firstIndex(of: 0x0A)! + 1
@@ -117,7 +118,7 @@ import Testing
         #expect(read(bytes + text.bytes).damage?.why == "a batch of 1 records ends here, and there are 2")
     }
 
-    @Test("A batch is whole by its mark, which is no field of its last record, and can be taken back")
+    @Test("A mark ends a batch; the mark is no field of the last record, and can be taken back")
     func mark() throws {
         var text = JournalLine()
         text.append(.paused(.all, note: "batch=7"), sequence: 1, at: now)
@@ -135,7 +136,7 @@ import Testing
         try bytes.split(separator: 0x0A).map { try #require(fields(Array($0))) }
     }
 
-    @Test("What a full disk refused is one batch with what came meanwhile")
+    @Test("Records that a full disk refused form one batch with the records added later")
     func refused() throws {
         let temporary = try TemporarySpool()
         let fs = FaultyFileSystem(try temporary.disk(), .full, at: 8)
@@ -149,7 +150,7 @@ import Testing
         #expect(read.records == 3 && read.torn == 0 && read.damage == nil, "\(read)")
     }
 
-    @Test("A segment with damage is mended into one batch, whatever its batches were")
+    @Test("A damaged segment is mended into one batch, whatever its batches were")
     func mended() throws {
         let (ends, bytes) = try segment(batches: [5, 6, 4])
         var damaged = bytes

@@ -5,7 +5,7 @@ import Testing
 @testable import Store
 
 @Suite struct JournalDamageTests {
-    /// A segment of so many records, and what is read of damaged ones.
+    /// A segment with this number of records.
     private func segment(_ count: Int) throws -> [UInt8] {
         let records = try everyRecord()
         var line = JournalLine()
@@ -14,7 +14,7 @@ import Testing
         return line.bytes
     }
 
-    /// What reading says: the records before the end, and the torn bytes; or the damage.
+    /// Reads a segment. Returns the number of records and torn bytes, or the damage.
     private func read(_ bytes: [UInt8]) -> (count: Int, torn: Int, damage: String?) {
         var count = 0
         do throws(JournalError) {
@@ -36,13 +36,13 @@ import Testing
         #expect(count == 200 && torn == 0 && damage == nil)
     }
 
-    /// Every bit of two hundred records: a line with one bit turned is never a line again.
-    @Test("Attack 72: every bit that turns is seen") func everyBitThatTurnsIsSeen() throws {
+    /// Flips every bit of two hundred records. A line with a flipped bit is never a valid line.
+    @Test("Attack 72: every flipped bit is noticed") func everyBitThatTurnsIsSeen() throws {
         let bytes = try segment(200)
         var start = 0
         while start < bytes.count {
             let end = bytes[start...].firstIndex(of: 0x0A)!
-            // Long lines of the same kind add nothing.
+            // Long lines of the same kind would test nothing new.
             if end - start < 1000 {
                 for place in start..<end {
                     for bit in 0..<8 {
@@ -55,7 +55,7 @@ import Testing
                     }
                 }
             }
-            // The newline itself: the line and the next are then one, which is none.
+            // A flipped newline joins two lines. The result is not a valid line.
             if let next = bytes[(end + 1)...].firstIndex(of: 0x0A) {
                 for bit in 0..<8 {
                     var both = Array(bytes[start..<next])
@@ -67,7 +67,7 @@ import Testing
         }
     }
 
-    /// The same through the reader of segments: it stops where the damage is, or only the last line is cut off.
+    /// The same test through the reader of segments: it stops at the damage, or cuts off only the last line.
     @Test(arguments: 1...4 as ClosedRange<UInt64>)
     func aSegmentWithATurnedBitIsNotReadPastIt(seed: UInt64) throws {
         let bytes = try segment(200)
@@ -87,7 +87,7 @@ import Testing
         }
     }
 
-    @Test("Attack 71: a torn tail is cut at whatever byte it ends") func aTornTailIsCutAtWhateverByteItEnds() throws {
+    @Test("Attack 71: a torn tail is cut off, whatever byte it ends at") func aTornTailIsCutAtWhateverByteItEnds() throws {
         let bytes = try segment(12)
         for length in 0...bytes.count {
             let (count, torn, damage) = read(Array(bytes[..<length]))
@@ -111,7 +111,7 @@ import Testing
                 read(joined(rest)).damage
                     == "journal/000000000005.log:\(gone + 1): record \(gone + 6) follows record \(gone + 4): some are missing")
         }
-        // One that stands twice, or two in the other order, no less.
+        // A repeated record, and records in the wrong order, are damage as well.
         #expect(read(joined(lines[...3] + lines[3...])).damage != nil)
         #expect(read(joined([lines[0], lines[2], lines[1]])).damage != nil)
         #expect(read(joined(lines[1...])).damage == "journal/000000000005.log:1: the segment does not begin with its header")

@@ -36,12 +36,12 @@ import Testing
         #expect(read.kind == "promoted" && read["id"] == "x" && read.record(context) == nil)
     }
 
-    /// With a checksum that holds, so that it is the form that decides.
+    /// These lines have a valid checksum, so only their form is wrong.
     static let malformed = [
         "", " ", "x 2026-11-21T02:00:00.000Z started", "1 2026-11-21T02:00:00Z started", "1 2026-11-21T02:00:00.000Z",
         "1 2026-11-21T02:00:00.000Z started id=\"x", "1 2026-11-21T02:00:00.000Z started id=\"x\\", "-1 2026-11-21T02:00:00.000Z started",
         "99999999999999999999 2026-11-21T02:00:00.000Z started", "1 2026-11-21T02:00:00.000Z started id=\"\\xZZ\"",
-        // One more than these would be none.
+        // A number after these would overflow.
         "18446744073709551615 2026-11-21T02:00:00.000Z daemon-stopped", "9223372036854775807 2026-11-21T02:00:00.000Z daemon-stopped",
     ]
 
@@ -49,7 +49,7 @@ import Testing
         #expect(fields(sealed(text)) == nil)
     }
 
-    /// Records whose fields say nothing sensible.
+    /// Records whose fields make no sense.
     static let senseless = [
         "started id=x try=1", "started id=20261121T020000.000Z-a-000000", "started id=20261121T020000.000Z-a-000000 try=one",
         "ended id=20261121T020000.000Z-a-000000 try=1 state=lost", "started id=20261121T020000.000Z-a-000000 try=9223372036854775807",
@@ -69,7 +69,7 @@ import Testing
 
     private func sealed(_ text: String) -> [UInt8] {
         let rest = Array(" \(text)".utf8)
-        // CRC-32C bit by bit, as RFC 3720 has it.
+        // CRC-32C bit by bit, as in RFC 3720.
         var crc: UInt32 = 0xFFFF_FFFF
         for byte in rest {
             crc ^= UInt32(byte)

@@ -3,14 +3,14 @@ import Testing
 
 @testable import Store
 
-/// Texts that a careless format would lose, split or take for its own.
+/// Texts that a careless format would lose, split or confuse with its own syntax.
 let hostile = [
     "", " ", "  ", "a b", "=", "a=b c=d", "\"", "\\", "\\n", "\n", "\r\n", "\t", "\0", "\u{1}\u{1F}\u{7F}", "\u{80}\u{9F}", "é",
     "e\u{301}", "🦊", "\u{2028}", "\u{FEFF}", "\u{10FFFF}", "a\nb2c3d4e5 18 2026-11-21T02:00:00.000Z withdrawn id=x",
     String(repeating: "\"\\\n", count: 500),
 ]
 
-/// Every kind of record, with and without what may be missing, and with hostile texts.
+/// Every kind of record, with and without its optional fields, and with hostile texts.
 func everyRecord() throws -> [Record] {
     let id = JobID(instant: now, name: "a", unique: 7)
     var records: [Record] = [
@@ -88,7 +88,7 @@ func everyRecord() throws -> [Record] {
     for scope in [PauseScope.all, .queue("q"), .task("t-1"), .queue("pause.x")] {
         records += [.paused(scope, note: "n"), .resumed(scope)]
     }
-    // Names that are no UTF-8, and every byte there is.
+    // Names that are not UTF-8, and every possible byte.
     let name = FileName.string(from: [0x66, 0xFF, 0x0A, 0xC3])
     records.append(.rejected(RejectedFile(id: id, name: "a", file: name, inode: 0, due: now, error: "x")))
     records.append(

@@ -5,7 +5,7 @@ import Testing
 @testable import Store
 
 @Suite struct JournalTests {
-    @Test("A journal is gone on with in a file that was not there before, and after a failed sync in none that is open")
+    @Test("A daemon continues the journal in a new file, and after a failed sync in another new file")
     func aFileOfItsOwn() throws {
         let temporary = try TemporarySpool()
         let first = Journal(try temporary.disk())
@@ -13,10 +13,11 @@ import Testing
         first.add(.daemonStopped, at: now)
         try first.commit()
         let inode = try temporary.disk().status("journal/000000000001.log")?.inode
-        // What an attempt that was cut off has left is not written over.
+        // The remains of an interrupted attempt are not overwritten.
         try temporary.write("journal/000000000001.log.tmp", "x")
         let left = try temporary.disk().status("journal/000000000001.log.tmp")?.inode
-        // Removing that, writing, syncing and naming it, the directory, opening it; then a write and a sync.
+        // The first seven changes remove the remains, write, sync and rename the new file, sync the directory and open the file.
+        // The next two are a write and its sync.
         let fs = FaultyFileSystem(try temporary.disk(), .full, at: 8)
         let next = Journal(fs)
         #expect(try next.open { _ in } == 0)
@@ -91,13 +92,14 @@ import Testing
         bytes[20] ^= 1
         try temporary.write("journal/000000000001.log", bytes)
         #expect(throws: JournalError.self) { _ = try Journal(try temporary.disk()).open { _ in } }
-        // And left as it is, for a person to look at.
+        // The segment is left unchanged, for a person to examine.
         #expect(try temporary.read("journal/000000000001.log") == bytes)
     }
 
-    /// A disk that is full in the middle of an append: nothing of it stays, and all of it is there in the end.
+    /// The disk is full in the middle of an append. The journal removes the part that was written, and later writes the whole
+    /// append.
     @Test("Attack 46: a full disk leaves no torn line") func aFullDiskLeavesNoTornLine() throws {
-        // A new journal takes seven changes, then each record a write and a sync.
+        // A new journal makes seven changes. Each record then makes a write and a sync.
         for failing in stride(from: 8, through: 16, by: 2) {
             let temporary = try TemporarySpool()
             let fs = FaultyFileSystem(try temporary.disk(), .full, at: failing)
@@ -165,7 +167,8 @@ import Testing
         #expect(state(try reopened()) == before)
     }
 
-    /// The machine stops at any step of beginning a segment: the old or the new one is there, whole, and says the same.
+    /// The machine stops at any step of beginning a segment. Either the old or the new segment is complete, and both have the
+    /// same content.
     @Test(arguments: [FaultyFileSystem.Fault.stop, .stopWithin])
     func aSegmentThatIsCutShortIsNone(fault: FaultyFileSystem.Fault) throws {
         var failing = 0

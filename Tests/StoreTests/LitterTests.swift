@@ -6,21 +6,21 @@ import Testing
 
 @Suite("Litter")
 struct LitterTests {
-    /// What is wrong two days from now, by path.
+    /// The paths of all faults that fsck finds two days from now.
     private func findings(_ spool: TemporarySpool) throws -> [String] {
         let later = ReadingContext(now: Instant(milliseconds: Clock.now() + 2 * 86_400_000), zones: zones)
         return try SpoolCheck.check(try spool.disk(), isServed: false, later) { _ in false }.map(\.path)
             .filter { $0.contains("/") && !$0.hasPrefix("state/") }.sorted()
     }
 
-    @Test("What has stood in tmp/ for more than a day, and what was never completed, is litter")
+    @Test("Files that are older than a day in tmp/, and files that were never completed, are litter")
     func own() throws {
         let spool = try TemporarySpool()
         for file in ["tmp/a.tmp", "tmp/somebody's", "control/x.tmp"] { try spool.write(file, "") }
         #expect(try findings(spool) == ["control/x.tmp", "tmp/a.tmp", "tmp/somebody's"])
     }
 
-    @Test("A record that was begun or half removed is litter, and the next look through the records removes it")
+    @Test("A record that was only begun or half removed is litter, and the next scan of the records removes it")
     func asides() throws {
         let spool = try TemporarySpool()
         let fs = try spool.disk()
@@ -36,7 +36,7 @@ struct LitterTests {
         #expect(try findings(spool) == [])
     }
 
-    @Test("What users have in everybody's spool is none of it", .enabled(if: geteuid() == 0, "needs root"))
+    @Test("Files of users in a spool for everybody are not litter", .enabled(if: geteuid() == 0, "needs root"))
     func ofUsers() throws {
         let spool = try TemporarySpool()
         let top = try Directory.open(spool.path)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Store
 
-/// A job's way through the directories, one step at a time.
+/// Moves a job through the directories, one step at a time.
 private final class Way {
     let temporary: TemporarySpool
     let spool: Spool<DiskFileSystem>
@@ -16,7 +16,7 @@ private final class Way {
         spool = try temporary.spool()
     }
 
-    /// Drops a file and takes it up.
+    /// Drops a file and accepts it.
     func drop(_ name: String, _ text: String, mode: mode_t = 0o600) throws -> Job {
         try temporary.write("new/\(name)", text, mode: mode)
         let context = ReadingContext(now: now, zones: zones)
@@ -29,7 +29,7 @@ private final class Way {
         return try #require(turn.places.first ?? scheduler.jobs.values.first)
     }
 
-    /// Takes a turn and brings every job to its place; doing that again must change nothing.
+    /// Takes a turn and moves every job to its place. A second move must change nothing.
     func turn() throws {
         for job in scheduler.takeTurn(at: now).places {
             let before = spool.places[job]
@@ -44,7 +44,7 @@ private final class Way {
         scheduler.handle(.ended(job.id, attempt: job.attempt, RunResult(outcome: outcome, startedAt: now, endedAt: now)), at: now)
     }
 
-    /// The tree with the job's id as ID.
+    /// The paths below the spool, with ID in place of the job's id.
     func shape(_ job: Job) throws -> [String] { try temporary.shape().map { $0.replacing(job.id.text, with: "ID") } }
 }
 
@@ -172,7 +172,7 @@ extension String {
         #expect(try way.shape(job).contains("running/ID/status.json running 1"))
     }
 
-    // MARK: Other people
+    // MARK: Changes by other people
 
     @Test(
         "Attack 25: a file that is gone when its job starts is put back from what was read"
@@ -184,7 +184,8 @@ extension String {
         #expect(way.temporary.text("running/\(job.id)/job.toml") == "command = \"x\"")
     }
 
-    /// Another file that took the name meanwhile is a drop of its own: it must neither run nor vanish in this job.
+    /// A file that takes the name of an accepted file is a drop of its own. The first job must not run its text and must not
+    /// remove it.
     @Test(arguments: [("a.toml", "command = \"x\"", "command = \"y\""), ("s", "#!/bin/sh\nx", "#!/bin/sh\ny")])
     func aFileThatTookTheNameMeanwhileStaysInNew(name: String, text: String, other: String) throws {
         let way = try Way()

@@ -4,13 +4,13 @@ import Testing
 
 @testable import Store
 
-/// As much of a daemon as there is between a drop and its place: one that can stop at any change of the disk.
+/// The parts of a daemon that take a dropped file to its place. They can stop at any change of the disk.
 private final class Node<FS: FileSystem> {
     let spool: Spool<FS>
     let scheduler = Scheduler(limits: SchedulerLimits(slots: 3), zones: zones)
     var now: Instant
     private(set) var recovery = Spool<FS>.Recovery()
-    /// The jobs of the journal, finished ones too.
+    /// The jobs of the journal, including finished ones.
     private(set) var journaled: [Job] = []
     private var waiting: [String: JobID] = [:]
 
@@ -34,7 +34,7 @@ private final class Node<FS: FileSystem> {
 
     var context: ReadingContext { ReadingContext(now: now, zones: zones) }
 
-    /// Looks at every name in new/.
+    /// Examines every name in new/.
     func look() throws {
         for entry in try spool.fs.list("new").sorted(by: { $0.name < $1.name }) {
             let known = waiting[entry.name]
@@ -72,7 +72,7 @@ private final class Node<FS: FileSystem> {
     }
 }
 
-/// What people and jobs do in the scenario. Each dropped text has a mark of its own, by which it is found again.
+/// Marks in the texts that the scenario drops. Each text is found by its own mark.
 private let marks = ["mark-a", "mark-b", "mark-s", "mark-x", "mark-w"]
 
 private let scheduled = """
@@ -84,7 +84,8 @@ private let scheduled = """
     not_after = "2026-11-21T02:01:00Z"
     """
 
-/// Drop, accept, run, end, try again, reject, cancel, run again, a due time, a new journal segment: until a change fails.
+/// Drops, accepts, runs, ends, retries, rejects and cancels jobs, repeats a record, handles a due time and begins a new segment,
+/// until a change of the disk fails.
 private func scenario<FS: FileSystem>(_ temporary: TemporarySpool, _ fs: FS) throws {
     let node = try Node(fs, at: now)
     node.scheduler.handle(.started(boot: "b1", version: "1"), at: now)
@@ -101,7 +102,7 @@ private func scenario<FS: FileSystem>(_ temporary: TemporarySpool, _ fs: FS) thr
     if let id = node.scheduler.jobs.values.first(where: { $0.name == "w" })?.id { node.scheduler.handle(.cancel(id), at: now) }
     try node.turn()
 
-    // a again, and b's record is moved back into new/; the task is due.
+    // a runs again, the record of b is moved back into new/, and the task is due.
     if let done = try temporary.names("done").first { try temporary.move("done/\(done)", to: "new/\(done)") }
     node.now = now.advanced(byMilliseconds: 60_000)
     try node.look()
@@ -128,7 +129,7 @@ private func dropped() throws -> TemporarySpool {
 }
 
 extension TemporarySpool {
-    /// Where the files are that hold what was dropped or due, by mark.
+    /// The paths of the files that hold the text with this mark.
     fileprivate func places(of mark: String) throws -> [String] {
         try tree().filter { line in
             guard let equals = line.firstIndex(of: "="), line.contains(mark) else { return false }
@@ -138,7 +139,7 @@ extension TemporarySpool {
         }.map { String($0.prefix { $0 != "=" }) }
     }
 
-    /// The same without the record of a run that was moved into new/ to run again: after a power cut the journal puts that back.
+    /// The same without the record that was moved into new/ to run again. After a power cut the journal restores that record.
     fileprivate func currentPlaces(of mark: String) throws -> [String] {
         let places = try places(of: mark)
         guard mark == "mark-b", places.count == 2 else { return places }
@@ -147,9 +148,9 @@ extension TemporarySpool {
 }
 
 @Suite struct RecoveryTests {
-    /// The machine stops before any one change of the disk, or in the middle of it; or only the daemon does.
+    /// The machine stops before any change of the disk or in the middle of it, or only the daemon stops.
     @Test(
-        "Attack 70: wherever it is cut, everything is in one place, and ends", arguments: [FaultyFileSystem.Fault.stop, .stopWithin],
+        "Attack 70: after a stop at any change, each job is in one place and ends", arguments: [FaultyFileSystem.Fault.stop, .stopWithin],
         [true, false]
     )
     func whereverItIsCutEverythingIsInOnePlaceAndEnds(fault: FaultyFileSystem.Fault, isSameBoot: Bool) throws {
@@ -174,7 +175,7 @@ extension TemporarySpool {
                 #expect(places.count == 1, "\(mark) \(places), \(cut)")
             }
 
-            // Once more changes nothing.
+            // A second start changes nothing.
             let tree = try temporary.tree()
             let second = try Node(try temporary.disk(), at: later, isSameBoot: isSameBoot)
             #expect(second.recovery.mended == [], "\(cut)")
@@ -186,7 +187,7 @@ extension TemporarySpool {
         #expect(failing > 60)
     }
 
-    /// A job of the journal stands in the directory of its state, and nowhere else.
+    /// Checks that a job of the journal is in the directory of its state and nowhere else.
     private func check(_ job: Job, _ spool: Spool<DiskFileSystem>, _ temporary: TemporarySpool, _ cut: String) throws {
         var found: [String] = []
         for state in JobState.allCases {
@@ -194,7 +195,7 @@ extension TemporarySpool {
             let hasFile = Source.fileNames.contains { temporary.exists("\(directory)/\($0)") }
             if hasFile { found.append(state.rawValue) }
         }
-        // Its record was moved into new/, and is another job's now.
+        // The record of b was moved into new/, and belongs to another job now.
         if job.name == "b", job.state == .done, found == [] { return }
         if !job.state.isTerminal, case .file(let name) = spool.places[job] {
             #expect(found == [] && temporary.exists("new/\(name)") && job.state == .new, "\(job.id), \(cut)")
@@ -211,7 +212,7 @@ extension TemporarySpool {
         #expect(state == job.state.rawValue && attempt == job.attempt, "\(job.id), \(cut)")
     }
 
-    /// Goes on after the restart until nothing is left to do: each drop has ended, once.
+    /// Continues after the restart until nothing is left to do. Each dropped job has ended once.
     private func finish(_ node: Node<DiskFileSystem>, _ temporary: TemporarySpool, _ cut: String) throws {
         let task = try TaskDefinition(name: "t", source: source(scheduled), context)
         node.scheduler.handle(.task(task, since: now), at: node.now)
@@ -228,7 +229,7 @@ extension TemporarySpool {
             let places = try temporary.currentPlaces(of: mark)
             #expect(places.count == 1 && (places[0].hasPrefix("done/") || places[0].hasPrefix("failed/")), "\(mark) \(places), \(cut)")
         }
-        // One due time, one record; unless its task was not yet known when all was cut.
+        // The due time has one record, or none if the stop came before the task was known.
         #expect(try temporary.places(of: "mark-t").count <= 1, "\(cut)")
         #expect(try temporary.names("new") == [] && temporary.names("running") == [], "\(cut)")
     }
@@ -249,7 +250,7 @@ extension TemporarySpool {
         let next = try restarted(temporary)
         #expect(next.recovery.withdrawn.map(\.name) == ["w"] && next.scheduler.jobs.isEmpty)
         #expect(try temporary.tree() == [])
-        // After a power cut its name may simply never have reached the disk: the journal puts it back.
+        // After a power cut the file's name may never have reached the disk, so the journal restores the file.
         let powerCut = try restarted(temporary, isSameBoot: false)
         #expect(powerCut.recovery.withdrawn.isEmpty)
         #expect(try temporary.shape().map { String($0.suffix(8)) }.contains("job.toml"))
@@ -310,7 +311,7 @@ extension TemporarySpool {
         #expect(try restarted(temporary).recovery.mended == ["rewrote new/\(id)/status.json from the journal"])
     }
 
-    @Test("Attack 73: of two copies the journal decides") func ofTwoCopiesTheJournalDecides() throws {
+    @Test("Attack 73: of two copies of a job's directory the journal decides which one stays") func ofTwoCopiesTheJournalDecides() throws {
         let temporary = try TemporarySpool()
         let id = try finished(temporary)
         try temporary.disk().makeDirectory("running/\(id)")
@@ -327,7 +328,7 @@ extension TemporarySpool {
         let turn = node.scheduler.takeTurn(at: now)
         for (at, record) in turn.records { node.spool.journal.add(record, at: at) }
         try node.spool.journal.commit()
-        // Cut between making the directory and the rename.
+        // The daemon stopped after it made the directory and before it renamed the file.
         let id = turn.starts[0].id
         try temporary.disk().makeDirectory("running/\(id)")
         let next = try restarted(temporary)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Store
 
-/// What a run says of itself by files in its directory.
+/// The files in which a run reports its progress and its result.
 @Suite struct ReportTests {
     let temporary: TemporarySpool
     let spool: Spool<DiskFileSystem>
@@ -15,7 +15,7 @@ import Testing
         spool = try temporary.spool()
     }
 
-    /// A job that runs.
+    /// A running job.
     private func run(_ text: String = "command = \":\"") throws -> Job {
         scheduler.handle(.dropped(try accepted("a", text)), at: now)
         try turn()
@@ -41,7 +41,7 @@ import Testing
         (#"{"fraction": 0, "message": ""# + String(repeating: "x", count: 20_000) + #""}"#, nil),
     ]
 
-    @Test("Progress is what its file says, as long as that makes sense", arguments: progressTexts)
+    @Test("Progress is read from its file if the values are valid", arguments: progressTexts)
     func progress(_ row: (text: String, fraction: Double?)) throws {
         let job = try run()
         try temporary.write("running/\(job.id)/progress", row.text)
@@ -134,7 +134,7 @@ import Testing
             Issue.record("no job")
             return
         }
-        // Accepted and started in one turn.
+        // The job is accepted and started in one turn.
         scheduler.handle(.dropped(accepted), at: now)
         try turn()
         #expect(try temporary.names("new") == [])

@@ -31,7 +31,7 @@ import Testing
 
     enum Part: String, CaseIterable { case checksum, number, instant, kind, key, value, newline }
 
-    /// Where a part of a line stands, from its beginning.
+    /// The range of a part of a line.
     private static func places(_ part: Part, in line: ArraySlice<UInt8>) -> Range<Int> {
         let spaces = line.indices.filter { line[$0] == 0x20 }
         let equals = line.firstIndex(of: UInt8(ascii: "="))
@@ -46,8 +46,8 @@ import Testing
         }
     }
 
-    /// A thousand records, and one bit of any part of them turned: it is told with its line, all others are read, and what is written
-    /// anew is whole. Only the last newline is a torn tail.
+    /// Flips one bit in any part of a thousand records. The damage is reported with its line, all other records are read, and the
+    /// rewritten segment is valid. Only a flipped last newline counts as a torn tail.
     @Test(arguments: Part.allCases)
     func noTurnedBitIsSkippedInSilence(part: Part) throws {
         let bytes = try Self.segment(1000)
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    /// The machine stops at any step of a repair: the old journal is there with its damage, or the new one whole.
+    /// The machine stops at any step of a repair. Either the old journal is there with its damage, or the complete new one.
     @Test(arguments: [FaultyFileSystem.Fault.stop, .stopWithin])
     func aRepairThatIsCutLeavesTheOldOrTheNew(fault: FaultyFileSystem.Fault) throws {
         var failing = 0
@@ -130,7 +130,7 @@ import Testing
         for text in ["", "\n", "id=x\n", "id= inode=1 device=2 path=/\n", "id=x inode=a device=2 path=/\n"] {
             #expect(SpoolIdentity(Array(text.utf8)) == nil)
         }
-        // inode, device, path: what stays makes it the same place.
+        // A spool with this inode, device and path is the same as the first one, or not.
         for (inode, device, path, isSame) in [
             (7, 8, "/x", true), (7, 9, "/a", true), (7, 9, "/x", false), (6, 8, "/a", false),
         ] as [(UInt64, UInt64, String, Bool)]

@@ -11,7 +11,7 @@ import Testing
             try temporary.names(".")
                 == ["control", "done", "failed", "journal", "new", "patterns", "running", "schedules", "state", "tasks", "tmp"])
         #expect(temporary.text("state/format") == "spoold spool format 1\n")
-        // Again it changes nothing; an empty format file is what a power cut left of the first start.
+        // A second preparation changes nothing. A power cut during the first start may leave an empty format file.
         try temporary.write("state/format", "")
         try Spool.prepare(try temporary.disk())
         #expect(temporary.text("state/format") == "spoold spool format 1\n")
@@ -79,7 +79,7 @@ import Testing
         #expect(left.contains(other.text))
     }
 
-    @Test("A record that somebody removed, or that ended a second time, leaves no other one less", arguments: [false, true])
+    @Test("A record that was removed, or that ended twice, does not reduce the number of kept records", arguments: [false, true])
     func theCountIsOfRecordsThatAreThere(removed: Bool) throws {
         let temporary = try TemporarySpool()
         let disk = try temporary.disk()
@@ -87,7 +87,7 @@ import Testing
         let ids = (0..<4).map { JobID(instant: now.advanced(byMilliseconds: Int64($0)), name: "t", unique: 0) }
         func end(_ id: JobID) throws {
             if try disk.status("done/\(id)") == nil { try disk.makeDirectory("done/\(id)") }
-            try spool.keepLatest(3, of: "t", adding: (id, .done)) { try? disk.removeTree($0) }  // none has anything in it
+            try spool.keepLatest(3, of: "t", adding: (id, .done)) { try? disk.removeTree($0) }  // the directories are empty
         }
         for id in ids[..<3] { try end(id) }
         if removed { try disk.removeTree("done/\(ids[1])") } else { try end(ids[1]) }

@@ -3,20 +3,20 @@ import Store
 import TestSupport
 import Testing
 
-/// An empty spool in a directory of its own, removed when nobody holds it any more. Its files are made and read here as
-/// a person would, past everything that is tested.
+/// An empty spool in a temporary directory, which is removed with this object. Tests create and read its files directly, without
+/// the code under test.
 final class TemporarySpool {
     let path: String
 
     init() throws {
-        // In memory where there is such a place: the tests sync a lot, and the machine's disk is none of theirs.
+        // The directory is in memory if possible, because the tests sync often.
         path = try makeTemporaryDirectory(in: access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", "spool-test")
         try Spool.prepare(try DiskFileSystem(path: path))
     }
 
     deinit {
         guard let slash = path.lastIndex(of: "/"), let parent = try? Directory.open(String(path[..<slash])) else { return }
-        // What stays is litter in a temporary directory.
+        // A directory that cannot be removed stays as litter.
         try? parent.removeTree(String(path[path.index(after: slash)...]))
     }
 
@@ -24,17 +24,17 @@ final class TemporarySpool {
 
     func spool() throws -> Spool<DiskFileSystem> { Spool(try disk(), host: "h") }
 
-    // MARK: What people do
+    // MARK: Actions of people
 
     func write(_ name: String, _ text: String, mode: mode_t = 0o600) throws { try write(name, Array(text.utf8), mode: mode) }
 
     func write(_ name: String, _ bytes: [UInt8], mode: mode_t = 0o600) throws {
         try Directory.open(path).writeFile(name, bytes, mode: mode)
-        // A segment may well be open in the journal that is tested.
+        // The journal under test may have this segment open.
         if !name.hasPrefix("journal/") { try awaitNoWriter(name) }
     }
 
-    /// Opens a file for writing and holds it until it is let go.
+    /// Opens a file for writing and keeps it open until `letGo`.
     func hold(_ name: String) throws -> Int32 {
         let descriptor = open("\(path)/\(name)", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw SystemError(call: "open", path: name, errno: errno) }
@@ -46,8 +46,8 @@ final class TemporarySpool {
         try awaitNoWriter(name)
     }
 
-    /// A process that another test is just starting has a copy of each descriptor until it executes, and intake rightly
-    /// leaves alone what is open for writing.
+    /// A process that another test is starting has a copy of each descriptor until it executes. Intake would then see the file as
+    /// open for writing, and leave it alone.
     private func awaitNoWriter(_ name: String) throws {
         let root = try Directory.open(path)
         while try !root.openFile(name, O_RDONLY | O_NOFOLLOW).excludeWriters() { sched_yield() }
@@ -67,7 +67,7 @@ final class TemporarySpool {
         try Directory.open(path).openDirectory(directory).list().map(\.name).sorted()
     }
 
-    /// Every path with what it is: directories as `path/`, files as `path=content`.
+    /// Every path with its content: directories as `path/`, files as `path=content`.
     func tree(_ directories: [String] = ["new", "running", "done", "failed"]) throws -> [String] {
         var lines: [String] = []
         let root = try Directory.open(path)
@@ -87,7 +87,7 @@ final class TemporarySpool {
         return lines.sorted()
     }
 
-    /// The paths alone, of all but status files, with the state and the try that each status file tells.
+    /// The paths alone. A status file also shows its state and its try.
     func shape() throws -> [String] {
         try tree().compactMap { line in
             guard let equals = line.firstIndex(of: "=") else { return line }

@@ -8,11 +8,12 @@ import Testing
         (0o644, 1, true, false, nil), (0o700, 1, true, false, nil), (0o600, 1, false, false, nil),
         (0o664, 1, false, true, "can be written by others"), (0o602, 1, true, true, "can be written by others"),
         (0o4700, 1, false, true, "chmod 0700 it"), (0o2755, 1, true, true, "chmod 0755 it"), (0o1644, 1, false, true, "chmod 0644 it"),
-        // `ln` is a way to drop a file. Only where others could have done it, and the kernel lets them, does it say nothing of who did.
+        // `ln` may drop a file. A second name is refused only in a shared directory of a kernel that lets everybody link any
+        // file.
         (0o644, 2, true, true, nil), (0o644, 2, false, false, nil), (0o644, 2, true, false, "has 2 names"),
     ]
 
-    @Test("What a file must be to count", arguments: files)
+    @Test("Files of which modes and links are accepted", arguments: files)
     func objection(_ row: (mode: mode_t, links: UInt64, isShared: Bool, areLinksProtected: Bool, objection: String?)) throws {
         let status = FileStatus(
             kind: .file, mode: row.mode, size: 1, inode: 1, links: row.links, modifiedNanoseconds: 0, changedNanoseconds: 0)
@@ -24,14 +25,14 @@ import Testing
         }
     }
 
-    @Test("Of which paths that is asked", arguments: [
+    @Test("The paths at which files are checked", arguments: [
         ("new/a.toml", true), ("tasks/a.toml", true), ("schedules/x.json", true), ("control/x.request", true),
         ("new/20261121T020000.000Z-a-k3f9ab/job.toml", true), ("new/20261121T020000.000Z-a-k3f9ab/status.json", false),
         ("running/20261121T020000.000Z-a-k3f9ab/job.toml", false), ("state/format", false), ("new", false), ("tmp/a.toml", false),
     ])
     func concerns(_ row: (path: String, isAsked: Bool)) { #expect(Trust.concerns(row.path) == row.isAsked) }
 
-    @Test("A spool of one's own has no rules; of everybody's and of a part of it the directories tell")
+    @Test("A private spool has no such checks; a spool for everybody and its parts are told apart by their directories")
     func spools() throws {
         let spool = try TemporarySpool()
         #expect(try DiskFileSystem(path: spool.path).trust == nil)
