@@ -2,15 +2,15 @@ import CLinux
 import Glibc
 import Linux
 
-/// A program that is started as directly as the system allows: posix_spawn(3) with everything prepared beforehand. The
-/// reference for the daemon's rates.
+/// Starts a program as directly as the system allows: posix_spawn(3) with everything prepared before. This is the reference for
+/// the daemon's rates.
 final class BareProgram {
     private let path: String
     private let arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
     private let environment: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
     private var attributes = posix_spawnattr_t()
 
-    /// The variables that bare programs, peers and the daemon are started with: few, as those of a job are.
+    /// The variables of bare programs, peers and the daemon. They are few, as those of a job are.
     static let environment = ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/", "LANG=C"]
 
     init(_ words: [String]) {
@@ -18,7 +18,7 @@ final class BareProgram {
         arguments = Self.strings(words)
         environment = Self.strings(Self.environment)
         posix_spawnattr_init(&attributes)
-        // This process blocks the signals that it reads from a descriptor; its children must not.
+        // This process blocks the signals that it reads from a descriptor. Its children must not block them.
         var none = sigset_t()
         sigemptyset(&none)
         posix_spawnattr_setsigmask(&attributes, &none)
@@ -44,7 +44,7 @@ final class BareProgram {
         return pointers
     }
 
-    /// Starts it; standard output goes to `output`.
+    /// Starts the program with its standard output at `output`.
     func spawn(output: Int32? = nil) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -56,14 +56,15 @@ final class BareProgram {
         return pid
     }
 
-    /// Awaits any child.
+    /// Waits for the end of any child.
     static func awaitOne() throws {
         while waitpid(-1, nil, 0) < 0 {
             if errno != EINTR { throw SystemError(call: "waitpid", errno: errno) }
         }
     }
 
-    /// Runs it so many times, so many at once. Wall and processor seconds of all together, this process's part included.
+    /// Runs the program `count` times, `atOnce` at a time. Returns the wall and processor seconds of all runs, including those of
+    /// this process.
     func drain(_ count: Int, atOnce: Int) throws -> (wall: Double, processor: Double) {
         let processor = System.ownSeconds() + System.childrenSeconds()
         let wall = try System.seconds {

@@ -5,7 +5,7 @@ import Linux
 /// The built programs, found beside this one.
 struct Programs {
     let daemon: String
-    /// Nil when it is not built.
+    /// Nil if spoolctl is not built.
     let control: String?
 
     init() throws {
@@ -23,7 +23,7 @@ struct Programs {
     }
 }
 
-/// A `spoold` that serves a spool until ``stop()``: eight slots, no other configuration, its log in a file.
+/// A `spoold` that serves a spool until ``stop()``. It has eight slots, no other configuration, and a log file.
 final class DaemonUnderTest {
     let pid: pid_t
     let spool: String
@@ -33,10 +33,10 @@ final class DaemonUnderTest {
     private let log: String
 
     static let slots = 8
-    /// How long the daemon may take to get ready, and to end.
+    /// The limits on the time that the daemon takes to become ready and to end.
     private static let startSeconds = 30.0, stopSeconds = 10.0
 
-    /// Starts it, as the command of `prefix` if there is one; it is not ready yet.
+    /// Starts the daemon as the command of `prefix`, if there is one. The daemon is not ready yet.
     private init(_ suite: Suite, spool: String, under prefix: [String]) throws {
         system = suite.system
         self.spool = spool
@@ -55,7 +55,7 @@ final class DaemonUnderTest {
         ended = try Process.openPidfd(pid)
     }
 
-    /// Runs `body` beside a daemon on this spool, and ends the daemon and all that runs for it, whatever `body` does.
+    /// Runs `body` beside a daemon on this spool. Afterwards ends the daemon and its processes, also when `body` fails.
     static func serve<Value>(
         _ suite: Suite, spool: String, under prefix: [String] = [], _ body: (DaemonUnderTest) throws -> Value
     ) throws -> Value {
@@ -67,7 +67,7 @@ final class DaemonUnderTest {
         return value
     }
 
-    /// Waits for sd_notify(3)'s READY=1, and a moment more for what it still has to do at its start.
+    /// Waits for READY=1 of sd_notify(3), and a moment longer for the rest of the daemon's start.
     func awaitReady() throws {
         let deadline = Deadline(seconds: Self.startSeconds)
         while true {
@@ -79,8 +79,8 @@ final class DaemonUnderTest {
         try system.pause(milliseconds: 100)
     }
 
-    /// Waits until the descriptor is readable; false when something else happened first. Throws when the daemon has ended, or
-    /// when the time is over before it could do `what`.
+    /// Waits until the descriptor is readable. Returns false if something else happened first. Throws if the daemon has ended, or
+    /// if the time is over before it could do `what`.
     func wait(for descriptor: Int32, until deadline: Deadline, _ what: String) throws -> Bool {
         switch try system.wait(for: [descriptor, ended.raw], until: deadline) {
         case 0: return true
@@ -105,7 +105,7 @@ final class DaemonUnderTest {
     }
 
     private var lastWords: String {
-        // Without a log there is nothing more to say.
+        // Without a log there is no more information.
         let bytes = (try? FileDescriptor.open(log, O_RDONLY).readAll(limit: .max)) ?? []
         return bytes.split(separator: UInt8(ascii: "\n")).last.map { String(decoding: $0, as: UTF8.self) } ?? "no log"
     }
@@ -124,8 +124,8 @@ final class DaemonUnderTest {
         return FileDescriptor(owning: raw)
     }
 
-    /// Binds the socket to a name that the system picks in the abstract name space, unix(7), and returns that as sd_notify(3)
-    /// spells it.
+    /// Binds the socket to a name that the system chooses in the abstract name space, unix(7). Returns that name as sd_notify(3)
+    /// writes it.
     private static func address(of socket: Int32) throws -> String {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)

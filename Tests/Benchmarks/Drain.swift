@@ -1,6 +1,6 @@
 import Linux
 
-/// How fast dropped jobs that do nothing are run.
+/// The rate at which dropped jobs run that do nothing.
 extension Suite {
     private var drainCount: Int { options.isSmoke ? 200 : 5000 }
     private var drainRounds: Int { options.isSmoke ? 1 : 3 }
@@ -11,13 +11,13 @@ extension Suite {
         var processor: Double
     }
 
-    /// Ours and the bare one, medians of the rounds in seconds, and the medians of each round's ratios.
+    /// The medians of the rounds, in seconds, of the daemon and of bare programs, and the medians of each round's ratios.
     private struct Comparison {
         var ours: Drain
         var bare: Drain
-        /// Jobs a second, ours to bare.
+        /// The ratio of jobs for each second, daemon to bare.
         var rate: Double
-        /// Processor time, ours to bare.
+        /// The ratio of processor time, daemon to bare.
         var load: Double
     }
 
@@ -44,7 +44,8 @@ extension Suite {
                 ratio: backlog.rate))
     }
 
-    /// Bare, ours, bare, …: each round of ours is compared with the mean of the two beside it.
+    /// Measures bare, daemon, bare, and so on. Each round of the daemon is compared with the mean of the two bare rounds beside
+    /// it.
     private func compareDrain(_ count: Int, _ drain: () throws -> Drain) throws -> Comparison {
         let program = BareProgram(["/bin/true"])
         func drainBare() throws -> Drain {
@@ -68,7 +69,7 @@ extension Suite {
             load: Samples(ratios(\.processor)).median)
     }
 
-    /// Jobs renamed into `new/` while the daemon is idle: from the first rename to the last job's arrival in `done/`.
+    /// Jobs are renamed into `new/` while the daemon is idle. Measures from the first rename until the last job is in `done/`.
     private func drainDropped(_ count: Int, on place: Place) throws -> Drain {
         let spool = try place.freshSpool()
         try writeJobs(count, spool: spool, to: "tmp")
@@ -88,7 +89,7 @@ extension Suite {
         return Drain(wall: wall, processor: System.childrenSeconds() - processor)
     }
 
-    /// Jobs that are in `new/` before the daemon starts: from its start to the last job's arrival in `done/`.
+    /// Jobs are in `new/` before the daemon starts. Measures from its start until the last job is in `done/`.
     private func drainBacklog(_ count: Int, on place: Place) throws -> Drain {
         let spool = try place.freshSpool()
         try writeJobs(count, spool: spool, to: "new")

@@ -1,15 +1,16 @@
 import Linux
 
-/// The jobs of a spool that end while somebody watches, by inotify(7) on `done/` and `failed/`.
+/// Watches the ends of a spool's jobs by inotify(7) on `done/` and `failed/`.
 final class EndedJobs {
     private let inotify: Inotify
     private let failedWatch: Int32
     private let spool: String
     private let system: System
-    /// Their ids, in the order of their ends.
+    /// The ids of the ended jobs, in the order of their ends.
     private(set) var ids: [String] = []
 
-    /// With so many jobs missing, nobody needs to look at each: this process would take time from those it measures.
+    /// While more jobs than this are missing, events are read at intervals, because this process would take time from those that
+    /// it measures.
     private static let manyJobs = 100
     private static let lookMilliseconds = 5
 
@@ -21,7 +22,7 @@ final class EndedJobs {
         failedWatch = try inotify.add("\(spool)/failed", [.movedTo, .created])
     }
 
-    /// Waits until so many jobs have ended in all. Throws when one fails.
+    /// Waits until `count` jobs have ended in all. Throws if one fails.
     func wait(for count: Int, from daemon: DaemonUnderTest, until deadline: Deadline) throws {
         var events: [InotifyEvent] = []
         while ids.count < count {

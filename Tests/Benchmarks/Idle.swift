@@ -1,12 +1,12 @@
 import Glibc
 import Linux
 
-/// What a daemon costs that has nothing to do: 100 tasks, none due.
+/// The cost of a daemon with nothing to do: 100 tasks, none of them due.
 extension Suite {
     func measureIdle(_ name: String, on place: Place) throws {
         let spool = try place.freshSpool()
         let tasks = try Directory.open("\(spool)/tasks")
-        // The last second of a leap day is years away, or this is no time for benchmarks.
+        // The last second of a leap day is years away on nearly every day.
         let task = Array("command = [\"/bin/true\"]\n[[schedule]]\ncron = \"59 59 23 29 2 *\"\n".utf8)
         for number in 0..<100 { try tasks.writeFile("task-\(number).toml", task) }
         let seconds = options.isSmoke ? 2 : 10
@@ -33,7 +33,7 @@ extension Suite {
         try figure("voluntary_ctxt_switches", in: "/proc/\(pid)/status")
     }
 
-    /// The number on the line `name:`, proc(5); sizes are in KiB.
+    /// The number on the line `name:` of a file of proc(5). Sizes are in KiB.
     private func figure(_ name: String, in path: String) throws -> Int {
         let text = String(decoding: try FileDescriptor.open(path, O_RDONLY).readAll(limit: .max), as: UTF8.self)
         for line in text.split(separator: "\n") where line.hasPrefix("\(name):") {

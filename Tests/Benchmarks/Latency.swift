@@ -2,13 +2,13 @@ import Glibc
 import Linux
 import Recurrence
 
-/// A job that says when it began: `date` prints the wall clock in nanoseconds. Its own loading counts, for it as for the bare
-/// one.
+/// A job that prints the time of its beginning: `date` prints the wall clock in nanoseconds. The time to load `date` counts for
+/// the job and for the bare program.
 enum Stamp {
     static let words = ["/bin/date", "+%s%N"]
     static let key = "command = [\"/bin/date\", \"+%s%N\"]\n"
 
-    /// What a job has written to this file, nanoseconds since the epoch.
+    /// The time that a job has written to this file, in nanoseconds since 1970.
     static func read(_ path: String) throws -> Int64 {
         let text = String(decoding: try FileDescriptor.open(path, O_RDONLY).readAll(limit: .max), as: UTF8.self)
         guard let stamp = Int64(text.prefix { $0 != "\n" }), stamp > 1_000_000_000_000_000_000 else {
@@ -18,7 +18,7 @@ enum Stamp {
     }
 }
 
-/// From a file's arrival to its job's beginning, and from a due time to the run's.
+/// Measures the time from a file's arrival to the beginning of its job, and from a due time to the beginning of the run.
 extension Suite {
     private static let jobGuardSeconds = 30.0
 
@@ -34,7 +34,7 @@ extension Suite {
             let from = try Directory.open("\(spool)/tmp")
             let to = try Directory.open("\(spool)/new")
             for number in 0..<(options.isSmoke ? 20 : 200) {
-                // The two in turn, each alone on the machine as far as we are concerned.
+                // The bare program and the job run in turn, and never at the same time.
                 try system.pause(milliseconds: 5)
                 let output = try FileDescriptor.open(stampPath, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
                 let spawned = System.wallNanoseconds()
@@ -88,7 +88,7 @@ extension Suite {
                 bar: "p99 below 5 ms, none early", isMet: late.percentile(99) < 5 && early == 0 && isGapless))
     }
 
-    /// When a job was due, milliseconds since the epoch, by its status.json.
+    /// The due time of a job from its status.json, in milliseconds since 1970.
     private func due(of directory: String) throws -> Int64 {
         let text = String(decoding: try Directory.open(directory).readFile("status.json", limit: .max), as: UTF8.self)
         let words = text.split(separator: "\"")

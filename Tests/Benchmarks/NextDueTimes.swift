@@ -1,7 +1,7 @@
 import Linux
 import Recurrence
 
-/// How many due times a second are found, one after the other.
+/// The rate at which due times are found, one after the other.
 extension Suite {
     func measureRecurrence(_ name: String) throws {
         let rows = [("*/5 * * * *", "UTC", 5.0), ("0 9 * * 1-5", "Europe/Berlin", 2.0), ("0 0 29 2 *", "UTC", 1.0),
@@ -16,7 +16,7 @@ extension Suite {
                 expression.hasPrefix("FREQ=")
                 ? try Recurrence.rrule(expression, zone: zone)
                 : try Recurrence.cron(expression, zone: zone, zones: zones, stableSeed: 0)
-            _ = Self.walk(recurrence, count: 10_000)  // warms the zone
+            _ = Self.walk(recurrence, count: 10_000)  // loads the zone
             let count = options.isSmoke ? 100_000 : 5_000_000
             let seconds = System.seconds { _ = Self.walk(recurrence, count: count) }
             let millions = Double(count) / seconds / 1e6
@@ -27,7 +27,8 @@ extension Suite {
         }
     }
 
-    /// Goes from due time to due time, from 2026 to the last one and again. Returns the last, so that each must be found.
+    /// Goes from due time to due time, from 2026 to the last one, and again. Returns the last one, so that the compiler cannot
+    /// leave out any step.
     @inline(never)
     private static func walk(_ recurrence: Recurrence, count: Int) -> Instant {
         let origin = Instant(seconds: 1_767_225_600)  // 2026-01-01T00:00:00Z

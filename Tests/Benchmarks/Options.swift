@@ -1,13 +1,13 @@
-/// What the command line asks for.
+/// The options of the command line.
 struct Options {
-    /// Small numbers, to see that everything runs; its figures mean little.
+    /// Uses small numbers, to test that everything runs. The figures then mean little.
     var isSmoke = false
-    /// Exit with 1 when a bar is not met.
+    /// Exits with 1 when a bar is not met.
     var isCheck = false
     var wantsHelp = false
-    /// The measures to take; empty for all.
+    /// The measures to take. Empty for all.
     var only: [Measure] = []
-    /// Where to make spools; nil for a tmpfs and a disk.
+    /// The directory for spools. Nil for a tmpfs and a disk.
     var directory: String?
 
     enum Measure: String, CaseIterable {

@@ -2,13 +2,13 @@ import CLinux
 import Glibc
 import Linux
 
-/// What others make of the same jobs, where they are installed. Their ratio is to bare posix_spawn, as ours is in the rows of
+/// Other programs run the same jobs, if they are installed. Their ratio is to bare posix_spawn, as the daemon's is in the rows of
 /// drain.
 extension Suite {
     private var xargsCount: Int { options.isSmoke ? 200 : 5000 }
-    /// A waiting job of tsp or nq is a process, and tsp serves 1000 of them at most.
+    /// A waiting job of tsp or nq is a process, and tsp serves at most 1000 of them.
     private var spoolerCount: Int { options.isSmoke ? 100 : 900 }
-    /// Each job of nq looks at all before it: with many, that is what would be measured.
+    /// Each job of nq examines all jobs before it. With many jobs this would dominate the result.
     private var queueCount: Int { options.isSmoke ? 50 : 200 }
     private static let peerGuardSeconds = 120.0
 
@@ -33,7 +33,7 @@ extension Suite {
         } catch Trouble.unavailable(let reason) {
             report.skip(measureName, reason)
         } catch Trouble.failed(let reason) {
-            report.skip(measureName, reason)  // a peer that fails says nothing about us
+            report.skip(measureName, reason)  // a peer's failure is no failure of the daemon
         }
     }
 
@@ -54,7 +54,8 @@ extension Suite {
         }
     }
 
-    /// A queue's client goes to the background and ends with its job; as it then is our child, its end is awaited here.
+    /// The client of a queue goes to the background and ends with its job. It becomes a child of this process, which waits for it
+    /// here.
     private func awaitClients(_ count: Int) throws {
         let deadline = Deadline(seconds: Self.peerGuardSeconds)
         for number in 0..<count {
@@ -62,8 +63,8 @@ extension Suite {
         }
     }
 
-    /// Task spooler with a server and a directory of its own. `drain` is from the moment when eight slots open to all jobs
-    /// that have been waiting; `all` has the submitting in it, to eight slots that are open.
+    /// Runs Task Spooler with a server and a directory of its own. `drain` is the time from the opening of eight slots, with all
+    /// jobs waiting, to the last end. `all` is the time to submit the jobs to eight open slots and to run them.
     private func taskSpooler(_ count: Int, on place: Place) throws -> (drain: Double, all: Double) {
         let program = try find("tsp")
         let directory = try place.fresh("tsp")
@@ -81,7 +82,7 @@ extension Suite {
             for _ in 0..<count { try tsp("/bin/true") }
             let drain = try System.seconds {
                 try tsp("-S", "\(DaemonUnderTest.slots)")
-                _ = try FileDescriptor.open(gate, O_RDWR)  // opens and closes: cat sees its end
+                _ = try FileDescriptor.open(gate, O_RDWR)  // opens and closes the gate: cat reads its end
                 try awaitClients(count + 1)
             }
             let all = try System.seconds {
@@ -90,7 +91,7 @@ extension Suite {
             }
             return (drain, all)
         }
-        // Interrupted: the server ends with everything else that is left.
+        // After an interruption the server ends with all other processes that are left.
         if !system.isInterrupted { try tsp("-K") }
         try system.awaitAll()
         return try times.get()

@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import TestSupport
 
-/// A fresh directory on one file system, in which spools are made. Nothing in it is removed before ``remove()``.
+/// A fresh directory on one file system, for spools. Nothing in it is removed before ``remove()``.
 final class Place {
     /// The file system's name: `tmpfs`, `ext4`.
     let name: String
@@ -17,7 +17,7 @@ final class Place {
         path = try makeTemporaryDirectory(in: parent, "spoold-benchmarks")
     }
 
-    /// An empty directory.
+    /// Creates an empty directory.
     func fresh(_ purpose: String) throws -> String {
         made += 1
         let name = "\(purpose)-\(made)"
@@ -25,7 +25,7 @@ final class Place {
         return "\(path)/\(name)"
     }
 
-    /// A spool that no daemon has seen yet, with the directories that a measure needs before one has.
+    /// Creates a spool that no daemon has served yet, with the directories that a measure needs before a daemon starts.
     func freshSpool() throws -> String {
         let spool = try fresh("spool")
         let directory = try Directory.open(spool)
@@ -33,7 +33,7 @@ final class Place {
         return spool
     }
 
-    /// Lets the disk take what was written, so that the next measure does not pay for it; syncfs(2).
+    /// Writes all data to the disk, syncfs(2), so that the next measure does not wait for it.
     func settle() throws {
         let directory = try Directory.open(path)
         if linux_syncfs(directory.raw) != 0 { throw SystemError(call: "syncfs", path: path, errno: errno) }
@@ -46,13 +46,13 @@ final class Place {
 
     // MARK: File systems
 
-    /// The places to measure on: the directory that was asked for; else a tmpfs and a disk, as far as there are.
+    /// The places for measures: the requested directory, or else a tmpfs and a disk if they exist.
     static func all(_ options: Options) throws -> [Place] {
         if let directory = options.directory { return [try Place(in: directory)] }
         var parents: [String] = []
-        if (try? fileSystem(of: "/dev/shm")) == "tmpfs" { parents.append("/dev/shm") }  // a system without it has none
+        if (try? fileSystem(of: "/dev/shm")) == "tmpfs" { parents.append("/dev/shm") }  // some systems have none
         let disks = [getenv("TMPDIR").map { String(cString: $0) }, "/var/tmp"].compactMap { $0 }
-        // A directory that cannot be looked at is no place.
+        // A directory that cannot be read is left out.
         if let disk = disks.first(where: { ((try? fileSystem(of: $0)) ?? "tmpfs") != "tmpfs" }) { parents.append(disk) }
         var places: [Place] = []
         do {

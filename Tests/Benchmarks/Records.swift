@@ -1,7 +1,7 @@
 import Glibc
 import Linux
 
-/// How long the commands take that look through all records of ended jobs.
+/// The time that commands take to read all records of ended jobs.
 extension Suite {
     func measureRecords(_ name: String, on place: Place) throws {
         guard let control = programs.control else { throw Trouble.unavailable("spoolctl is not built") }
@@ -21,7 +21,7 @@ extension Suite {
             else { throw Trouble.failed("spoolctl \(arguments.joined(separator: " ")) printed \(printed) lines, not \(lines)") }
             return seconds
         }
-        // And a line that no daemon runs.
+        // One more line says that no daemon runs.
         let ofTask = try call(["jobs", "--task", "task7"], lines: count / 100 + 1)
         report.add(
             Row(
@@ -30,7 +30,7 @@ extension Suite {
         report.add(Row(measure: "  prune --dry-run", ours: "\(decimal(try call(["prune", "--dry-run", "--quiet"], lines: 0))) s"))
     }
 
-    /// Records as a daemon leaves them, of a hundred tasks, one a second until now.
+    /// Creates records as a daemon leaves them: of a hundred tasks, one record each second until now.
     private func makeRecords(_ count: Int, in spool: String) throws {
         let root = try Directory.open(spool)
         try root.makeDirectory("state")

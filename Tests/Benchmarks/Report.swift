@@ -5,14 +5,14 @@ struct Row {
     var measure: String
     var ours: String
     var reference = ""
-    /// Ours to the reference.
+    /// The ratio of the daemon's figure to the reference.
     var ratio: Double?
     var bar = ""
-    /// Nil where there is no bar.
+    /// Nil if there is no bar.
     var isMet: Bool?
 }
 
-/// The table, printed row by row as they are measured.
+/// The table. Each row is printed when it is measured.
 struct Report {
     private(set) var missed = 0
     private(set) var failed = 0
@@ -50,11 +50,11 @@ struct Report {
 
 func complain(_ message: String) {
     var line = "Benchmarks: \(message)\n"
-    // Nowhere to say it: the exit code still does.
+    // If standard error fails too, only the exit code shows the failure.
     _ = line.withUTF8 { write(2, $0.baseAddress, $0.count) }
 }
 
-/// `12.30`: a number with so many digits after the point.
+/// `12.30`: a number with this many digits after the point.
 func decimal(_ value: Double, _ digits: Int = 2) -> String {
     guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
     var scale = 1.0
@@ -67,5 +67,5 @@ func decimal(_ value: Double, _ digits: Int = 2) -> String {
     return "\(sign)\(whole).\(String(repeating: "0", count: digits - fraction.count))\(fraction)"
 }
 
-/// `2439/s`.
+/// A rate such as `2439/s`.
 func perSecond(_ count: Int, in seconds: Double) -> String { "\(decimal(Double(count) / seconds, 0))/s" }

@@ -12,7 +12,7 @@ struct Samples {
 
     var largest: Double { values.max() ?? .nan }
 
-    /// The smallest value that at least so many per cent of all do not exceed (nearest rank).
+    /// The smallest value that is not exceeded by `per` per cent of all values (nearest rank).
     func percentile(_ per: Int) -> Double {
         guard !values.isEmpty else { return .nan }
         let sorted = values.sorted()

@@ -1,7 +1,7 @@
 import Glibc
 import Linux
 
-/// How long a shell waits for `spoolctl submit`.
+/// The time that a shell waits for `spoolctl submit`.
 extension Suite {
     func measureSubmit(_ name: String, on place: Place) throws {
         guard let control = programs.control else { throw Trouble.unavailable("spoolctl is not built") }
@@ -9,7 +9,7 @@ extension Suite {
         let bare = BareProgram(["/bin/true"])
         let spool = try place.freshSpool()
         let output = "\(try place.fresh("submit"))/output"
-        /// Returns what it printed: ids, a line each.
+        /// Submits jobs and returns the output: ids, one on each line.
         func submit(_ arguments: [String], input: String = "/dev/null") throws -> [UInt8] {
             let code = try system.run(
                 control, ["--spool", spool, "submit"] + arguments, environment: environment, input: input, output: output,
@@ -33,7 +33,7 @@ extension Suite {
                         try BareProgram.awaitOne()
                     } * 1000)
                 ours.add(try System.seconds { _ = try submit(["--", "true"]) } * 1000)
-                // One at a time: what is measured is the call, not the jobs of the calls before it.
+                // Waits for each job, so that the jobs of earlier calls do not slow down the measured call.
                 try ended.wait(for: number + 1, from: daemon, until: Deadline(seconds: 30))
             }
         }
@@ -43,12 +43,12 @@ extension Suite {
                 reference: "posix_spawn of true, median \(decimal(reference.median)) ms",
                 ratio: ours.median / reference.median, bar: "median below 5 ms", isMet: ours.median < 5))
 
-        // With no daemon at work: the rate of submitting alone.
+        // Without a daemon this measures submitting alone.
         let lines = options.isSmoke ? 500 : 10_000
         let directory = try place.fresh("lines")
         try Directory.open(directory).writeFile("lines", Array(String(repeating: "true\n", count: lines).utf8))
         let seconds = try System.seconds {
-            // Standard error has a remark that no daemon runs.
+            // Standard error has the remark that no daemon runs.
             let printed = try submit(["-q", "--lines"], input: "\(directory)/lines")
             let ids = printed.count { $0 == UInt8(ascii: "\n") }
             guard ids == lines else { throw Trouble.failed("spoolctl submit --lines printed \(ids) ids for \(lines) lines") }

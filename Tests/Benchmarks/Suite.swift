@@ -1,13 +1,13 @@
 import Glibc
 import Linux
 
-/// One run of the program: what is measured, where, and what came out.
+/// One run of the program: its measures, their places and the report.
 final class Suite {
     let options: Options
     let programs: Programs
     let system: System
     let places: [Place]
-    /// Where daemons write their logs: in memory where possible, as they are no part of the spool.
+    /// The directory for the daemons' logs. It is in memory if possible, because the logs are no part of the spool.
     let logs: String
     var report = Report()
 
@@ -50,7 +50,7 @@ final class Suite {
                 if options.wants(.latency) { try take("latency, \(place.name)") { try measureLatency($0, on: place) } }
                 if options.wants(.submit) { try take("submit, \(place.name)") { try measureSubmit($0, on: place) } }
             }
-            // Where the disk is does not matter to the next one, or only by its syncs: the slowest place is enough.
+            // The disk matters little to these measures, or only by its syncs, so one place is enough.
             let last = places[places.count - 1]
             if options.wants(.punctuality) {
                 try take("punctuality, \(last.name)") { try measurePunctuality($0, on: last) }
@@ -67,7 +67,7 @@ final class Suite {
         return 0
     }
 
-    /// Takes one measure, which adds its rows by itself. Only an interruption comes out.
+    /// Takes one measure, which adds its own rows. Throws only when the program is interrupted.
     private func take(_ name: String, _ body: (String) throws -> Void) throws {
         do {
             try body(name)

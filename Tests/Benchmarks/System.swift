@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import Linux
 
-/// When a wait has lasted too long.
+/// The end of a wait.
 struct Deadline {
     private let end: MonotonicInstant
 
@@ -16,10 +16,11 @@ struct Deadline {
     var isOver: Bool { remainingMilliseconds == 0 }
 }
 
-/// Waiting, and the processes below this one: signals come as a descriptor, and what any child leaves running becomes ours.
+/// Waits, and owns the processes below this one: signals arrive at a descriptor, and this process adopts the processes that a
+/// child leaves running.
 final class System {
     private let signals: SignalDescriptor
-    /// True from the first request to end on.
+    /// True from the first signal that asks this process to end.
     private(set) var isInterrupted = false
 
     init() throws {
@@ -29,8 +30,8 @@ final class System {
 
     // MARK: Waiting
 
-    /// Waits until one of the descriptors is readable and returns its index; nil when a child has ended instead, or the time
-    /// is over. Throws when interrupted, except while cleaning up.
+    /// Waits until one of the descriptors is readable and returns its index. Returns nil if a child has ended or the time is
+    /// over. Throws when interrupted, unless `isCleanup` is true.
     func wait(for descriptors: [Int32], until deadline: Deadline, isCleanup: Bool = false) throws -> Int? {
         if isInterrupted && !isCleanup { throw Trouble.interrupted }
         var polled = (descriptors + [signals.descriptor.raw]).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
@@ -46,7 +47,7 @@ final class System {
         return polled.dropLast().firstIndex { $0.revents != 0 }
     }
 
-    /// Lets so much time pass.
+    /// Waits for this time.
     func pause(milliseconds: Int) throws {
         let deadline = Deadline(seconds: Double(milliseconds) / 1000)
         while !deadline.isOver { _ = try wait(for: [], until: deadline) }
@@ -54,7 +55,7 @@ final class System {
 
     // MARK: Children
 
-    /// The next child that has ended, nil when the time is over. Throws when there is none at all.
+    /// The next child that has ended, or nil when the time is over. Throws if there is no child at all.
     func reap(until deadline: Deadline, isCleanup: Bool = false) throws -> (pid: pid_t, status: Int32)? {
         while true {
             var status: Int32 = 0
@@ -66,8 +67,8 @@ final class System {
         }
     }
 
-    /// Awaits all that runs below this process. What is still there after `seconds` is killed, and counts as a failure; once
-    /// interrupted, at once.
+    /// Waits for all processes below this one. Kills those that are left after `seconds`, and counts that as a failure. After an
+    /// interruption kills them at once.
     func awaitAll(seconds: Double = 10) throws {
         var killed = false
         var deadline = Deadline(seconds: isInterrupted ? 0 : seconds)
@@ -85,13 +86,13 @@ final class System {
 
     private func children() throws -> [pid_t] {
         try Directory.open("/proc").list().compactMap { pid_t($0.name) }.filter { pid in
-            // It may have ended since it was listed.
+            // The process may have ended after it was listed.
             (try? ProcessStatus.read(pid))?.parent == getpid()
         }
     }
 
-    /// Runs a program to its end; its processor time and exit code count with the caller. Output goes to
-    /// a file, or nowhere.
+    /// Runs a program until it ends. Its processor time and exit code are the caller's to use. Its output goes to a file, or
+    /// nowhere.
     func run(
         _ program: String, _ arguments: [String], environment: [String], input: String = "/dev/null",
         output: String = "/dev/null", seconds: Double = 60
@@ -115,10 +116,10 @@ final class System {
 
     // MARK: Figures
 
-    /// Processor seconds, user and system, of the children that have been awaited, and of theirs.
+    /// The processor seconds (user and system) of the ended children and of their children.
     static func childrenSeconds() -> Double { seconds(__rusage_who_t(RUSAGE_CHILDREN.rawValue)) }
 
-    /// Processor seconds, user and system, of this process.
+    /// The processor seconds (user and system) of this process.
     static func ownSeconds() -> Double { seconds(__rusage_who_t(RUSAGE_SELF.rawValue)) }
 
     private static func seconds(_ who: __rusage_who_t) -> Double {
@@ -128,21 +129,21 @@ final class System {
             + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
     }
 
-    /// Wall time, nanoseconds since the epoch.
+    /// The wall time in nanoseconds since 1970.
     static func wallNanoseconds() -> Int64 {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
-    /// Seconds that `body` takes.
+    /// The seconds that `body` takes.
     static func seconds(_ body: () throws -> Void) rethrows -> Double {
         let start = MonotonicInstant.now()
         try body()
         return Double(MonotonicInstant.now().nanoseconds(since: start)) / 1e9
     }
 
-    /// Where the shell would find a program.
+    /// The path at which the shell would find a program.
     static func find(_ program: String) -> String? {
         let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
         return path.split(separator: ":").lazy.map { "\($0)/\(program)" }.first { Process.executability($0) == .executable }

@@ -50,9 +50,9 @@ extension Suite {
     }
 }
 
-/// What a trace says of the system calls between two marks: SIGCONT, sent to the daemon.
+/// Counts the system calls in a trace between two marks. A mark is SIGCONT, sent to the daemon.
 struct TracedCalls {
-    /// Who made a call. A worker's child becomes the command by its exec.
+    /// The process that made a call. A worker's child becomes the command when it executes.
     enum Role: String { case daemon, worker, child, command }
     /// The command's own calls are not counted.
     static let counted: [Role] = [.daemon, .worker, .child]
@@ -73,7 +73,7 @@ struct TracedCalls {
             let pid = line[..<space]
             let text = line[space...].drop { $0 == " " }
             if text.hasPrefix("--- SIGCONT") { marks += 1 }
-            // "+++ exited with 0 +++": another process may get the number.
+            // After "+++ exited with 0 +++" another process may get the same pid.
             if text.hasPrefix("+++") { roles[pid] = nil }
             if text.hasPrefix("+++") || text.hasPrefix("---") { continue }
             if text.hasPrefix("<...") {
@@ -108,6 +108,6 @@ struct TracedCalls {
 
     func all(_ call: String) -> Int { Self.counted.reduce(0) { $0 + count(call, of: $1) } }
 
-    /// The calls that were made, the most frequent first.
+    /// The names of the calls, the most frequent first.
     var names: [String] { Set(counts.values.flatMap(\.keys)).sorted { (all($1), $0) < (all($0), $1) } }
 }

@@ -1,9 +1,9 @@
-/// Why a measure has no figures.
+/// The reasons why a measure has no figures.
 enum Trouble: Error {
-    /// What it needs is not here.
+    /// Something that the measure needs is missing.
     case unavailable(String)
-    /// It did not do what it should, or not in time.
+    /// The measured program failed or was too slow.
     case failed(String)
-    /// Somebody wants this program to end.
+    /// A signal asked this program to end.
     case interrupted
 }

@@ -1,15 +1,16 @@
-// Benchmarks: how fast the built programs are, beside what the bare system and their peers do in the same run.
+// Benchmarks: the speed of the built programs, beside that of the bare system and of their peers in the same run.
 //
-// - Every rate is a ratio to a reference measured just before and after it, so that a busy or slow machine shifts both.
+// - Every rate is a ratio to a reference that is measured just before and after it, so that a busy or slow machine changes both.
 // - Each measure starts the daemon that lies beside this program, with eight slots, on a spool of its own, and stops it. Spools
-//   are removed at the very end: ext4 makes files slowly where many were just removed (up to 20 times), and the next measure
-//   would pay for that.
-// - Each wait has a limit; past it, or when the daemon or a job fails, the row says so and the next one is measured.
-// - Nothing is left: this process adopts whatever its children leave running (child subreaper), and ends and awaits it all
-//   before a row is printed. Interrupted, it cleans up first.
+// are removed at the very end: ext4 creates files up to 20 times slower where many were just removed, and the next measure would
+// suffer from that.
+// - Each wait has a limit. When it is exceeded, or when the daemon or a job fails, the row shows the failure and the next measure
+// begins.
+// - No process is left: this process adopts the processes that its children leave running (child subreaper), and ends all of them
+// before it prints a row. An interruption does this first, too.
 //
-// Exit code: 0 when everything ran; 1 when a row failed, or with --check when a bar was not met; 2 for usage, or when the
-// daemon is not built; 130 when interrupted.
+// Exit code: 0 if everything ran; 1 if a row failed, or with --check if a bar was not met; 2 for wrong usage, or if the daemon is
+// not built; 130 after an interruption.
 
 import Glibc
 

@@ -26,7 +26,7 @@ import Documents
     } catch {
         expectInside(error, bytes)
         _ = JSON.compact(bytes)
-        // A text whose only fault is a double key can be read with `.lastWins`.
+        // A text whose only fault is a repeated key can be read with `.lastWins`.
         _ = try? JSON.parse(bytes, duplicateKeys: .lastWins)
     }
 }
@@ -54,14 +54,14 @@ private func edit(_ bytes: [UInt8], _ table: Table) {
         expected.set(names[0], Value(.integer(1)))
         try editor.append(tableArray: names[1], table)
         expected.set(names[1], Value(.array([Value(.table(table))])))
-        // The document may be past a limit with the addition.
+        // The added key may bring the document over a limit.
         let limits = Limits(bytes: .max, depth: .max, values: .max)
         expect(readTOML(editor.text, limits) == canonical(Value(.table(expected))), "edited to \(editor.text)")
         expect(editor.removeElement(of: names[1], at: 0), "what was appended is removed")
         for entry in expected.entries { editor.remove(entry.key) }
         expect(readTOML(editor.text) == "{}", "nothing is left in \(editor.text)")
     } catch {
-        // As above.
+        // These limits apply here, too.
         let isTooDeep = error.message.contains("deep") || error.message.contains("nest")
         expect(table.entries.count > 1000 || bytes.count > 10_000 || isTooDeep, "\(error)")
     }

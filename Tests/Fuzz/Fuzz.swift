@@ -41,7 +41,7 @@ public func testOneInput(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     return 0
 }
 
-/// Traps unless the condition holds. libFuzzer then keeps the input.
+/// Traps if the condition is false. libFuzzer then keeps the input.
 func expect(_ holds: Bool, _ what: @autoclosure () -> String) {
     if !holds { fatalError("does not hold: \(what())") }
 }

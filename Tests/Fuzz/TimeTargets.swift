@@ -21,11 +21,11 @@
         if text.hasPrefix("@every ") { return .every(try Span.parse(String(text.dropFirst(7))), fromStart: false) }
         return try Recurrence.pattern(text, zone: zone, daylight: daylight)
     }
-    // The same bytes as the answer of a pattern's program.
+    // The same bytes are read as the answer of a pattern's program.
     _ = try? PatternExtension.answer(bytes, zone: .central, after: .now)
 }
 
-/// A rule, and in the lines below it its start and its exclusions, as far as they can be read.
+/// A rule. The lines below it are its start and its exclusions, if they can be read.
 @Sendable func fuzzRRule(_ bytes: [UInt8]) {
     let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
     each(Array(lines[0])) { text, zone, daylight throws(RecurrenceError) in
@@ -36,7 +36,8 @@
     }
 }
 
-/// The events of an iCalendar file, left out of a schedule and kept to by one: no due time is in what is left out.
+/// The events of an iCalendar file. One schedule leaves them out and another is due only in them; no due time of the first is in
+/// an event.
 @Sendable func fuzzCalendarFile(_ bytes: [UInt8]) {
     guard let events = try? CalendarFile.events(bytes, zone: .central, zones: .none),
         let times = try? NamedTimes(name: "c", zone: nil, dates: [], windows: [], events: Array(events.prefix(20)))

@@ -2,8 +2,8 @@ import Testing
 
 @testable import Recurrence
 
-/// The examples of each dialect's own documentation, with the due times that its words describe. All after Friday,
-/// 2026-11-20 12:00 UTC unless the row says otherwise.
+/// The examples of each dialect's own documentation, with the due times that their descriptions state. The rows start on Friday,
+/// 2026-11-20 12:00 UTC, unless they name another start.
 @Suite struct DialectTests {
     struct Row: Sendable, CustomTestStringConvertible {
         var source: String
@@ -200,18 +200,18 @@ import Testing
         #expect(again.rule.days == schedule.rule.days && again.rule.rare == schedule.rule.rare)
     }
 
-    /// Each special day of each month of a century, against a walk through the month's days.
+    /// Compares each special day of each month of a century with a walk through the days of the month.
     @Test func specialDaysAreThoseOfAWalkThroughTheMonth() throws {
         struct Day {
             var day: Int
             var weekday: Int
         }
-        /// The day of the month's that a text names.
+        /// The day of the month that a text names.
         func named(_ text: String, _ days: [Day]) -> Int? {
             func nearest(_ day: Int) -> Int? {
                 guard day <= days.count else { return nil }
                 let workdays = days.filter { 1...5 ~= $0.weekday }
-                // Of two at the same distance the earlier; there are none, as a weekend has two days.
+                // Two workdays never have the same distance, because a weekend has two days.
                 return workdays.min { abs($0.day - day) < abs($1.day - day) }?.day
             }
             if text == "LW" { return nearest(days.count) }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Recurrence
 
-/// Schedules in words.
+/// Sentences that describe schedules.
 @Suite struct ExplanationTests {
     static func explain(_ text: String, at now: String = "2026-11-20T12:00:00Z") throws -> Explanation {
         try cron(text).explanation(at: instant(now), of: text)
@@ -187,7 +187,7 @@ import Testing
         #expect(explanation.syntax == "a recurrence rule of iCalendar (RFC 5545)")
     }
 
-    /// What is said of a rule's days is what the rule does: the days named one by one are those that come.
+    /// Explains random expressions. The warning that a schedule is never due appears exactly when it is true.
     @Test func randomRulesAreExplained() throws {
         var generator = SeededGenerator(seed: 5)
         for _ in 0..<2000 {

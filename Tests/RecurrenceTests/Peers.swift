@@ -1,15 +1,15 @@
 import Foundation
 import Testing
 
-/// Other programs that know schedules, asked about the same ones.
+/// Other programs that compute due times, asked about the same schedules.
 enum Peer {
-    /// What a program prints; nil when it can't be run or fails.
+    /// The output of a program. Nil if it cannot run or fails.
     static func output(of words: [String], input: String = "") -> String? {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = words
         let files = FileManager.default.temporaryDirectory.appendingPathComponent("spoold-peer-\(UUID().uuidString)")
-        // Files, not pipes: neither side ever waits for the other to read.
+        // Input and output are files, not pipes, so that neither side waits for the other.
         do {
             try FileManager.default.createDirectory(at: files, withIntermediateDirectories: true)
             defer { try? FileManager.default.removeItem(at: files) }  // litter in a temporary directory
@@ -29,7 +29,7 @@ enum Peer {
         }
     }
 
-    /// A Python program's output, given its lines.
+    /// The output of a Python program with this input.
     static func python(_ program: String, input: String = "") -> String? {
         output(of: ["python3", "-c", program], input: input)
     }

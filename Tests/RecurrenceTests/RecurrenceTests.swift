@@ -3,7 +3,7 @@ import Testing
 
 @testable import Recurrence
 
-/// `every`, `at`, `@reboot`, and what the whole promises.
+/// `every`, `at`, `@reboot`, and properties of all recurrences.
 @Suite struct RecurrenceTests {
     let origin = Instant(milliseconds: 1_000_000)
 
@@ -57,7 +57,7 @@ import Testing
             let after = Instant(milliseconds: Int64.random(in: 0...6_000_000_000_000, using: &generator))
             guard let due = Recurrence.every(span, fromStart: false).next(after: after, origin: start) else { continue }
             #expect(due > after && due > start)
-            // The one before is not late enough.
+            // The due time before this one would be too early.
             if span.months == 0, after > start { #expect(due - span <= after) }
         }
     }
@@ -79,7 +79,7 @@ import Testing
         #expect(Recurrence.every(Span(milliseconds: 90_000), fromStart: true).normalized == "@every 1m30s")
     }
 
-    /// A hundred thousand of them fit in a few megabytes.
+    /// A hundred thousand schedules take a few megabytes.
     @Test func schedulesAreSmall() {
         #expect(MemoryLayout<WallFields>.size <= 64)
         #expect(MemoryLayout<Recurrence>.size <= 32)

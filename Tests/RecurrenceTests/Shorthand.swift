@@ -1,10 +1,10 @@
 @testable import Recurrence
 
-/// The machine's database, read once for all tests.
+/// The machine's time-zone database, which is read once for all tests.
 let database = ZoneDatabase()
 
-/// An instant as RFC 3339, or a wall time of a zone. TestSupport has a function of the same name that reads one form only,
-/// so the files here import from TestSupport by name.
+/// An instant of RFC 3339, or a wall time of a zone. TestSupport has a function of the same name that reads only one form, so the
+/// files here import other names of TestSupport one by one.
 func instant(_ text: String, _ zone: Zone = .utc) throws -> Instant {
     try Instant.parse(text, zone: zone, now: Instant(milliseconds: 0))
 }
@@ -14,7 +14,7 @@ func cron(_ text: String, _ zone: Zone = .utc, daylight: DaylightRule = .standar
 }
 
 extension Recurrence {
-    /// Due instants in `(start, end)`, at most so many.
+    /// Due instants in `(start, end)`, at most `limit` of them.
     func due(after start: Instant, before end: Instant? = nil, limit: Int = 10_000) -> [Instant] {
         var found: [Instant] = []
         var last = start
@@ -27,7 +27,7 @@ extension Recurrence {
     }
 }
 
-/// `2026-03-29T03:00+02:00`: wall time to the minute, as the tables write it.
+/// `2026-03-29T03:00+02:00`: the wall time to the minute, as in the tables.
 func minuteText(_ instant: Instant, in zone: Zone) -> String {
     let text = instant.rfc3339(in: zone)
     return String(text.prefix(16)) + text.suffix(6)

@@ -3,7 +3,7 @@ import func TestSupport.readFile
 import let TestSupport.vectorDirectory
 import Testing
 
-/// The test cases of other projects, by their paths below `vectorDirectory`.
+/// The test cases of other projects, in files below `vectorDirectory`.
 enum Vectors {
     static func areThere(_ path: String) -> Bool { access(vectorDirectory + "/" + path, R_OK) == 0 }
 
@@ -28,7 +28,7 @@ extension Trait where Self == ConditionTrait {
     }
 }
 
-/// As much of JSON as the vectors need.
+/// The part of JSON that the vectors need.
 enum JSON {
     case null
     case bool(Bool)

@@ -62,8 +62,8 @@ final class RandomRun {
     private(set) var limits = SchedulerLimits(slots: 3, queueSlots: ["q": 1, "r": 2])
     private var names = 0
     var stepsBack = true
-    /// True if some schedules ask a program. A restart asks unanswered questions again, so the test of restarts sets this to
-    /// false.
+    /// True if some schedules ask a program. A restart asks unanswered questions again, so the test of restarts leaves
+    /// this false.
     var asksPrograms = false
     private var questions: [Question] = []
     /// The definitions in force.

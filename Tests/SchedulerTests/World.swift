@@ -167,7 +167,7 @@ final class World {
         return World(scheduler, at: now, zones: zones)
     }
 
-    /// The journal begins anew, with how things stand.
+    /// Rewrites the journal as a snapshot.
     func rotate() { records = scheduler.snapshot(at: now) }
 
     /// Restarts the daemon at `time`: replays the journal, reads the definitions, and catches up missed due times.

@@ -3,22 +3,22 @@ import Testing
 
 @testable import Recurrence
 
-/// The same expressions asked of systemd-analyze(1).
+/// systemd-analyze(1) and this project read the same expressions.
 @Suite struct CalendarPeerTests {
     struct Answer {
         var normalized = ""
-        /// In seconds, as they are printed.
+        /// The printed seconds.
         var due: [Int64] = []
     }
 
-    /// What systemd says to each expression that it accepts.
+    /// systemd's answers to the expressions that it accepts.
     static func answers(
         _ expressions: [String], after start: Int64, in zone: String, iterations: Int = 4
     ) throws -> [String: Answer] {
         let words = [
             "env", "TZ=:\(zone)", "LC_ALL=C", "systemd-analyze", "calendar", "--iterations=\(iterations)", "--base-time=@\(start)", "--",
         ]
-        // It fails when one of many is refused, and answers the rest.
+        // systemd-analyze fails when it refuses one of many expressions, but still answers the others.
         let output = try #require(Peer.output(of: ["sh", "-c", "\"$@\"; true", "sh"] + words + expressions))
         var answers: [String: Answer] = [:]
         var original = ""
@@ -30,7 +30,7 @@ import Testing
             if key == "Original form" {
                 original = value
             } else if key == "Normalized form" {
-                // What is written as it is normalized is not repeated.
+                // An expression that is in its normalized form already is not printed a second time.
                 if original.isEmpty { original = value }
                 answers[original] = Answer(normalized: value)
             } else if key == "Next elapse" || key.hasPrefix("Iter"), value != "never", zone == "UTC" {
@@ -49,16 +49,16 @@ import Testing
         return try instant("\(parts[1])T\(parts[2])Z").milliseconds / 1000
     }
 
-    /// What systemd does about daylight saving, in the words of `dst_gap` and `dst_repeat`.
+    /// systemd's treatment of daylight saving, in the words of `dst_gap` and `dst_repeat`.
     static let daylight = DaylightRule(gap: .skip, repeated: .first)
 
-    /// - Parameter mayGiveUp: systemd may have no due times for an expression that it accepts.
+    /// - Parameter mayGiveUp: true if systemd may find no due times for an expression that it accepts.
     private static func compare(
         _ samples: [CalendarSample], after start: Int64, in zone: Zone, mayGiveUp: Bool = false
     ) throws {
         let normalized = try answers(samples.map(\.text), after: start, in: "UTC", iterations: 1)
-        // An open step that leads into the next day, month or year makes systemd up to 258 leave out due times there (its
-        // issue 40260: `*:0/7` never elapses at 00:00). What the same steps with an end do is right.
+        // systemd up to 258 loses due times when an open step leads into the next day, month or year (its issue 40260: `*:0/7`
+        // never elapses at 00:00). Steps with an end are correct, so these are compared.
         let due = try answers(samples.map(\.closedText), after: start, in: zone.name)
         for sample in samples {
             let comment: Comment = "\(sample.text) after \(start) in \(zone.name)"
@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    /// An hour and a half before the clock changes.
+    /// Starts an hour and a half before the clock changes.
     @Test(
         .program("systemd-analyze", "--version"), .tzdata,
         arguments: ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago"])
@@ -90,15 +90,15 @@ import Testing
         var generator = SeededGenerator(seed: 20_260_329)
         let zone = try database.zone(name)
         for change in zone.ranges.filter({ $0.start > 1_700_000_000 }).prefix(8) {
-            // Where midnight is skipped, systemd ends in "Infinite loop in calendar calculation".
+            // In a zone that skips midnight, systemd fails with "Infinite loop in calendar calculation".
             try Self.compare(
                 (0..<40).map { _ in CalendarSample(using: &generator) }, after: change.start - 5400, in: zone,
                 mayGiveUp: name == "America/Santiago")
         }
     }
 
-    /// Both refuse the same, however a text was garbled. Left out are blanks, which systemd wants single, lists of days
-    /// from the end of the month, each of which it limits more than the one before, and `@` with blanks, signs or zones.
+    /// Both refuse the same garbled texts. Left out are blanks, which systemd allows singly only; lists of days from the end of
+    /// the month, which systemd reads in its own way; and `@` with blanks, signs or zones.
     @Test(.program("systemd-analyze", "--version"))
     func garbledExpressions() throws {
         var generator = SeededGenerator(seed: 4711)
@@ -121,7 +121,7 @@ import Testing
         let theirs = try Self.answers(texts.sorted(), after: start, in: "UTC", iterations: 1)
         #expect(theirs.count > 200 && theirs.count < 2700, "\(theirs.count)")
         for text in texts.sorted() {
-            let ours = try? Recurrence.calendar(text, zone: .utc, zones: database)  // nil is what is compared
+            let ours = try? Recurrence.calendar(text, zone: .utc, zones: database)  // nil is compared, too
             #expect(ours?.normalized == theirs[text]?.normalized, "\(text)")
         }
     }

@@ -1,10 +1,10 @@
 import Glibc
 import struct TestSupport.SeededGenerator
 
-/// A random calendar expression and, apart from its text, what it means: plain sets, too simple to be wrong.
+/// A random calendar expression, and its meaning as plain sets, which do not depend on the parser.
 struct CalendarSample {
     var text: String
-    /// The same with an end to each open step: `5..59/7` for `5/7`.
+    /// The same expression with an end for each open step: `5..59/7` for `5/7`.
     var closedText: String
     /// 0 is Monday.
     var weekdays: Set<Int>
@@ -14,7 +14,7 @@ struct CalendarSample {
     var daysAreFromEnd = false
     var hours: Set<Int>
     var minutes: Set<Int>
-    /// Of the minute.
+    /// Milliseconds within the minute.
     var milliseconds: Set<Int>
 
     private static let allYears = Set(1970..<2200)
@@ -77,13 +77,13 @@ struct CalendarSample {
         (text, closedText) = (all.text, all.closed)
     }
 
-    /// `wall` in milliseconds of the wall clock since 1970.
+    /// `wall` is in milliseconds of the wall clock since 1970.
     func matches(wall: Int) -> Bool {
         isDay(wall / 86_400_000) && hours.contains(wall / 3_600_000 % 24) && minutes.contains(wall / 60_000 % 60)
             && milliseconds.contains(wall % 60_000)
     }
 
-    /// The day's other parts aside; in days since 1970.
+    /// True if the expression matches this day at some time. `day` is in days since 1970.
     func isDay(_ day: Int) -> Bool {
         var seconds = time_t(day * 86_400)
         var parts = tm()
@@ -119,7 +119,7 @@ struct CalendarSample {
             chains.reduce(into: Set()) { $0.formUnion($1.set) })
     }
 
-    /// One in so many.
+    /// True once in `n` times.
     private static func chance(_ n: Int, _ generator: inout SeededGenerator) -> Bool {
         Int.random(in: 0..<n, using: &generator) == 0
     }
@@ -138,7 +138,8 @@ struct CalendarSample {
         return joined(items + (chance(5, &generator) ? [Chain("", [])] : []), ",")
     }
 
-    /// `isDescending`: an open step goes down to 1. `shortest`: of ranges without a step, which systemd wants of seconds.
+    /// With `isDescending` an open step goes down to 1. `shortest` is the least length of ranges without a step; systemd requires
+    /// it for seconds.
     private static func chain(
         _ values: ClosedRange<Int>, to end: Int, isDescending: Bool = false, shortest: Int = 0,
         _ generator: inout SeededGenerator

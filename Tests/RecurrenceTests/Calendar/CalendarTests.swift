@@ -7,7 +7,7 @@ func calendar(_ text: String, _ zone: Zone = .utc, daylight: DaylightRule = .sta
     try Recurrence.calendar(text, zone: zone, zones: database, daylight: daylight)
 }
 
-/// What calendar expressions mean and which are refused.
+/// The meaning of calendar expressions, and the refused ones.
 @Suite struct CalendarTests {
     /// All of systemd.time(7), "Calendar Events": the shorthands, then the "Examples for valid timestamps", in its order.
     static let normalized = [
@@ -52,7 +52,7 @@ func calendar(_ text: String, _ zone: Zone = .utc, daylight: DaylightRule = .sta
         ("example", "yearly", "*-01-01 00:00:00"),
         ("example", "annually", "*-01-01 00:00:00"),
         ("example", "*:2/3", "*-*-* *:02/3:00"),
-        // The rest is what the prose of the page, calendarspec.c and its bug reports add.
+        // These come from the prose of the page, from calendarspec.c and from its bug reports.
         ("prose: ~", "*-02~03", "*-02~03 00:00:00"),
         ("prose: ~", "Mon *-05~07/1", "Mon *-05~07/1 00:00:00"),
         ("prose: names", "thursday,FRI 2012-*-1,5 11:12:13", "Thu,Fri 2012-*-01,05 11:12:13"),
@@ -71,7 +71,7 @@ func calendar(_ text: String, _ zone: Zone = .utc, daylight: DaylightRule = .sta
         ("calendarspec.c: epoch", "Mon @1000000000", "Mon 2001-09-09 01:46:40 UTC"),
         ("blanks do no harm", "  Mon\t5:00   utc ", "Mon *-*-* 05:00:00 UTC"),
         ("all days from the end to one limit", "*~27,28", "*-*~27,28 00:00:00"),
-        // systemd prints * here, and the .5 is lost.
+        // systemd prints * here, and loses the .5.
         ("fractions beside every second", "*:*:0/1,3.5", "*-*-* *:*:00/1,03.500000"),
     ]
 
@@ -104,7 +104,7 @@ func calendar(_ text: String, _ zone: Zone = .utc, daylight: DaylightRule = .sta
             calendar: "*-02~03", after: "2026-01-01",
             due: ["2026-02-26T00:00:00.000", "2027-02-26T00:00:00.000", "2028-02-27T00:00:00.000"]),
         Case(calendar: "Mon *-05~07/1", after: "2026-01-01", due: ["2026-05-25T00:00:00.000", "2027-05-31T00:00:00.000"]),
-        // The first and the fifth, when they are Thursdays or Fridays.
+        // The first and the fifth of the month, if they are Thursdays or Fridays.
         Case(calendar: "Thu,Fri 2012-*-1,5 11:12:13", after: "2012-01-06", due: ["2012-03-01T11:12:13.000", "2012-04-05T11:12:13.000"]),
         Case(
             calendar: "*-*~1..7/3", after: "2026-02-01",
@@ -112,7 +112,7 @@ func calendar(_ text: String, _ zone: Zone = .utc, daylight: DaylightRule = .sta
         Case(
             calendar: "*-*~8/3", after: "2026-02-01",
             due: ["2026-02-21T00:00:00.000", "2026-02-24T00:00:00.000", "2026-02-27T00:00:00.000", "2026-03-24T00:00:00.000"]),
-        // Steps that lead over the end begin anew.
+        // A step that passes the end begins again.
         Case(
             calendar: "*:0/7", after: "2026-12-31 23:50",
             due: ["2026-12-31T23:56:00.000", "2027-01-01T00:00:00.000", "2027-01-01T00:07:00.000"]),
@@ -120,7 +120,7 @@ func calendar(_ text: String, _ zone: Zone = .utc, daylight: DaylightRule = .sta
         Case(calendar: "@1800000000", after: "2026-01-01", due: ["2027-01-15T08:00:00.000"]),
         Case(calendar: "@1800000000", zone: "Asia/Tokyo", after: "2026-01-01", due: ["2027-01-15T17:00:00.000"]),
         Case(calendar: "Mon 2026-11-17", after: "2026-01-01", due: []),
-        // Fractions; what is finer falls to the millisecond in which it lies.
+        // Fractions. A finer time counts as the millisecond that contains it.
         Case(calendar: "9:00:59.25/0.5", after: "2026-01-01 09:00:59.3", due: ["2026-01-01T09:00:59.750", "2026-01-02T09:00:59.250"]),
         Case(calendar: "9:00:00.0009999", after: "2026-01-01", due: ["2026-01-01T09:00:00.001", "2026-01-02T09:00:00.001"]),
         Case(calendar: "9:00:00.0009994", after: "2026-01-01", due: ["2026-01-01T09:00:00.000", "2026-01-02T09:00:00.000"]),
@@ -128,9 +128,10 @@ func calendar(_ text: String, _ zone: Zone = .utc, daylight: DaylightRule = .sta
             calendar: "9:00:00.0009..0.0012/0.0003", after: "2026-01-01",
             due: ["2026-01-01T09:00:00.000", "2026-01-01T09:00:00.001", "2026-01-02T09:00:00.000"]),
         Case(calendar: "9:00:00/0.000001", after: "2026-01-01 09:00:59.999", due: ["2026-01-01T09:00:59.999", "2026-01-02T09:00:00.000"]),
-        // A zone of its own.
+        // The expression names a zone.
         Case(calendar: "12:00 Asia/Tokyo", zone: "Europe/Berlin", after: "2026-01-01", due: ["2026-01-01T04:00:00.000"]),
-        // Fixed: a gap's misses make one run at its end, fractions or not; in an overlap the first pass.
+        // Fixed times: all times in a gap make one run at its end, with or without fractions. In an overlap the first pass
+        // counts.
         Case(
             calendar: "02:30:00.25,30.75", zone: "Europe/Berlin", after: "2026-03-29",
             due: ["2026-03-29T03:00:00.000", "2026-03-30T02:30:00.250"]),
@@ -143,7 +144,7 @@ func calendar(_ text: String, _ zone: Zone = .utc, daylight: DaylightRule = .sta
         Case(
             calendar: "02:30:00.5", zone: "Europe/Berlin", after: "2026-10-25",
             due: ["2026-10-25T02:30:00.500", "2026-10-26T02:30:00.500"]),
-        // Wildcard, because the hour or the minute is *: nothing for the gap, both passes of the overlap.
+        // Wildcard times, because the hour or the minute is *: none in the gap, and both passes of the overlap.
         Case(
             calendar: "*:30:00.5", zone: "Europe/Berlin", after: "2026-03-29 01:00",
             due: ["2026-03-29T01:30:00.500", "2026-03-29T03:30:00.500"]),
@@ -173,7 +174,7 @@ func calendar(_ text: String, _ zone: Zone = .utc, daylight: DaylightRule = .sta
         #expect(try cron("CRON_TZ=Asia/Tokyo @daily").namesZone && !cron("@daily").namesZone)
     }
 
-    /// A walk over the seconds of the days after a random instant.
+    /// Compares with a walk through the seconds of the days after a random instant.
     @Test func nothingMatchesBeforeTheNext() throws {
         var generator = SeededGenerator(seed: 3)
         var found = 0
@@ -317,7 +318,7 @@ func calendar(_ text: String, _ zone: Zone = .utc, daylight: DaylightRule = .sta
             for _ in 0..<Int.random(in: 0...16, using: &generator) {
                 text.unicodeScalars.append(alphabet.randomElement(using: &generator)!)
             }
-            guard let recurrence = try? calendar(text) else { continue }  // refused is fine; a trap is what must not be
+            guard let recurrence = try? calendar(text) else { continue }  // may be refused, but must not trap
             read += 1
             let start = Instant(milliseconds: Int64.random(in: .min ... .max, using: &generator))
             if let due = recurrence.next(after: start, origin: start) { #expect(due > start) }

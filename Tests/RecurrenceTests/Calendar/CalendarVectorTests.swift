@@ -4,7 +4,7 @@ import Testing
 
 /// systemd's own table (test-calendarspec.c).
 @Suite struct CalendarVectorTests {
-    /// systemd leaves out what a gap skips and runs fixed times at the first pass, which is `dst_gap = "skip"` here.
+    /// systemd leaves out times in a gap and runs fixed times at the first pass, as `dst_gap = "skip"` does.
     @Test(.vectors("systemd/systemd_calendar.jsonl"), .tzdata)
     func systemd() throws {
         var kinds: [String: Int] = [:]
@@ -24,7 +24,7 @@ import Testing
                 let after = try #require(row["after_usec"].number)
                 let found = try calendar(input, zone, daylight: DaylightRule(gap: .skip)).next(
                     after: Instant(milliseconds: Int64(after) / 1000), origin: Instant(milliseconds: 0))
-                // Milliseconds here, microseconds there.
+                // systemd counts in microseconds.
                 #expect(found?.milliseconds == row["next_usec"].number.map { Int64($0) / 1000 }, comment)
             default:
                 Issue.record("unknown kind in \(comment)")

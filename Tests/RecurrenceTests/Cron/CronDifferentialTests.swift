@@ -3,9 +3,9 @@ import Testing
 
 @testable import Recurrence
 
-/// Thousands of random expressions, with what other implementations make of them.
+/// Thousands of random expressions, compared with other implementations.
 @Suite struct CronDifferentialTests {
-    /// A field that every implementation reads alike: no reversed ranges, no steps without a range, no `a-a`.
+    /// A field that every implementation reads in the same way: no reversed ranges, no steps without a range, no `a-a`.
     static func field(_ low: Int, _ high: Int, star: Int, using generator: inout SeededGenerator) -> String {
         if Int.random(in: 0..<100, using: &generator) < star { return "*" }
         let items = (0..<Int.random(in: 1...3, using: &generator)).map { _ in
@@ -13,7 +13,7 @@ import Testing
             let b = Int.random(in: (a + 1)...high, using: &generator)
             switch Int.random(in: 0..<4, using: &generator) {
             case 0: return "\(a)-\(b)"
-            // A step longer than its range is refused by some.
+            // Some implementations refuse a step that is longer than its range.
             case 1: return "\(a)-\(b)/\(Int.random(in: 1...(b - a), using: &generator))"
             default: return "\(a)"
             }
@@ -36,12 +36,12 @@ import Testing
             if Int.random(in: 0..<8, using: &generator) == 0 { fields[1] = "*/\(Int.random(in: 2...20, using: &generator))" }
             expression = fields.joined(separator: " ")
             zone = zones.randomElement(using: &generator)!
-            // 2000 to 2100, to the second.
+            // From 2000 to 2100, to the second.
             start = Instant(seconds: Int64.random(in: 946_684_800...4_102_444_800, using: &generator))
         }
     }
 
-    /// Each question's answers, as epoch seconds, from a Python program that reads `expression|zone|epoch` lines.
+    /// The answers to each question, in seconds since 1970, from a Python program that reads lines of `expression|zone|epoch`.
     static func ask(_ program: String, _ questions: [Question]) throws -> [[Int64]] {
         let input = questions.map { "\($0.expression)|\($0.zone)|\($0.start.milliseconds / 1000)\n" }.joined()
         let output = try #require(Peer.python(program, input: input))
@@ -66,7 +66,7 @@ import Testing
             """
         var compared = 0
         for (question, answer) in zip(questions, try Self.ask(program, questions)) {
-            // It gives up on what comes less than once in 200 years.
+            // croniter finds nothing that is due less often than once in 200 years.
             guard !answer.isEmpty else { continue }
             let due = try cron(question.expression).due(after: question.start, limit: 3).map { $0.milliseconds / 1000 }
             #expect(due == answer, "\(question.expression) after \(question.start.rfc3339)")
@@ -75,20 +75,20 @@ import Testing
         #expect(compared > 2500)
     }
 
-    /// Berlin and New York change by an hour at 2 or 3; Kathmandu, Kolkata and UTC not at all. cronsim errs at Lord_Howe and at
-    /// gaps at midnight, which are tried elsewhere.
+    /// Berlin and New York change by an hour at 2 or 3; Kathmandu, Kolkata and UTC do not change. cronsim has faults at Lord_Howe
+    /// and in gaps at midnight, which other tests cover.
     @Test("cronsim agrees where the clock changes", .python("cronsim"), .tzdata)
     func cronsim() throws {
         var generator = SeededGenerator(seed: 42)
         let zones = ["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Asia/Kolkata", "Europe/London", "UTC"]
         var questions = (0..<3000).map { _ in Question(zones: zones, using: &generator) }
-        // Close to a change, where they could differ: March, April, October and November.
+        // Half of the questions start near a change: in March, April, October or November.
         for place in questions.indices where place % 2 == 0 {
             let year = Int.random(in: 2010...2036, using: &generator)
             let month = [3, 4, 10, 11].randomElement(using: &generator)!
             let day = Civil.days(year: year, month: month, day: Int.random(in: 1...28, using: &generator))
             questions[place].start = Instant(seconds: day * 86_400 + Int64.random(in: 0..<86_400, using: &generator))
-            // Daily, so that the change is met.
+            // The expression is daily, so that the change is met.
             var fields = questions[place].expression.split(separator: " ").map(String.init)
             fields[2...4] = ["*", "*", "*"]
             questions[place].expression = fields.joined(separator: " ")
@@ -107,7 +107,7 @@ import Testing
             """
         var compared = 0
         for (question, answer) in zip(questions, try Self.ask(program, questions)) {
-            // It gives up after 50 years, and refuses days that no month has.
+            // cronsim gives up after 50 years, and refuses days that no month has.
             guard !answer.isEmpty else { continue }
             let due = try cron(question.expression, database.zone(question.zone)).due(after: question.start, limit: 8)
                 .map { $0.milliseconds / 1000 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Recurrence
 
-/// What expressions mean and which are refused, apart from daylight saving.
+/// The meaning of cron expressions without daylight saving, and the refused ones.
 @Suite struct CronTests {
     struct Case: Sendable {
         var cron: String
@@ -22,24 +22,24 @@ import Testing
         Case(
             cron: "1-9/4 3 * * *", after: "2026-11-21T00:00:00Z",
             due: ["2026-11-21T03:01", "2026-11-21T03:05", "2026-11-21T03:09"]),
-        // crontab(5): both day fields restricted, either matches: the 13th and every Friday.
+        // crontab(5): if both day fields are restricted, either may match: the 13th and every Friday.
         Case(
             cron: "0 0 13 * 5", after: "2026-11-01T00:00:00Z",
             due: ["2026-11-06T00:00", "2026-11-13T00:00", "2026-11-20T00:00"]),
         Case(cron: "0 0 13 * 5", after: "2026-12-11T00:00:00Z", due: ["2026-12-13T00:00", "2026-12-18T00:00"]),
-        // Vixie: a field that begins with a star makes it both. The first Monday; odd days that are Mondays.
+        // Vixie cron: if one field begins with a star, both must match: the first Monday; odd days that are Mondays.
         Case(cron: "0 0 */100,1-7 * mon", after: "2026-11-01T00:00:00Z", due: ["2026-11-02T00:00", "2026-12-07T00:00"]),
         Case(cron: "0 0 */2 * mon", after: "2026-11-01T00:00:00Z", due: ["2026-11-09T00:00", "2026-11-23T00:00"]),
         Case(cron: "0 0 1-7 * */7", after: "2026-11-02T00:00:00Z", due: ["2026-12-06T00:00"]),
-        // Leap years, and centuries that are none.
+        // Leap years, and century years without a leap day.
         Case(cron: "0 0 29 2 *", after: "2096-03-01T00:00:00Z", due: ["2104-02-29T00:00"]),
         Case(cron: "0 0 31 * *", after: "2026-01-31T00:00:00Z", due: ["2026-03-31T00:00", "2026-05-31T00:00"]),
-        // Six fields: seconds first.
+        // Six fields begin with seconds.
         Case(cron: "*/30 0 12 * * *", after: "2026-11-21T12:00:00Z", due: ["2026-11-21T12:00", "2026-11-22T12:00"]),
-        // Strictly after, in milliseconds.
+        // A due time is strictly later, to the millisecond.
         Case(cron: "0 12 * * *", after: "2026-11-21T11:59:59.999Z", due: ["2026-11-21T12:00", "2026-11-22T12:00"]),
         Case(cron: "0 12 * * *", after: "2026-11-21T12:00:00.001Z", due: ["2026-11-22T12:00"]),
-        // The ends of time: nothing before 1970, nothing from 2200 on.
+        // The limits of time: nothing before 1970 and nothing from 2200 on is due.
         Case(cron: "0 0 1 1 *", after: "1970-01-01T00:00:00Z", due: ["1971-01-01T00:00"]),
     ]
 
@@ -94,7 +94,7 @@ import Testing
                 let start = Instant(milliseconds: Int64.random(in: 0..<(Civil.endSeconds * 1000), using: &generator))
                 guard let due = recurrence.next(after: start, origin: start) else { continue }
                 #expect(due > start, "\(text) \(name) after \(start)")
-                // Any point between leads to the same instant.
+                // Any instant in between leads to the same due time.
                 let between = Instant(milliseconds: Int64.random(in: start.milliseconds..<due.milliseconds, using: &generator))
                 #expect(recurrence.next(after: between, origin: start) == due, "\(text) \(name) after \(start) and \(between)")
                 #expect(recurrence.nextOccurrence(after: start, origin: start)?.instant == due)
@@ -136,7 +136,7 @@ import Testing
         #expect(schedule.rule.minutes.nonzeroBitCount == 4)
     }
 
-    @Test("A random range is one value of the range for a task, always the same, and differs between tasks", arguments: [
+    @Test("A random range becomes one value of the range for a task, always the same, and differs between tasks", arguments: [
         ("0~29 * * * *", 0...29), ("~ * * * *", 0...59), ("~10 * * * *", 0...10), ("50~ * * * *", 50...59), ("40~40 * * * *", 40...40),
     ])
     func randomRanges(_ text: String, _ range: ClosedRange<Int>) throws {
@@ -149,7 +149,7 @@ import Testing
         #expect(seen == Set(range))
     }
 
-    @Test("A step after a random range begins at a random value and goes on to the range's end, as OpenBSD has it")
+    @Test("A step after a random range begins at a random value and goes on to the range's end, as in OpenBSD")
     func randomSteps() throws {
         var seen = Set<String>()
         for seed in UInt64(0)..<200 {

@@ -2,9 +2,9 @@ import Testing
 
 @testable import Recurrence
 
-/// The suites of croniter, cronsim, robfig/cron, gronx, Quartz and cron-utils, as far as their expressions mean the same here.
+/// The test cases of croniter, cronsim, robfig/cron, gronx, Quartz and cron-utils whose expressions mean the same here.
 @Suite struct CronVectorTests {
-    /// Why a case is left out, or nil when it must hold. Every class is one reason, with where it is written.
+    /// The reason why a case is left out, or nil if it must hold. Each reason covers one class of cases, and names its source.
     static func exclusion(_ row: JSON) -> String? {
         let expression = row["expr"].string ?? ""
         let fields = expression.split(separator: " ").map { $0.lowercased() }
@@ -86,9 +86,9 @@ import Testing
         return nil
     }
 
-    /// Quartz's own form means the same here.
+    /// The reason why a case of Quartz or cron-utils is left out. Quartz's own form, with ?, means the same here.
     private static func quartzExclusion(_ row: JSON, _ fields: [String]) -> String? {
-        // 2-6 without ? in a six-field expression that Quartz refuses for another reason is a Unix one here.
+        // A six-field expression without ?, which Quartz refuses for another reason, is a Unix expression here.
         if !fields.contains("?"), row["kind"].string != "invalid" { return "cron-utils takes it without ?" }
         if fields.count == 6, row["kind"].string == "invalid", !fields.contains("?") {
             return "six fields without ? are Unix cron after seconds here"
@@ -109,7 +109,7 @@ import Testing
         return time.prefix(2).contains { $0.hasPrefix("*") }
     }
 
-    /// Only numbers and stars, so that nothing but the date can be wrong.
+    /// True if the fields are numbers and stars, so that only the date can be wrong.
     private static func isReadableDate(_ fields: [String]) -> Bool {
         fields.count == 5 && fields.allSatisfy { $0 == "*" || Int($0) != nil } && (Int(fields[2]).map { 1...31 ~= $0 } ?? false)
             && (Int(fields[3]).map { 1...12 ~= $0 } ?? false)
@@ -140,7 +140,7 @@ import Testing
         }
     }
 
-    /// `floating` is no zone, `fixed+0530` one without a name.
+    /// `floating` means no zone, and `fixed+0530` a zone without a name.
     private static func zone(_ name: String) throws -> Zone {
         if name == "floating" || name == "Z" { return .utc }
         let name = name.hasPrefix("+") || name.hasPrefix("-") ? "fixed" + name.filter { $0 != ":" } : name
@@ -181,7 +181,7 @@ import Testing
                 let before = at - Span(milliseconds: 1)
                 #expect(try (cron(expression, zone).next(after: before, origin: before) == at) == row["expect"].bool, comment)
             case "prev":
-                // The last ones before the start: nothing lies between them, nor between the first of them and the start.
+                // The due times are the last ones before the start. No other due time lies between them and the start.
                 let rule = try cron(expression, zone)
                 let expected = try row["next"].strings.reversed().map { try instant($0, zone) }
                 let due = rule.due(after: expected[0] - Span(milliseconds: 1), limit: expected.count + 1)
@@ -200,7 +200,7 @@ import Testing
         #expect(held > 20)
     }
 
-    /// robfig/cron's own table of single fields (parser_test.go, TestRange), on the field that has the same bounds.
+    /// robfig/cron's own table of single fields (parser_test.go, TestRange). Each is tested in the field with the same bounds.
     @Test(.vectors("cron/cron_robfig.jsonl"))
     func singleFields() throws {
         for row in try Vectors.lines("cron/cron_robfig.jsonl") where row["dialect"].string == "robfig-field" {

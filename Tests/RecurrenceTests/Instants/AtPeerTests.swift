@@ -3,9 +3,9 @@ import Testing
 
 @testable import Recurrence
 
-/// The same times asked of at(1). Each makes a job that is removed at once.
+/// Asks at(1) for the same times. Each question makes a job, which is removed at once.
 @Suite(.serialized) struct AtPeerTests {
-    /// Texts whose meaning at(1) and we agree on, whatever the day and hour of the test.
+    /// Texts that at(1) and this project read alike, on any day and at any hour.
     static let texts = [
         "noon", "midnight", "teatime", "6pm", "6 pm", "6am", "12am", "12pm", "1800", "0030", "18:00", "6:30pm", "18.30", "10am Jul 31",
         "10:00 Jan 1", "Jul 31 2035", "Jul 31, 2035", "31 Jul 2035", "now + 1 hour", "now + 90 minutes", "now + 2 weeks", "tomorrow",
@@ -21,7 +21,7 @@ import Testing
 
     @Test(.tzdata, .enabled("at(1) is not installed") { Peer.output(of: ["at", "-V"]) != nil }) func meansTheSame() throws {
         let zone = try database.zone("Europe/Berlin")
-        // A job for each text in one call; the shell prints its answer and removes it.
+        // One call makes a job for each text. The shell prints the answer and removes the job.
         let script = #"""
             for text; do
                 answer=$(echo true | at $text 2>&1)
@@ -35,13 +35,13 @@ import Testing
             let output = try #require(
                 Peer.output(of: ["env", "TZ=Europe/Berlin", "LC_ALL=C", "sh", "-c", script, "sh"] + Self.texts), "at(1) makes no jobs here")
             let after = Instant(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
-            // Across the change of a minute, the answers have two meanings of now.
+            // If the minute changed during the call, the answers are relative to two different times, so the call is repeated.
             if before.milliseconds / 60_000 != after.milliseconds / 60_000, attempt < 3 { continue }
             let answers = output.split(separator: "\n").map(String.init)
             try #require(answers.count == Self.texts.count)
             for (text, answer) in zip(Self.texts, answers) {
                 let instant = try Instant.parse(text, zone: zone, now: before, as: .action)
-                // Sun Nov 29 18:00:00 2026, always in whole minutes
+                // The answers look like `Sun Nov 29 18:00:00 2026`, always in whole minutes.
                 let words = answer.split(separator: " ").map(String.init)
                 try #require(words.count == 5, "\(text): \(answer)")
                 let month = try #require(Words.months.firstIndex { $0.hasPrefix(words[1]) })

@@ -11,7 +11,7 @@ import Testing
             (951_827_696_789, "2000-02-29T12:34:56.789Z", "20000229T123456.789Z"),
             (-1, "1969-12-31T23:59:59.999Z", "19691231T235959.999Z"),
             (7_258_118_399_999, "2199-12-31T23:59:59.999Z", "21991231T235959.999Z"),
-            // Beyond the years that four digits write: the nearest that they do.
+            // Years beyond four digits are written as the nearest year with four digits.
             (Int64.max, "9999-12-31T23:59:59.999Z", "99991231T235959.999Z"),
             (Int64.min, "0000-01-01T00:00:00.000Z", "00000101T000000.000Z"),
         ] as [(Int64, String, String)])
@@ -31,12 +31,12 @@ import Testing
         #expect(instant.rfc3339(in: .utc) == "2026-07-01T12:00:00.500+00:00")
     }
 
-    /// Now is 2026-11-21T07:00:00Z, 08:00 in Berlin.
+    /// The present time is 2026-11-21T07:00:00Z, 08:00 in Berlin.
     @Test(
         "Attack 60: an instant is read in each form, a leap second as the first of the next minute",
         .tzdata,
         arguments: [
-            // RFC 3339, section 5.8 and the freedoms of 5.6.
+            // RFC 3339, section 5.8 and the options of section 5.6.
             ("2026-12-24T18:00:00+01:00", "2026-12-24T17:00:00.000Z"), ("2026-12-24T18:00:00Z", "2026-12-24T18:00:00.000Z"),
             ("1985-04-12T23:20:50.52Z", "1985-04-12T23:20:50.520Z"), ("1996-12-19T16:39:57-08:00", "1996-12-20T00:39:57.000Z"),
             ("1990-12-31T23:59:60Z", "1991-01-01T00:00:00.000Z"), ("1990-12-31T15:59:60-08:00", "1991-01-01T00:00:00.000Z"),
@@ -44,15 +44,15 @@ import Testing
             ("2026-12-24 18:00:00.123456789Z", "2026-12-24T18:00:00.123Z"),
             ("2026-12-24T18:00:00-00:00", "2026-12-24T18:00:00.000Z"), ("2026-12-24 18:00 +0530", "2026-12-24T12:30:00.000Z"),
             ("2026-12-24 18:00:00 UTC", "2026-12-24T18:00:00.000Z"),
-            // In the zone; a skipped time is the first after the gap, a repeated one its first pass.
+            // Times in the zone. A skipped time is the first instant after the gap, and a repeated time its first pass.
             ("2026-12-24 18:00", "2026-12-24T17:00:00.000Z"), ("2026-12-24T18:00:30", "2026-12-24T17:00:30.000Z"),
             ("2026-12-24 18:00:30.25", "2026-12-24T17:00:30.250Z"), ("2026-12-24", "2026-12-23T23:00:00.000Z"),
             ("2026-03-29 02:30", "2026-03-29T01:00:00.000Z"), ("2026-10-25 02:30", "2026-10-25T00:30:00.000Z"),
-            // Numbers.
+            // Numbers since 1970.
             ("@1790000000", "2026-09-21T14:13:20.000Z"), ("@0", "1970-01-01T00:00:00.000Z"),
             ("@1.5", "1970-01-01T00:00:01.500Z"),
             ("1790000000000", "2026-09-21T14:13:20.000Z"), ("100000000000", "1973-03-03T09:46:40.000Z"),
-            // From now.
+            // Times relative to now.
             ("now", "2026-11-21T07:00:00.000Z"), ("in 2 hours", "2026-11-21T09:00:00.000Z"),
             ("+2h", "2026-11-21T09:00:00.000Z"),
             ("In 1 month", "2026-12-21T07:00:00.000Z"), ("+90", "2026-11-21T07:01:30.000Z"),
@@ -99,7 +99,7 @@ import Testing
         ) { try instant("in 2 x") }
     }
 
-    /// Months clamp to the last day of a month; nothing overflows.
+    /// Months end at the last day of a shorter month. No result overflows.
     @Test func arithmetic() throws {
         let start = try instant("2026-01-31T10:00:00Z")
         #expect((start + Span(months: 1)).rfc3339 == "2026-02-28T10:00:00.000Z")

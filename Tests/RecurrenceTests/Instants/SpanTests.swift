@@ -20,7 +20,7 @@ import Testing
         #expect(try Span.parse(text) == Span(months: months, milliseconds: milliseconds))
     }
 
-    /// systemd.time(7), the units it lists.
+    /// All units that systemd.time(7) lists.
     @Test(
         arguments: [
             (["usec", "us", "µs", "μs"], 1), (["msec", "ms"], 1_000), (["seconds", "second", "sec", "s"], 1_000_000),
@@ -82,9 +82,9 @@ import Testing
 
     @Test(.vectors("durations/durations_go.jsonl")) func goDurations() throws {
         for row in try Vectors.lines("durations/durations_go.jsonl") {
-            guard let input = row["input"].string else { continue }  // not UTF-8
+            guard let input = row["input"].string else { continue }  // skips texts that are not UTF-8
             if row["kind"].string == "invalid" {
-                // Units and bare numbers that systemd has, Go's limit of 292 years: all fine here.
+                // Units and bare numbers that systemd accepts, and durations beyond Go's limit of 292 years, are valid here.
                 if ["3", "1d"].contains(input) || input.contains(where: \.isNumber) { continue }
                 #expect(throws: RecurrenceError.self, "\(input)") { try Span.parse(input) }
             } else if input.hasPrefix("-") {
@@ -92,7 +92,7 @@ import Testing
             } else {
                 let nanoseconds = try #require(row["nanoseconds"].number)
                 let found = try Span.parse(input).milliseconds
-                // The reader of these tests has numbers of 53 bits.
+                // The JSON reader of these tests has numbers of 53 bits.
                 #expect(abs(Double(found) - nanoseconds / 1e6) <= 0.5 + nanoseconds / 1e16, "\(input)")
             }
         }
@@ -122,15 +122,15 @@ import Testing
                 #expect(throws: RecurrenceError.self, "\(input)") { try Span.parse(input) }
                 continue
             }
-            // An infinite duration is no duration here, and an empty one an error.
+            // An infinite duration is not accepted here.
             if input.contains("infinity") || row["value"].string == "infinity" { continue }
-            // Other default units than the second.
+            // These rows have another default unit than the second.
             if let unit = row["default_unit_usec"].number, unit != 1_000_000, !input.contains("s") { continue }
             guard let value = row["value"].number else { continue }
             if parser == "parse_nsec", !input.contains("s") || input.contains("s.") || input.hasPrefix("3.1 .") { continue }
             let milliseconds = parser == "parse_nsec" ? value / 1e6 : value / 1e3
             let found = Double(try Span.parse(input).approximateMilliseconds)
-            // Rounded here to milliseconds.
+            // This project rounds to milliseconds.
             #expect(abs(found - milliseconds) <= 0.5, "\(input)")
         }
     }

@@ -3,15 +3,15 @@ import Testing
 
 @testable import Recurrence
 
-/// Instants in the words of at(1). Now is Saturday, 2026-11-21, 08:00 in Berlin.
+/// Instants in the words of at(1). The present time is Saturday, 2026-11-21, 08:00 in Berlin.
 @Suite struct TimeWordsTests {
     static let now = Instant(milliseconds: 1_795_244_400_000)
 
     struct Row: Sendable {
         var text: String
-        /// The wall time in Berlin, when something is to happen then; nil when the text is refused.
+        /// The wall time in Berlin as the time of a future action. Nil if the text is refused.
         var action: String?
-        /// Of a period's end and in a file, and looking back. Equal to `action` when left out.
+        /// The same as the end of a period or in a file, and as a time in the past. Both equal `action` if left out.
         var boundary: String?
         var past: String?
 
@@ -23,7 +23,7 @@ import Testing
     }
 
     static let rows = [
-        // A time of day: the next, or the last.
+        // A time of day: the next one, or the last one.
         Row("noon", "2026-11-21 12:00", past: "2026-11-20 12:00"), Row("midnight", "2026-11-22 00:00", past: "2026-11-21 00:00"),
         Row("teatime", "2026-11-21 16:00", past: "2026-11-20 16:00"), Row("TEATIME", "2026-11-21 16:00", past: "2026-11-20 16:00"),
         Row("6pm", "2026-11-21 18:00", past: "2026-11-20 18:00"), Row("6 pm", "2026-11-21 18:00", past: "2026-11-20 18:00"),
@@ -33,17 +33,17 @@ import Testing
         Row("18.30", "2026-11-21 18:30", past: "2026-11-20 18:30"), Row("24:00", "2026-11-22 00:00", past: "2026-11-21 00:00"),
         Row("08:00", "2026-11-22 08:00", past: "2026-11-21 08:00"), Row("18:00 UTC", "2026-11-21 19:00", past: "2026-11-20 19:00"),
         Row("18:00 +0530", "2026-11-21 13:30", past: "2026-11-20 13:30"), Row("18:00-05:00", "2026-11-22 00:00", past: "2026-11-21 00:00"),
-        // A day with a time, in both orders.
+        // A day and a time, in both orders.
         Row("tomorrow 18:00", "2026-11-22 18:00"), Row("18:00 tomorrow", "2026-11-22 18:00"), Row("tomorrow noon", "2026-11-22 12:00"),
         Row("today at 6pm", "2026-11-21 18:00"), Row("06:00 today", "2026-11-21 06:00"), Row("yesterday 18:00", "2026-11-20 18:00"),
         Row("1800 tomorrow", "2026-11-22 18:00"), Row("monday 09:00", "2026-11-23 09:00", past: "2026-11-16 09:00"),
         Row("09:00 mon", "2026-11-23 09:00", past: "2026-11-16 09:00"), Row("on monday at 9am",
         "2026-11-23 09:00", past: "2026-11-16 09:00"),
         Row("next monday 09:00", "2026-11-23 09:00"), Row("last monday 09:00", "2026-11-16 09:00"),
-        // Today's weekday: in a week, as with at(1), or the last one.
+        // Today's weekday: in a week, as with at(1), or the last one before.
         Row("saturday 09:00", "2026-11-28 09:00", past: "2026-11-14 09:00"), Row("sat 07:00", "2026-11-28 07:00", past: "2026-11-21 07:00"),
         Row("last sat 07:00", "2026-11-14 07:00"),
-        // A day alone.
+        // A day without a time.
         Row("tomorrow", "2026-11-22 08:00", boundary: "2026-11-22 00:00", past: "2026-11-22 00:00"),
         Row("yesterday", "2026-11-20 08:00", boundary: "2026-11-20 00:00", past: "2026-11-20 00:00"),
         Row("monday", "2026-11-23 08:00", boundary: "2026-11-23 00:00", past: "2026-11-16 00:00"),
@@ -65,7 +65,7 @@ import Testing
         Row("12/24/2026 6pm", "2026-12-24 18:00"), Row("24.12.26 18:00", "2026-12-24 18:00"), Row("18:00 24.12.2026", "2026-12-24 18:00"),
         Row("2026-12-24 18:00", "2026-12-24 18:00"), Row("18:00 2026-12-24", "2026-12-24 18:00"), Row("2026-12-24 6pm", "2026-12-24 18:00"),
         Row("2026-12-24 noon", "2026-12-24 12:00"), Row("2026-12-24 6:00 pm", "2026-12-24 18:00"), Row("noon 2027-1-5", "2027-01-05 12:00"),
-        // Steps. Those of days and longer keep the wall time when the clock changes; hours are hours.
+        // Steps. A step of days or longer keeps the wall time when the clock changes; a step of hours does not.
         Row("now", "2026-11-21 08:00"), Row("now + 1 hour", "2026-11-21 09:00"), Row("now+1hour", "2026-11-21 09:00"),
         Row("now + 90 min", "2026-11-21 09:30"), Row("now - 1 hour", "2026-11-21 07:00"), Row("+ 1 hour", "2026-11-21 09:00"),
         Row("-1h", "2026-11-21 07:00"), Row("now + 1 day 2 hours", "2026-11-22 10:00"), Row("now + 6 months", "2027-05-21 08:00"),
@@ -80,7 +80,7 @@ import Testing
         // Lengths.
         Row("3 days ago", "2026-11-18 08:00"), Row("2h30m ago", "2026-11-21 05:30"), Row("1 month ago", "2026-10-21 08:00"),
         Row("in 2 hours", "2026-11-21 10:00"), Row("+2h", "2026-11-21 10:00"),
-        // The clock goes forward at 02:00 and back at 03:00.
+        // The clock goes forward at 02:00 in spring, and back at 03:00 in autumn.
         Row("02:30 28.3.2027", "2027-03-28 03:00"), Row("02:30 31 oct 2027", "2027-10-31 02:30+02:00"),
         Row("2:30am 31 oct 2027 + 1 hour", "2027-10-31 02:30+01:00"),
     ]
@@ -97,7 +97,7 @@ import Testing
     @Test(
         .tzdata,
         arguments: [
-            // Digits alone are a time or a date only where at(1) reads them so.
+            // Digits alone are a time or a date only if at(1) reads them so.
             ("1800", "2026-11-21 18:00", nil, "2026-11-20 18:00"), ("0730", "2026-11-22 07:30", nil, "2026-11-21 07:30"),
             ("122426", "2026-12-24 08:00", nil, "2026-12-24 00:00"), ("2d", nil, nil, "2026-11-19 08:00"),
             ("90 minutes", nil, nil, "2026-11-21 06:30"), ("PT2H", nil, nil, nil), ("9", nil, nil, nil), ("1790000000", nil, nil, nil),

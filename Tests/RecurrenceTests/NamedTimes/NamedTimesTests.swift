@@ -70,19 +70,19 @@ import Testing
 
     @Test func excludedDueTimesMove() throws {
         let holidays = try times("holidays", dates: ["2027-01-01"], windows: ["Sat,Sun"])
-        // At the same time of day when days are excluded.
+        // With excluded days the time of day stays the same.
         #expect(
             try due("0 9 1 * *", filter(except: [holidays], .next), after: "2026-12-31 12:00", count: 3)
                 == ["2027-01-04 09:00", "2027-02-01 09:00", "2027-03-01 09:00"])
-        // From any instant in between, the next one is the same.
+        // The next due time is the same from any instant in between.
         for from in ["2027-01-01 09:00", "2027-01-02 10:00", "2027-01-04 08:59"] {
             #expect(try due("0 9 1 * *", filter(except: [holidays], .next), after: from, count: 1) == ["2027-01-04 09:00"], "\(from)")
         }
-        // Several that move to one time make one run.
+        // Several due times that move to the same time make one run.
         #expect(
             try due("0 9 * * *", filter(except: [holidays], .next), after: "2026-12-31 12:00", count: 2)
                 == ["2027-01-04 09:00", "2027-01-05 09:00"])
-        // Windows: at their end, or at the beginning of the next one that is allowed.
+        // With excluded windows the due time moves to the window's end, or to the beginning of the next one that is allowed.
         let office = try times("office", windows: ["Mon-Fri 08:00-18:00"])
         let day = try due("0 */6 * * *", filter(except: [office], .next), after: "2026-12-08 03:00", count: 3)
         #expect(day == ["2026-12-08 06:00", "2026-12-08 18:00", "2026-12-09 00:00"])
@@ -132,7 +132,7 @@ import Testing
         (["DTSTART;VALUE=DATE:20001003", "RRULE:FREQ=YEARLY"], ["2026-10-03 12:00", "2031-10-03 00:00"], ["2026-10-04 00:00"]),
         (
             ["DTSTART;TZID=America/New_York:20260302T090000", "DTEND;TZID=America/New_York:20260302T100000", "RRULE:FREQ=WEEKLY"],
-            // On 9 March New York has changed its clock and Berlin has not.
+            // On 9 March New York has changed its clock, and Berlin has not.
             ["2026-03-02 15:30", "2026-03-09 14:30"], ["2026-03-09 15:30"]
         ),
         (["DTSTART:20260302T090000Z", "DURATION:PT90M"], ["2026-03-02 11:29"], ["2026-03-02 11:30", "2026-03-02 09:59"]),

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Recurrence
 
-/// What a rule becomes elsewhere is due when the rule is.
+/// A rule that is written in another syntax is due at the same times.
 @Suite struct OtherSyntaxTests {
     /// The first due times of several rules together.
     static func merged(_ rules: [Recurrence], after start: Instant, limit: Int) -> [Instant] {
@@ -39,7 +39,7 @@ import Testing
     }
 
     static let crontabs: [(Recurrence, String?)] = {
-        func read(_ body: () throws -> Recurrence) -> Recurrence? { try? body() }  // a row that cannot be read fails by its absence
+        func read(_ body: () throws -> Recurrence) -> Recurrence? { try? body() }  // a row that cannot be read is missing in the count
         let rows: [(Recurrence?, String?)] = [
             (read { try cron("0 0/30 8-10 ? * MON-FRI") }, "0,30 8-10 * * 1-5"), (read { try cron("0 0 18 15 * ?") }, "0 18 15 * *"),
             (read { try cron("15 0 0 * * *") }, nil), (read { try cron("0 0 L * *") }, nil), (read { try cron("0 9 ? * 2 2030") }, nil),

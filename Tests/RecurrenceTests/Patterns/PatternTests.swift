@@ -3,7 +3,7 @@ import Testing
 
 @testable import Recurrence
 
-/// `pattern`: what each form means, and what is said about those that mean nothing.
+/// The meaning of each form of `pattern`, and the errors of others.
 @Suite struct PatternTests {
     func pattern(_ text: String, _ zone: Zone = .utc, daylight: DaylightRule = .standard) throws -> Recurrence {
         try Recurrence.pattern(text, zone: zone, daylight: daylight)
@@ -11,7 +11,7 @@ import Testing
 
     // MARK: Intervals
 
-    /// A pattern, what it is in one text, and when it is due first after a run that ended on 2026-01-31 at 10:00.
+    /// A pattern, its normalized text, and its first due time after a run that ended on 2026-01-31 at 10:00.
     static let intervals: [(text: String, normalized: String, due: String)] = [
         ("50.seconds", "50.seconds", "2026-01-31T10:00:50.000Z"), ("1.second", "1.seconds", "2026-01-31T10:00:01.000Z"),
         ("120.Seconds", "2.minutes", "2026-01-31T10:02:00.000Z"), ("90.MINUTES", "90.minutes", "2026-01-31T11:30:00.000Z"),
@@ -33,7 +33,7 @@ import Testing
         #expect(try pattern(rule.normalized).normalized == row.normalized)
     }
 
-    /// N of any size that a span holds; what lies past the year 2199 is never due.
+    /// N may have any size that a span holds. A time after the year 2199 is never due.
     @Test(arguments: ["3652500.days", "120000.months", "315576000000.seconds"])
     func theLongestIntervals(text: String) throws {
         #expect(try pattern(text).next(after: Instant(milliseconds: 0), origin: Instant(milliseconds: 0)) == nil)
@@ -41,7 +41,7 @@ import Testing
 
     // MARK: Wall-clock forms
 
-    /// A pattern, its one text, and its first due times after 2026-11-21 02:00 UTC, a Saturday.
+    /// A pattern, its normalized text, and its first due times after 2026-11-21 02:00 UTC, a Saturday.
     static let forms: [(text: String, normalized: String, due: [String])] = [
         ("**.01.05.00.00", "**.01.05.00.00", ["2026-12-01T05:00:00", "2027-01-01T05:00:00", "2027-02-01T05:00:00"]),
         ("01|02.05|15.05.00.00", "01|02.05|15.05.00.00", ["2027-01-05T05:00:00", "2027-01-15T05:00:00", "2027-02-05T05:00:00"]),
@@ -71,7 +71,8 @@ import Testing
         #expect(try pattern("02.30.00.00.00").next(after: Instant(milliseconds: 0), origin: Instant(milliseconds: 0)) == nil)
     }
 
-    /// The same as cron's expression of it at every due time of two years, in a zone with daylight saving too.
+    /// A pattern and the cron expression of the same meaning have the same due times for two years, also in a zone with daylight
+    /// saving.
     @Test(.tzdata, arguments: [
         ("**.01.05.00.00", "0 0 5 1 * *"), ("01|10.05|25.02.30.00", "0 30 2 5,25 1,10 *"), ("**.02.30.15", "15 30 2 * * *"),
         ("sat|sunday.02.00.00", "0 0 2 * * sat,sun"),
@@ -118,7 +119,7 @@ import Testing
 
     static let now = "2026-11-21T02:00:00.000Z"
 
-    /// What a program printed, and what that means.
+    /// The output of a program, and the due time that it means.
     @Test(arguments: [
         ("2026-11-22T02:00:00Z\n", "2026-11-22T02:00:00.000Z"), ("@1800000000", "2027-01-15T08:00:00.000Z"),
         ("  \n 1800000000000 \r\n\n", "2027-01-15T08:00:00.000Z"),
@@ -216,7 +217,7 @@ import Testing
         #expect(row.hint.isEmpty || hint.contains(row.hint), "\(row.text): \(hint)")
     }
 
-    /// Damaged patterns are refused or mean something; nothing traps, and what means something is due in order.
+    /// Damaged patterns are refused or accepted, and never trap. The due times of accepted ones are ascending.
     @Test func anyTextIsReadOrRefused() throws {
         let good = Self.forms.map(\.text) + Self.intervals.map(\.text) + ["ext:k:x"]
         let letters = Array("0123456789.|*:-sunday monthsecon ext\0é".utf8)

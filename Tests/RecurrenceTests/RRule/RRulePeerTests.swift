@@ -4,7 +4,7 @@ import Testing
 
 @testable import Recurrence
 
-/// Random rules, as a seed makes them.
+/// Random rules from a seed.
 struct RandomRules {
     var generator: SeededGenerator
 
@@ -27,7 +27,7 @@ struct RandomRules {
         }.joined(separator: ",")
     }
 
-    /// A rule that the standard allows.
+    /// A rule that RFC 5545 allows.
     mutating func rule(_ frequency: RRule.Frequency) -> String {
         var parts = ["FREQ=\(frequency.name)"]
         let isLong = frequency <= .weekly
@@ -61,10 +61,10 @@ struct RandomRules {
     }
 }
 
-/// Recurrence rules against Python's dateutil, and against a walk through every day.
+/// Recurrence rules are compared with Python's dateutil, and with a walk through every day.
 @Suite struct RRulePeerTests {
-    /// For each line of year to stop at, start, what lies before the first one wanted, and rule: the next dozen. It goes
-    /// from second to second; what takes it too many steps is given up.
+    /// Each input line has the year at which to stop, the start, the instant before the first wanted due time, and the rule. The
+    /// program prints the next twelve due times. It prints "late" for a rule that takes dateutil too many steps.
     private static let program = """
         import sys, datetime, itertools
         from dateutil import rrule
@@ -93,7 +93,7 @@ struct RandomRules {
                 print("late")
         """
 
-    /// Where dateutil is known to differ, or nil.
+    /// The known difference of dateutil, or nil if there is none.
     private static func difference(_ rule: RRule, after: Int64, start: Int64) -> String? {
         if rule.weekNumbers.contains(where: { abs($0) >= 52 }) {
             return """
@@ -116,7 +116,7 @@ struct RandomRules {
             let frequency = RRule.Frequency.allCases[number % 7]
             let text = random.rule(frequency)
             let start = random.start()
-            // How far to look, so that dateutil need not walk too long.
+            // The range of the search is short, because dateutil walks through it step by step.
             let reach: [Int64] = [15 * 31_557_600, 3 * 31_557_600, 31_557_600, 100 * 86_400, 10 * 86_400, 86_400, 3600]
             let after = start - 1 + Int64.random(in: 0...reach[frequency.rawValue], using: &random.generator)
             let stop = Civil.date(days: after / 86_400).year + [30, 10, 6, 3, 2, 2, 2][frequency.rawValue]
@@ -146,9 +146,9 @@ struct RandomRules {
         #expect(compared > 2500 && occurrences > 20_000, "\(compared) rules, \(occurrences) occurrences")
     }
 
-    // MARK: A walk
+    // MARK: A walk through all times
 
-    /// What a rule without INTERVAL and BYSETPOS names, by the C library's calendar.
+    /// True if a rule without INTERVAL and BYSETPOS names this wall time, by the C library's calendar.
     private static func names(_ rule: RRule, start: Int64, wall: Int64) -> Bool {
         func parts(_ seconds: Int64) -> tm {
             var seconds = time_t(seconds)
@@ -182,7 +182,8 @@ struct RandomRules {
                 strftime(&buffer, 8, format, &parts)
                 return Int(atoi(buffer))
             }
-            // ISO 8601 as strftime(3) has it, moved so that the week begins on WKST instead: the fourth day stays the same.
+            // The week number of ISO 8601, as strftime(3) computes it, for weeks that begin on WKST. The fourth day of a week
+            // determines its year.
             let fourth = wall + Int64(3 - (Int(now.tm_wday) - rule.weekStart + 7) % 7) * 86_400
             let (fourthYear, fourthDay) = (text(fourth, "%Y"), text(fourth, "%j"))
             let last = (1...53).last { week in
@@ -211,7 +212,7 @@ struct RandomRules {
         }
     }
 
-    /// Also what dateutil errs on: the weeks at the ends of a year, BYDAY with and without numbers.
+    /// This includes the parts in which dateutil has faults: the weeks at the ends of a year, and BYDAY with and without numbers.
     @Test func everyDayOfTenYears() throws {
         var random = RandomRules(generator: SeededGenerator(seed: 19_970_902))
         for number in 0..<100 {
@@ -221,7 +222,7 @@ struct RandomRules {
             rule.positions = []
             if number % 8 == 0 { rule.weekNumbers = [1, 52, 53, -1, -52, -53].shuffled(using: &random.generator).prefix(2) + [] }
             if !rule.weekdays.isEmpty, number % 5 == 0 { rule.weekdays.append(RRule.Weekday(day: number % 7, number: 0)) }
-            // One time a day, so that a day is one step.
+            // The rule has one time each day, so that each step is a day.
             rule.hours = []
             rule.minutes = []
             rule.seconds = []
@@ -252,7 +253,7 @@ struct RandomRules {
             let origin = start - start % unit
             let search = RRuleSearch(rule, start: start)
             var due = search.firstMatch(atOrAfter: start)
-            // The C library is asked once a period; what is finer is in the lists.
+            // The C library is asked once for each period. Finer times are in the rule's lists.
             for period in stride(from: origin, to: origin + 86_400, by: Int(unit))
                 where (period - origin) % (unit * Int64(rule.interval)) == 0
             {
@@ -284,7 +285,7 @@ struct RandomRules {
                 let after = Instant(seconds: random.start())
                 guard let due = recurrence.next(after: after, origin: after) else { continue }
                 #expect(due > after)
-                // From anywhere between, it is the same one.
+                // The next due time is the same from any instant in between.
                 let between = Instant(milliseconds: Int64.random(in: after.milliseconds..<due.milliseconds, using: &random.generator))
                 #expect(recurrence.next(after: between, origin: after) == due, "\(text)")
                 #expect(again.next(after: due, origin: after) == recurrence.next(after: due, origin: after))

@@ -10,17 +10,18 @@ func rrule(
         text, start: start.map(time), excluding: excluding.map(time), zone: zone, daylight: daylight)
 }
 
-/// What recurrence rules mean: the standard's own examples, starts, ends, exclusions, daylight saving.
+/// The meaning of recurrence rules: the standard's own examples, starts, ends, exclusions, daylight saving.
 @Suite struct RRuleTests {
-    /// An example of RFC 5545 §3.8.5.3, named by its first words; America/New_York.
+    /// An example of RFC 5545 §3.8.5.3, named by its first words, in America/New_York.
     struct Example: Sendable, CustomTestStringConvertible {
         var name: String
         var rule: String
         var start = "19970902T090000"
         var excluding: [String] = []
-        /// Wall times. A year holds until the next one, a month too, a time of day is 09:00 unless given.
+        /// Wall times. A year or month also holds for the entries after it. The time of day is 09:00 unless given.
         var due: String
-        /// How many there are in all when the rule ends; those listed are then the first and, if not all, the last.
+        /// The number of all due times if the rule ends. `due` then lists the first ones and, if it is not complete, the last
+        /// one.
         var total: Int?
         var testDescription: String { "\(name): \(rule)" }
 
@@ -150,7 +151,7 @@ func rrule(
         Example(
             name: "The second-to-last weekday of the month", rule: "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-2",
             start: "19970929T090000", due: "1997-09-29 10-30 11-27 12-30 1998-01-29 02-26 03-30"),
-        // As erratum 3883 has it: 17:00 in New York is 21:00 UTC.
+        // As corrected by erratum 3883: 17:00 in New York is 21:00 UTC.
         Example(
             name: "Every 3 hours from 9:00 AM to 5:00 PM on a specific day", rule: "FREQ=HOURLY;INTERVAL=3;UNTIL=19970902T210000Z",
             due: "1997-09-02T09:00 09-02T12:00 09-02T15:00", total: 3),
@@ -212,19 +213,19 @@ func rrule(
     }
 
     static let cases = [
-        // Without a start: from 1970-01-01 00:00.
+        // A rule without a start begins at 1970-01-01 00:00.
         Case(rule: "RRULE:freq=monthly;byday=2tu", after: "2026-11-21T00:00:00Z", due: ["2026-12-08T00:00:00", "2027-01-12T00:00:00"]),
         Case(rule: "FREQ=YEARLY", after: "2026-11-21T00:00:00Z", due: ["2027-01-01T00:00:00"]),
         Case(rule: "FREQ=DAILY", after: "2026-11-21T00:00:00Z", due: ["2026-11-22T00:00:00"]),
-        // The start is due only if the rule names it, and nothing is before it.
+        // The start is due only if the rule matches it. Nothing before the start is due.
         Case(rule: "FREQ=MONTHLY;BYMONTHDAY=1", start: "2026-11-21T07:30:15", due: ["2026-12-01T07:30:15", "2027-01-01T07:30:15"]),
         Case(rule: "FREQ=DAILY;BYHOUR=6,18", start: "2026-11-21T07:30:15", due: ["2026-11-21T18:30:15", "2026-11-22T06:30:15"]),
-        // What is before 1970 is not due, but counts for COUNT and INTERVAL.
+        // Times before 1970 are not due, but count for COUNT and INTERVAL.
         Case(rule: "FREQ=DAILY;INTERVAL=3", start: "1969-12-30T12:00:00", due: ["1970-01-02T12:00:00", "1970-01-05T12:00:00"]),
         Case(rule: "FREQ=DAILY;COUNT=4", start: "1969-12-30T12:00:00", due: ["1970-01-01T12:00:00", "1970-01-02T12:00:00"], ends: true),
         Case(rule: "FREQ=DAILY;COUNT=2", start: "1969-12-30T12:00:00", due: [], ends: true),
         Case(rule: "FREQ=YEARLY;INTERVAL=1969", start: "0001-05-06", due: ["1970-05-06T00:00:00"], ends: true),
-        // UNTIL is inclusive: an instant, a wall time, a whole day.
+        // UNTIL is inclusive. It may be an instant, a wall time or a whole day.
         Case(
             rule: "FREQ=HOURLY;UNTIL=20261121T020000Z", start: "2026-11-21",
             due: ["2026-11-21T00:00:00", "2026-11-21T01:00:00", "2026-11-21T02:00:00"], ends: true),
@@ -235,7 +236,7 @@ func rrule(
             rule: "FREQ=HOURLY;INTERVAL=11;UNTIL=20261121", start: "2026-11-21",
             due: ["2026-11-21T00:00:00", "2026-11-21T11:00:00", "2026-11-21T22:00:00"], ends: true),
         Case(rule: "FREQ=DAILY;UNTIL=20251231", start: "2026-11-21", due: [], ends: true),
-        // COUNT counts what is then excluded. Excluded are seconds, or days.
+        // COUNT also counts excluded times. An exclusion is a second or a day.
         Case(
             rule: "FREQ=DAILY;COUNT=4", start: "2026-11-21T09:00:00", excluding: ["2026-11-22T09:00:00Z", "20261123T090000", "@0"],
             due: ["2026-11-21T09:00:00", "2026-11-24T09:00:00"], ends: true),
@@ -248,11 +249,11 @@ func rrule(
         Case(
             rule: "FREQ=SECONDLY;COUNT=100000", start: "2026-11-21T00:00:00", excluding: ["2026-11-21"],
             due: ["2026-11-22T00:00:00", "2026-11-22T00:00:01"]),
-        // BYDAY's values are alternatives, with ordinals and without.
+        // The values of BYDAY are alternatives, with ordinals and without.
         Case(
             rule: "FREQ=MONTHLY;BYDAY=2TU,SU", start: "2026-11-01",
             due: ["2026-11-01T00:00:00", "2026-11-08T00:00:00", "2026-11-10T00:00:00", "2026-11-15T00:00:00"]),
-        // Weeks: by each day's own week; the last one is -1, and -53 the first of a year of 53.
+        // Week numbers count by each day's own week. -1 is the last week, and -53 the first week of a year of 53 weeks.
         Case(
             rule: "FREQ=YEARLY;BYWEEKNO=53;BYDAY=SU", start: "2009-01-01",
             due: ["2010-01-03T00:00:00", "2016-01-03T00:00:00", "2021-01-03T00:00:00"]),
@@ -262,19 +263,19 @@ func rrule(
                 "2003-12-29T00:00:00", "2003-12-30T00:00:00", "2003-12-31T00:00:00", "2004-01-01T00:00:00", "2004-01-02T00:00:00",
                 "2004-01-03T00:00:00", "2004-01-04T00:00:00", "2008-12-29T00:00:00",
             ]),
-        // The last second of February; the 366th day, which is the first from the end of a leap year alone.
+        // The last second of February, and the 366th day from the end, which is the first day of leap years only.
         Case(
             rule: "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=-1;BYHOUR=23;BYMINUTE=59;BYSECOND=60", start: "2096-01-01",
             due: ["2096-02-29T23:59:59", "2097-02-28T23:59:59"]),
         Case(rule: "FREQ=YEARLY;BYYEARDAY=-366", start: "2097-01-01", due: ["2104-01-01T00:00:00", "2108-01-01T00:00:00"]),
-        // BYSETPOS of a week counts from its first day, also when the rule starts later in it.
+        // BYSETPOS counts from the first day of the week, even if the rule starts later in that week.
         Case(
             rule: "FREQ=WEEKLY;BYDAY=MO,WE,FR;BYSETPOS=2,-1", start: "2026-11-18T09:00:00",
             due: ["2026-11-18T09:00:00", "2026-11-20T09:00:00", "2026-11-25T09:00:00"]),
         Case(
             rule: "FREQ=YEARLY;BYDAY=MO;BYHOUR=9,10;BYSETPOS=-1,3", start: "2026-01-01T00:30:00",
             due: ["2026-01-12T09:30:00", "2026-12-28T10:30:00", "2027-01-11T09:30:00"]),
-        // Leaps.
+        // Rules with long distances between due times.
         Case(rule: "FREQ=SECONDLY;BYMONTH=1", start: "2026-02-01", due: ["2027-01-01T00:00:00", "2027-01-01T00:00:01"]),
         Case(rule: "FREQ=SECONDLY;INTERVAL=999999999", start: "1970-01-01", due: ["2001-09-09T01:46:39", "2033-05-18T03:33:18"]),
         Case(rule: "FREQ=WEEKLY;INTERVAL=1000;BYDAY=SU", start: "1970-01-01", due: ["1970-01-04T00:00:00", "1989-03-05T00:00:00"]),
@@ -295,7 +296,7 @@ func rrule(
             "FREQ=SECONDLY;INTERVAL=60;BYSECOND=30", "FREQ=DAILY;BYHOUR=1;BYSETPOS=-3,7",
         ])
     func neverDue(_ text: String) throws {
-        let recurrence = try rrule(text, from: "2026-11-20")  // a Friday
+        let recurrence = try rrule(text, from: "2026-11-20")  // 2026-11-20 is a Friday
         #expect(recurrence.due(after: Instant(milliseconds: 0), limit: 1) == [])
     }
 
@@ -309,7 +310,7 @@ func rrule(
 
     // MARK: Daylight saving
 
-    /// The rule of all schedules: open hours or minutes make a wildcard.
+    /// As for all schedules, a rule with open hours or minutes is a wildcard.
     @Test(
         .tzdata,
         arguments: [
@@ -326,7 +327,7 @@ func rrule(
                 ["2026-10-25T02:00+02:00", "2026-10-25T02:30+02:00", "2026-10-25T02:00+01:00", "2026-10-25T02:30+01:00"]),
             ("FREQ=HOURLY;BYHOUR=1,2", "2026-10-25", ["2026-10-25T01:00+02:00", "2026-10-25T02:00+02:00", "2026-10-26T01:00+01:00"]),
             ("FREQ=DAILY;UNTIL=20261025T003000Z", "2026-10-24T02:30", ["2026-10-24T02:30+02:00", "2026-10-25T02:30+02:00"]),
-            // A start inside the gap stays what was written; an instant is what the clock shows then.
+            // A start in the gap keeps its written time. A start that is an instant has the wall time of that instant.
             ("FREQ=DAILY", "2026-03-29T02:30", ["2026-03-29T03:00+02:00", "2026-03-30T02:30+02:00"]),
             ("FREQ=DAILY", "2026-03-28T01:30:00Z", ["2026-03-28T02:30+01:00", "2026-03-29T03:00+02:00"]),
         ] as [(String, String, [String])])

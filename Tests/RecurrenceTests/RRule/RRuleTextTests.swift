@@ -3,7 +3,7 @@ import Testing
 
 @testable import Recurrence
 
-/// Which texts are rules, what is said of those that are none, and how rules are written.
+/// Valid and invalid texts of rules, the errors, and the written form of rules.
 @Suite struct RRuleTextTests {
     private static let example = #"for example "FREQ=MONTHLY;BYDAY=2TU" is every second Tuesday of a month"#
     private static let startHint = #"add when it starts, such as dtstart = "2026-01-01T09:00:00""#
@@ -64,7 +64,7 @@ import Testing
             ("FREQ=DAILY;UNTIL=20261324", 21, #"UNTIL: month 13 is out of range 1-12 in "20261324""#, nil),
             ("FREQ=DAILY;UNTIL=20260229T000000Z", 23, #"UNTIL: day 29 is out of range 1-28 in "20260229T000000Z""#, nil),
             ("FREQ=DAILY;UNTIL=20260228T240000Z", 26, #"UNTIL: hour 24 is out of range 0-23 in "20260228T240000Z""#, nil),
-            // What goes together: the notes of the table, and "MUST NOT" of the text.
+            // Parts that exclude one another: the notes of RFC 5545's table, and "MUST NOT" in its text.
             ("FREQ=DAILY;COUNT=1;UNTIL=20261224", 25, "COUNT and UNTIL both say when the rule ends", "leave one of them out"),
             (
                 "FREQ=WEEKLY;BYDAY=MO,2TU", 21, "BYDAY with a number needs FREQ=MONTHLY or YEARLY, not WEEKLY",
@@ -84,7 +84,7 @@ import Testing
                 "it is allowed with YEARLY, HOURLY, MINUTELY and SECONDLY"),
             ("FREQ=WEEKLY;BYMONTHDAY=1", 23, "BYMONTHDAY is not allowed with FREQ=WEEKLY", "it is allowed with every other FREQ"),
             ("FREQ=MONTHLY;BYSETPOS=1", 22, "BYSETPOS needs another BY… part to choose from", nil),
-            // What counts from a start, without one.
+            // Parts that count from a start, in a rule without one.
             ("FREQ=DAILY;COUNT=3", 17, "COUNT counts from dtstart, which is missing", startHint),
             ("FREQ=DAILY;INTERVAL=2", 20, "INTERVAL=2 counts from dtstart, which is missing", startHint),
             (

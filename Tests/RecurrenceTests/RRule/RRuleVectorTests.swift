@@ -2,9 +2,9 @@ import Testing
 
 @testable import Recurrence
 
-/// The suite of Python's dateutil, as far as it keeps to RFC 5545.
+/// The test cases of Python's dateutil that follow RFC 5545.
 @Suite struct RRuleVectorTests {
-    /// A text of lines such as `DTSTART:…`, `RRULE:…`, `EXDATE:…`, in any case, perhaps on one line.
+    /// Parsed lines such as `DTSTART:…`, `RRULE:…`, `EXDATE:…`, in any case, possibly on one line.
     struct Lines {
         var rules: [String] = []
         var start: String?
@@ -14,7 +14,7 @@ import Testing
         init(_ row: JSON) {
             var text = row["text"].string ?? ""
             if row["kwargs"]["unfold"].string == "True" { text = text.split(separator: "\n ").joined() }
-            // `datetime(1997, 9, 2, 9, 0)`
+            // The argument `datetime(1997, 9, 2, 9, 0)`.
             if row["kwargs"]["dtstart"].string == "datetime(1997, 9, 2, 9, 0)" { start = "19970902T090000" }
             for word in text.split(whereSeparator: \.isWhitespace) {
                 let parts = word.split(separator: ":", maxSplits: 1).map(String.init)
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    /// Why a case is left out, or nil when it must hold.
+    /// The reason why a case is left out, or nil if it must hold.
     static func exclusion(_ lines: Lines) -> String? {
         if lines.rules.count != 1 || !lines.others.isEmpty { return "RDATE, EXRULE and several rules: a schedule is one rule" }
         if lines.rules[0].contains("BYEASTER") || lines.rules[0].contains("BYWEEKDAY") { return "dateutil's own parts" }
@@ -36,7 +36,7 @@ import Testing
         return nil
     }
 
-    /// dateutil reads these without a word.
+    /// True for rules that RFC 5545 forbids. dateutil accepts them without a warning.
     static func isForbidden(_ rule: String) -> Bool {
         func has(_ part: String) -> Bool { rule.contains(part) }
         return has("BYWEEKNO") && !has("YEARLY") || has("BYMONTHDAY") && has("WEEKLY")

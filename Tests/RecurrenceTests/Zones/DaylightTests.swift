@@ -2,19 +2,19 @@ import Testing
 
 @testable import Recurrence
 
-/// Skipped and repeated wall times: worked cases, and the table of what other programs do.
+/// Skipped and repeated wall times: examples, and a table of the results of other programs.
 @Suite struct DaylightTests {
     struct Case: Sendable, CustomTestStringConvertible {
         var zone: String
         var cron: String
-        /// Wall times of the zone.
+        /// Wall times in the zone.
         var after: String
         var until: String
         var due: [String]
         var testDescription: String { "\(zone) \(cron) after \(after)" }
     }
 
-    /// What Debian's cron(8) does when the clocks change, as the manual promises it.
+    /// The behaviour of Debian's cron(8) when the clocks change, as the manual promises.
     static let worked = [
         Case(
             zone: "Europe/Berlin", cron: "30 2 * * *", after: "2026-03-28 12:00", until: "2026-03-29 12:00",
@@ -43,7 +43,8 @@ import Testing
         Case(zone: "Pacific/Apia", cron: "0 12 * * *", after: "2011-12-29 13:00", until: "2011-12-31 11:00", due: []),
     ]
 
-    /// cron(8) of Debian for the rest: `@daily` is fixed, `@hourly` wildcard; every second form keeps to the rule.
+    /// More behaviour of Debian's cron(8): `@daily` is fixed and `@hourly` is a wildcard. Expressions with seconds follow the
+    /// same rule.
     static let more = [
         Case(
             zone: "America/Santiago", cron: "@daily", after: "2026-09-05 12:00", until: "2026-09-06 12:00",
@@ -57,11 +58,11 @@ import Testing
         Case(
             zone: "Europe/Berlin", cron: "0 30 2 * * *", after: "2026-03-28 12:00", until: "2026-03-29 12:00",
             due: ["2026-03-29T03:00+02:00"]),
-        // A weekday that lies wholly in the gap's day still counts by the skipped wall time: Sunday's midnight.
+        // A skipped wall time counts for its weekday: Sunday's midnight is in the gap.
         Case(
             zone: "America/Santiago", cron: "0 0 * * sun", after: "2026-09-01 12:00", until: "2026-09-08 12:00",
             due: ["2026-09-06T01:00-03:00"]),
-        // The last second of the first pass and the first one after the overlap: each once.
+        // The last second of the first pass, and the first second after the overlap, occur once each.
         Case(
             zone: "Europe/Berlin", cron: "59 59 2 * * *", after: "2026-10-25 01:30", until: "2026-10-26 01:00",
             due: ["2026-10-25T02:59+02:00"]),
@@ -71,7 +72,7 @@ import Testing
         Case(
             zone: "Europe/Berlin", cron: "59 59 1,2 * * *", after: "2026-03-29 00:30", until: "2026-03-29 12:00",
             due: ["2026-03-29T01:59+01:00", "2026-03-29T03:00+02:00"]),
-        // A gap of three hours is not more than three.
+        // A gap of three hours is not longer than three hours, so it is caught up.
         Case(
             zone: "Antarctica/Casey", cron: "30 1 * * *", after: "2016-10-21 12:00", until: "2016-10-22 12:00",
             due: ["2016-10-22T03:00+11:00"]),
@@ -110,7 +111,7 @@ import Testing
         #expect(try note("0 3 * * *", after: "2026-03-28T12:00:00Z") == nil)
         #expect(try note("30 2 * * *", after: "2026-10-24T12:00:00Z") == .firstOfRepeated)
         #expect(try note("30 * * * *", after: "2026-10-25T00:29:00Z") == .firstOfRepeated)
-        // Both ends of the repeated hour: its first second is in it, and the one after its last is not.
+        // The repeated hour includes its first second, and ends before the second after its last.
         #expect(try note("0 2 * * *", after: "2026-10-24T12:00:00Z") == .firstOfRepeated)
         #expect(try note("0 * * * *", after: "2026-10-25T00:30:00Z") == .secondOfRepeated)
         #expect(try note("59 59 * * * *", after: "2026-10-25T01:30:00Z") == .secondOfRepeated)
@@ -119,7 +120,7 @@ import Testing
         #expect(try note("30 * * * *", after: "2026-10-25T01:30:00Z") == nil)
     }
 
-    /// The options, each against what another program does in the table: systemd (skip), Kubernetes (both), Quartz (last).
+    /// Each option has the due times of another program in the table: systemd (skip), Kubernetes (both), Quartz (last).
     @Test(.tzdata)
     func optionsAskForOtherRules() throws {
         let berlin = try database.zone("Europe/Berlin")

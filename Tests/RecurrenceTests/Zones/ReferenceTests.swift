@@ -4,10 +4,10 @@ import Testing
 
 @testable import Recurrence
 
-/// `next` against a walk through every minute of a year by the C library's clock, and the library's idea of every zone.
-/// Serialized: the C library has one zone for the whole process.
+/// `next` is compared with a walk through every minute of a year by the C library's clock, and all zones with the C library's
+/// offsets. The tests are serialized, because the C library has one zone for the whole process.
 @Suite(.serialized) struct ReferenceTests {
-    /// A matcher too simple to be wrong: numbers, lists, ranges, steps, stars.
+    /// A simple independent matcher: numbers, lists, ranges, steps, stars.
     struct Matcher {
         var minute, hour, day, month, weekday: UInt64
         var either: Bool
@@ -36,7 +36,7 @@ import Testing
             isWildcard = words[0].hasPrefix("*") || words[1].hasPrefix("*")
         }
 
-        /// `wall` in minutes of the wall clock since 1970.
+        /// `wall` is in minutes of the wall clock since 1970.
         func matches(wall: Int) -> Bool {
             if minute & 1 << UInt64(wall % 60) == 0 || hour & 1 << UInt64(wall / 60 % 24) == 0 { return false }
             var seconds = time_t(wall * 60)
@@ -54,8 +54,8 @@ import Testing
         "5 0 13 * 5", "59 23 */2 * 1", "0 0-23 28-31 2,12 *", "0 3 1-7 * 7", "20 4 29 2 *",
     ]
 
-    /// Zones that are odd, in a year in which they are: half-hour daylight saving, suspended for Ramadan, negative, a
-    /// day skipped, a quarter of an hour once, at midnight, two hours.
+    /// Zones in a year with an unusual change: half an hour of daylight saving, a suspension for Ramadan, negative daylight
+    /// saving, a skipped day, a change of a quarter of an hour, a change at midnight, two hours.
     static let years = [
         ("Australia/Lord_Howe", 2026), ("Africa/Casablanca", 2026), ("Europe/Dublin", 2026), ("Pacific/Apia", 2011),
         ("Asia/Kathmandu", 1986), ("America/Santiago", 2026), ("Antarctica/Troll", 2026), ("Europe/Berlin", 2150),
@@ -69,11 +69,12 @@ import Testing
         let matchers = Self.expressions.map(Matcher.init)
         var expected = [[Int]](repeating: [], count: matchers.count)
 
-        // Offsets change on the quarter of an hour in all of these.
+        // In all of these zones the offset changes at a quarter of an hour.
         let offsets = Self.withClock(of: name) { clock in
             stride(from: start - 15, to: end, by: 15).map { clock($0 * 60) / 60 }
         }
-        // Most minutes match no time of day; what may is looked up, so that the walk is quick without optimization.
+        // Most minutes match no expression. The candidates of each minute are computed first, which keeps the walk fast in debug
+        // builds.
         let candidates: [[Int]] = (0..<1440).map { time in
             let minute: UInt64 = 1 << UInt64(time % 60)
             let hour: UInt64 = 1 << UInt64(time / 60)
@@ -104,7 +105,7 @@ import Testing
         }
     }
 
-    /// Every zone there is, at random instants and around its own changes.
+    /// Tests every zone at random instants and around its own changes.
     @Test(.tzdata)
     func offsetsAreThoseOfTheCLibrary() throws {
         var generator = SeededGenerator(seed: 20_261_121)
@@ -124,7 +125,7 @@ import Testing
         }
     }
 
-    /// tzset(3): what `local` means follows TZ.
+    /// tzset(3): `local` is the zone that TZ names.
     @Test(
         .tzdata,
         arguments: [
@@ -146,7 +147,7 @@ import Testing
         #expect(throws: RecurrenceError.self) { try ZoneDatabase().zone("local") }
     }
 
-    /// Gives the C library's offset in seconds at an instant in seconds.
+    /// Calls `body` with a function that returns the C library's offset at an instant. Both are in seconds.
     private static func withClock<T>(of zone: String, _ body: ((Int) -> Int) -> T) -> T {
         setenv("TZ", ":" + zone, 1)
         tzset()

@@ -8,7 +8,7 @@ import Testing
     // MARK: Rules
 
     @Test(arguments: [
-        // POSIX.1, RFC 8536 §3.3.1 and zones in use: rule, year, start and end in UTC.
+        // POSIX.1, RFC 8536 §3.3.1 and zones in use: the rule, the year, and the start and end in UTC.
         ("CET-1CEST,M3.5.0,M10.5.0/3", 2026, "2026-03-29T01:00:00.000Z", "2026-10-25T01:00:00.000Z"),
         ("EST5EDT,M3.2.0,M11.1.0", 2026, "2026-03-08T07:00:00.000Z", "2026-11-01T06:00:00.000Z"),
         ("<+1030>-10:30<+11>-11,M10.1.0,M4.1.0", 2026, "2026-10-03T15:30:00.000Z", "2026-04-04T15:00:00.000Z"),
@@ -35,7 +35,7 @@ import Testing
         #expect(PosixRule(text.utf8) == nil)
     }
 
-    /// RFC 8536 §3.3.1: daylight saving all year is written as a rule without a gap.
+    /// RFC 8536 §3.3.1: daylight saving all year is a rule without a gap.
     @Test func daylightSavingAllYear() throws {
         let file = TimeZoneFile(rule: try #require(PosixRule("EST5EDT,0/0,J365/25".utf8)))
         let zone = Zone(name: "EDT", ranges: file.ranges, abbreviations: file.abbreviations)
@@ -52,7 +52,7 @@ import Testing
         (0..<count).reversed().map { UInt8(truncatingIfNeeded: value >> Int64($0 * 8)) }
     }
 
-    /// A file as zic would write it.
+    /// A file as zic(8) would write it.
     private static func file(
         version: Character, transitions: [(Int64, UInt8)], types: [(Int32, Bool, UInt8)], names: String, footer: String? = nil,
         leaps: Int = 0
@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    /// Damaged and random bytes: refused, or read as a zone that answers; never a trap.
+    /// Damaged and random bytes are refused, or read as a zone that can be used. They never trap.
     @Test(.tzdata) func damagedFilesNeverTrap() throws {
         var generator = SeededGenerator(seed: 8536)
         let whole = try #require(readFile("/usr/share/zoneinfo/America/Santiago"))

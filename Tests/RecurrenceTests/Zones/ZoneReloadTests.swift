@@ -3,7 +3,7 @@ import Testing
 
 @testable import Recurrence
 
-/// A database that changes on disk.
+/// A time-zone database that changes on disk.
 @Suite final class ZoneReloadTests {
     private let root = FileManager.default.temporaryDirectory.appendingPathComponent("zones-\(UUID().uuidString)")
 
@@ -13,7 +13,7 @@ import Testing
 
     private var database: ZoneDatabase { ZoneDatabase(directories: [root.appendingPathComponent("db").path]) }
 
-    /// A zone of one offset, as RFC 8536 has it: version 1, one local time type, no transitions.
+    /// A zone of one offset, by RFC 8536: version 1, one local time type, no transitions.
     private func write(_ name: String, hours: Int) throws {
         func big(_ value: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) } }
         var bytes = Array("TZif".utf8) + [UInt8](repeating: 0, count: 16)
@@ -34,7 +34,7 @@ import Testing
         #expect(changes.count == 1 && failures.isEmpty)
         #expect(changes[0].old === a && changes[0].new.offset(at: Instant(milliseconds: 0)).seconds == 7200)
         #expect(try database.zone("Test/A") === changes[0].new && database.zone("Test/B") === b)
-        // What was made of the old one is still what it was.
+        // The old zone object stays unchanged.
         #expect(a.offset(at: Instant(milliseconds: 0)).seconds == 3600)
         #expect(database.reload().changes.isEmpty)
     }

@@ -57,7 +57,7 @@ import Testing
         for edge in [Int64.min, .max] { _ = berlin.resolve(wall: Instant(milliseconds: edge)) }
     }
 
-    /// What the wall shows at any instant resolves to that instant.
+    /// The wall time of any instant resolves to that instant.
     @Test(.tzdata, arguments: ["Europe/Berlin", "Australia/Lord_Howe", "Africa/Casablanca", "Pacific/Apia", "America/Nuuk"])
     func resolvingUndoesTheOffset(_ name: String) throws {
         let zone = try database.zone(name)
