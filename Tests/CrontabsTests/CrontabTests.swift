@@ -2,7 +2,7 @@ import Crontabs
 import Linux
 import Testing
 
-/// A crontab of a user, or the system's, on a machine that knows root and alice.
+/// Reads a user's crontab, or the system's, on a machine with the users root and alice.
 func crontab(_ text: String, isSystem: Bool = false) -> Crontab { crontab(Array(text.utf8), isSystem: isSystem) }
 func crontab(_ bytes: [UInt8], isSystem: Bool = false) -> Crontab {
     Crontab(bytes, isSystem: isSystem, isUser: { ["root", "alice"].contains($0) })
@@ -21,7 +21,7 @@ struct CrontabTests {
         ("a byte order mark", [0xEF, 0xBB, 0xBF] + Array(plain.utf8)),
     ]
 
-    @Test("A crontab says the same with every kind of line end", arguments: forms)
+    @Test("A crontab has the same meaning with every kind of line end", arguments: forms)
     func form(_ row: (what: String, bytes: [UInt8])) {
         let read = crontab(row.bytes)
         #expect(read.problems.isEmpty && read.remarks.isEmpty)
@@ -43,7 +43,7 @@ struct CrontabTests {
 
     // MARK: % and \
 
-    /// What do_command.c of Debian's cron 3.0pl1-162 does; each row was seen to be so with that program.
+    /// The behaviour of do_command.c in Debian's cron 3.0pl1-162. Each row was checked with that program.
     static let percents: [(line: String, command: String, input: String?)] = [
         ("cat%", "cat", ""), ("cat%%", "cat", "\n"), ("cat%a%b", "cat", "a\nb\n"), ("cat%a%b%", "cat", "a\nb\n"), ("cat% ", "cat", " \n"),
         ("cat%a\\%b\\\\%c\\x\\%", "cat", "a%b\\%c\\x%\n"), ("cat%\\", "cat", "\\"), ("cat%a\\", "cat", "a\\\n"),
@@ -65,7 +65,7 @@ struct CrontabTests {
         ("0 1 * * * munin /usr/bin/x", true, 11, "\"munin\" is not a user of this machine; if the user's column is missing"),
     ]
 
-    @Test("What a line may not have been meant to say is remarked upon", arguments: remarked)
+    @Test("A line that may not mean what it was meant to is remarked on", arguments: remarked)
     func remarks(_ row: (line: String, isSystem: Bool, column: Int, remark: String)) {
         let read = crontab(row.line, isSystem: row.isSystem)
         #expect(read.entries.count == 1 && read.problems.isEmpty)
@@ -74,7 +74,7 @@ struct CrontabTests {
             "\(read.remarks)")
     }
 
-    @Test("An escaped %, and a line without one, are not remarked upon", arguments: ["date +\\%F", "x", "echo a\\nb"])
+    @Test("An escaped %, and a line without one, are not remarked on", arguments: ["date +\\%F", "x", "echo a\\nb"])
     func noRemarks(_ command: String) { #expect(crontab("0 1 * * * \(command)").remarks.isEmpty) }
 
     // MARK: Dialects
@@ -88,7 +88,7 @@ struct CrontabTests {
         ("supercronic, robfig: @every", "@every 10m x y", false, "@every 10m", "x y", false),
     ]
 
-    @Test("What other crons have besides is read with its meaning", arguments: dialects)
+    @Test("Additions of other crons are read with their meaning", arguments: dialects)
     func dialect(_ row: (what: String, line: String, isSystem: Bool, when: String, command: String, mailsFailuresOnly: Bool)) {
         let read = crontab(row.line, isSystem: row.isSystem)
         let entry = read.entries.first
@@ -125,7 +125,7 @@ struct CrontabTests {
         ("0 3 * * * a\0b", false, "1:12", "a zero byte"),
     ]
 
-    @Test("What is no line is a problem with its line and column", arguments: refused)
+    @Test("A text that is no line of a crontab is a problem with its line and column", arguments: refused)
     func refuses(_ row: (text: String, isSystem: Bool, place: String, message: String)) {
         let read = crontab(row.text + "\n0 4 * * * \(row.isSystem ? "root " : "")good", isSystem: row.isSystem)
         #expect(read.entries.map(\.command) == ["good"], "the others count")
@@ -135,7 +135,7 @@ struct CrontabTests {
             "\(read.problems)")
     }
 
-    @Test("UTF-16 is refused as what it is")
+    @Test("UTF-16 is refused, and the error names it")
     func utf16() {
         let read = crontab("0 1 * * * x\n".utf8.flatMap { [$0, 0] })
         #expect(read.entries.isEmpty && read.problems.map(\.line) == [1] && read.problems[0].message.contains("looks like UTF-16"))
@@ -156,7 +156,7 @@ struct CrontabTests {
         #expect(read.problems.isEmpty && read.entries.first?.settings[row.name] == row.value)
     }
 
-    // MARK: Who may own it
+    // MARK: Ownership and modes
 
     static func status(_ kind: FileKind = .file, mode: UInt32 = 0o644, owner: UInt32 = 0, links: UInt64 = 1) -> FileStatus {
         FileStatus(kind: kind, mode: mode, size: 1, inode: 1, links: links, owner: owner, modifiedNanoseconds: 0, changedNanoseconds: 0)
@@ -182,7 +182,7 @@ struct CrontabTests {
         ("alice's, two links", .user(name: "alice", id: 1000), nil, status(mode: 0o600, owner: 1000, links: 2), "2 hard links"),
     ]
 
-    @Test("Whose crontab counts is what database.c of cron says", arguments: places)
+    @Test("Crontabs count under the same conditions as in database.c of cron", arguments: places)
     func place(_ row: (what: String, place: CrontabPlace, name: FileStatus?, file: FileStatus, why: String?)) {
         let refusal = row.place.refusal(name: row.name ?? row.file, file: row.file)
         if let why = row.why { #expect(refusal?.contains(why) == true, "\(refusal ?? "taken")") } else { #expect(refusal == nil) }

@@ -1,6 +1,6 @@
 import Documents
 
-/// A value without its positions and with its keys sorted, so that two trees can be compared and shown.
+/// A value without its positions and with its keys sorted. Two such texts can be compared and shown.
 func canonical(_ value: Value) -> String {
     switch value.kind {
     case .string(let string): return JSON.write(Value(.string(string)))

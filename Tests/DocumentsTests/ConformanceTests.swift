@@ -1,4 +1,4 @@
-// The suites of toml-test (TOML 1.1 list) and JSONTestSuite.
+// The test suites toml-test (its list for TOML 1.1) and JSONTestSuite.
 
 import Documents
 import Glibc
@@ -29,11 +29,11 @@ import Testing
         case "n":
             #expect(throws: DocumentError.self) { try JSON.parse(document, limits: generous, duplicateKeys: .lastWins) }
         default:
-            _ = try? JSON.parse(document, limits: generous)  // Either is right; returning is what is tested.
+            _ = try? JSON.parse(document, limits: generous)  // both results are right; only a trap is a fault
         }
     }
 
-    /// Beside the test program, whatever directory and configuration it was built in.
+    /// The decoder lies beside the test program, in the same directory and configuration.
     private static let decoder: String = {
         var path = [CChar](repeating: 0, count: 4096)
         guard readlink("/proc/self/exe", &path, path.count - 1) > 0 else { return "" }
@@ -41,7 +41,7 @@ import Testing
             .map { "/\($0)" }.joined() + "/toml-test-decoder"
     }()
 
-    /// Each file costs a process, so every seventh is run: the reader itself has seen them all above.
+    /// Each file costs a process, so only every seventh is tested. The test above has read all of them.
     @Test(
         .enabled(if: !Vectors.tomlNames.isEmpty, "\(Vectors.missing)"),
         .enabled(if: access(decoder, X_OK) == 0, "toml-test-decoder is not built at \(decoder)"))
@@ -63,7 +63,7 @@ import Testing
 
 // MARK: - Comparing with toml-test's tagged JSON
 
-/// Where and how `value` differs from what `tagged` describes, or nil.
+/// The path and kind of the first difference between `value` and `tagged`, or nil.
 private func difference(_ value: Value, tagged: Value, at path: String = "") -> String? {
     switch (value.kind, tagged.kind) {
     case (.array(let values), .array(let expected)):
@@ -115,7 +115,7 @@ private func dateTimeOf(_ text: String) -> DateTime? {
     return dateTime
 }
 
-/// Two tagged trees, compared by value and not by spelling.
+/// Compares two tagged trees by value, not by spelling.
 private func difference(tagged: Value, tagged expected: Value) -> String? {
     difference(untagged(tagged), tagged: expected)
 }

@@ -110,7 +110,7 @@ import Testing
 }
 
 extension String {
-    /// Foundation is not needed for this much.
+    /// Replaces the first occurrence, without Foundation.
     func replacingFirst(_ part: String, with replacement: String) -> String {
         let bytes = Array(utf8)
         let wanted = Array(part.utf8)

@@ -1,5 +1,5 @@
-// Damaged documents. Every input ends in a tree or an error whose position lies in the text; every tree read is written and
-// read back the same; every edit of a valid text leaves a valid text. A failure names the seed that replays it.
+// Damaged documents. Every input gives a tree, or an error with a position in the text. Every tree can be written and read back
+// unchanged, and every edit of a valid text gives a valid text. A failure shows the seed, which repeats it.
 
 import Documents
 import TestSupport
@@ -19,7 +19,7 @@ import Testing
         return ownCorpus + (toml + json).filter { $0.count < 2000 }
     }()
 
-    /// Bytes that mean something somewhere.
+    /// Bytes with a meaning in some syntax.
     private static let interesting =
         Array("\"'[]{}=,.#\\\n\r\t :-+_eExTZu0129aé\u{FEFF}".utf8) + [0x00, 0x7F, 0x80, 0xC0, 0xED, 0xF4, 0xFF]
 

@@ -1,4 +1,4 @@
-// Tables written from RFC 8259.
+// Tables from RFC 8259.
 
 import Documents
 import Testing

@@ -45,7 +45,7 @@ import Testing
                 """)
     }
 
-    @Test("compact takes the blanks between the parts away, and nothing else", arguments: [
+    @Test("compact removes the blanks between the parts, and nothing else", arguments: [
         (" {\n\t\"a b\" : [ 1 , 2.50,1e400 ] }\r\n", #"{"a b":[1,2.50,1e400]}"#), (#"  "a \" b\\"  "#, #""a \" b\\""#),
         (#"[" ", "\\ ", "é "]"#, #"[" ","\\ ","é "]"#), ("", ""), (" x y", "xy"),
     ])

@@ -34,7 +34,7 @@ import Testing
     }
 
     @Test("Attack 20: time is linear in the keys") func ofTimeIsLinearInTheKeys() throws {
-        // 100,000 keys compared pair by pair would take minutes.
+        // Comparing 100,000 keys pair by pair would take minutes.
         let count = 100_000
         let keys = (0..<count).map { "k\($0) = 0\n" }.joined()
         let limits = Limits(bytes: .max, values: .max)

@@ -1,4 +1,4 @@
-// What a person is told: the place, what was expected, what was found, what was likely meant.
+// Errors for people: the place, the expected text, the text that was found, and the likely meaning.
 
 import Documents
 import Testing

@@ -18,7 +18,7 @@ import Testing
             "{\"env\": {\"A\": \"1\"}, \"schedule\": [{\"cron\": \"@daily\"}]}"),
         ("#!/bin/sh\n#SPOOL", "{}"),
         ("#!/bin/sh\n# bell \u{7}\n#SPOOL a = 1", "{\"a\": 1}"),
-        // Mistakes, at the script's own lines and columns.
+        // Mistakes have the line and column in the script.
         ("#!/bin/sh\n# é\n#SPOOL timeout = 10m", "3:18: expected a value, found '10m'; strings need quotes: \"10m\""),
         ("#!/bin/sh\n#SPOOL é = 1", "2:8: expected a key, found 'é'; a key with other than A-Z a-z 0-9 _ - goes into quotes"),
         (

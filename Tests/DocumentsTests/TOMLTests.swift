@@ -1,4 +1,4 @@
-// Tables written from the TOML 1.0.0 specification.
+// Tables from the TOML 1.0.0 specification.
 
 import Documents
 import Testing

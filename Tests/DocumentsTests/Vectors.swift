@@ -1,4 +1,4 @@
-// Where the tests find other projects' test vectors, and how they read files and run programs.
+// The paths of other projects' test vectors, and functions to read files and run programs.
 
 import Documents
 import Glibc
@@ -9,8 +9,8 @@ enum Vectors {
     static let toml = vectorDirectory + "/toml-test/"
     static let json = vectorDirectory + "/json-test/test_parsing/"
 
-    /// The files of toml-test's list for TOML 1.1 that end in `.toml`, and the valid ones of its list for 1.0, which are valid in 1.1
-    /// as well; empty when the vectors are missing.
+    /// The files of toml-test's list for TOML 1.1 that end in `.toml`, and the valid files of its list for 1.0, which are valid
+    /// in 1.1 as well. Empty if the vectors are missing.
     static let tomlNames = tomlList("1.1.0") + Set(tomlList("1.0.0")).subtracting(tomlList("1.1.0"))
         .filter { $0.hasPrefix("valid/") }.sorted()
 
@@ -24,7 +24,7 @@ enum Vectors {
     static let missing = "no vectors at \(vectorDirectory); set SPOOL_VECTORS to where they are"
 }
 
-/// Larger than any of the vectors.
+/// These limits are larger than any of the vectors.
 let generous = Limits(bytes: 1 << 24, depth: 1000, values: 10_000_000)
 
 enum File {
@@ -41,9 +41,9 @@ enum File {
     }
 }
 
-/// Runs `program` with the file at `input` as its standard input; returns its exit status and standard output.
+/// Runs `program` with the file `input` as its standard input. Returns its exit status and standard output.
 ///
-/// The output goes through a file: a pipe's end could leak into a process that another test starts at the same time.
+/// The output goes to a file. A pipe's end could leak into a process that another test starts at the same time.
 func run(_ program: String, input: String) -> (status: Int32, output: [UInt8])? {
     let outputPath = "/tmp/documents-tests-output.\(getpid())"
     defer { unlink(outputPath) }
@@ -61,6 +61,6 @@ func run(_ program: String, input: String) -> (status: Int32, output: [UInt8])? 
     var status: Int32 = 0
     while waitpid(child, &status, 0) < 0 && errno == EINTR {}
     guard let output = readFile(outputPath) else { return nil }
-    // WEXITSTATUS; a signal shows as 128 and its number, as in a shell.
+    // WEXITSTATUS. As in a shell, a signal counts as 128 plus its number.
     return (status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F), output)
 }

@@ -54,14 +54,14 @@ private func edit(_ bytes: [UInt8], _ table: Table) {
         expected.set(names[0], Value(.integer(1)))
         try editor.append(tableArray: names[1], table)
         expected.set(names[1], Value(.array([Value(.table(table))])))
-        // The added key may bring the document over a limit.
+        // Reads without limits, because the added keys may exceed them.
         let limits = Limits(bytes: .max, depth: .max, values: .max)
         expect(readTOML(editor.text, limits) == canonical(Value(.table(expected))), "edited to \(editor.text)")
         expect(editor.removeElement(of: names[1], at: 0), "what was appended is removed")
         for entry in expected.entries { editor.remove(entry.key) }
         expect(readTOML(editor.text) == "{}", "nothing is left in \(editor.text)")
     } catch {
-        // These limits apply here, too.
+        // The editor has limits, which these documents may exceed.
         let isTooDeep = error.message.contains("deep") || error.message.contains("nest")
         expect(table.entries.count > 1000 || bytes.count > 10_000 || isTooDeep, "\(error)")
     }

@@ -36,8 +36,8 @@
     }
 }
 
-/// The events of an iCalendar file. One schedule leaves them out and another is due only in them; no due time of the first is in
-/// an event.
+/// The events of an iCalendar file. One schedule leaves them out, and another is due only in them. Neither has a due time that its
+/// filter excludes.
 @Sendable func fuzzCalendarFile(_ bytes: [UInt8]) {
     guard let events = try? CalendarFile.events(bytes, zone: .central, zones: .none),
         let times = try? NamedTimes(name: "c", zone: nil, dates: [], windows: [], events: Array(events.prefix(20)))

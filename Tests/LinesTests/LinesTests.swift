@@ -1,7 +1,7 @@
 import Lines
 import Testing
 
-@Suite("Lines of others' texts")
+@Suite("Lines of texts that others wrote")
 struct LinesTests {
     static let forms: [(what: String, text: [UInt8], lines: [String])] = [
         ("LF", Array("a\nb\n".utf8), ["a", "b"]),
@@ -58,7 +58,7 @@ struct LinesTests {
             "1:2: the lines end with CR alone, and LF or CR LF is expected; convert the file: tr '\\r' '\\n' < OLD > NEW"),
     ]
 
-    @Test("What has no lines is refused with its place and what converts it", arguments: refused)
+    @Test("A text that cannot be divided into lines is refused, with the place and a way to convert it", arguments: refused)
     func refuses(_ row: (what: String, text: [UInt8], message: String)) {
         func message(_ error: NotLines) -> String { "\(error.line):\(error.column): \(error.message); \(error.hint)" }
         do throws(NotLines) {

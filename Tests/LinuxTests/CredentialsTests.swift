@@ -13,7 +13,7 @@ private let isRoot = geteuid() == 0
         #expect(Credentials(stranger.text) == stranger)
     }
 
-    @Test("What is no number of anybody is refused", arguments: [
+    @Test("A text that is no user's number is refused", arguments: [
         "", "1", "1:1", "1:1:", "a:1:1", "1:1:1,", "-1:1:1", "4294967295:1:1", "1:4294967295:1", "1:1:4294967295", "1:1:1:1", " 1:1:1",
     ])
     func refused(text: String) { #expect(Credentials(text) == nil) }
@@ -36,7 +36,7 @@ private let isRoot = geteuid() == 0
     func becomes() throws {
         let worker = try WorkerUnderTest(as: stranger)
         #expect(chmod(worker.temporary.path, 0o777) == 0)
-        // The lines of /proc: real, effective, saved and file system's.
+        // The numbers in a line of /proc are the real, effective, saved and file-system ids.
         let script = """
             grep -hE '^(Uid|Gid|Groups|Cap(Inh|Prm|Eff|Amb)|NoNewPrivs)' /proc/self/status /proc/$PPID/status; setpriv --reuid 0 true 2>&1 \
             || echo never
@@ -54,7 +54,7 @@ private let isRoot = geteuid() == 0
         #expect(lines.last == "never", "\(lines)")
     }
 
-    @Test("The user can neither trace its worker nor look at its files", .enabled(if: isRoot, "only root can become another user"))
+    @Test("The user can neither trace its worker nor read its files", .enabled(if: isRoot, "only root can become another user"))
     func outOfReach() throws {
         let worker = try WorkerUnderTest(as: stranger)
         #expect(chmod(worker.temporary.path, 0o777) == 0)
@@ -81,7 +81,7 @@ private let isRoot = geteuid() == 0
         #expect(worker.record == nil)
     }
 
-    @Test("Who is not root becomes nobody else", .enabled(if: isRoot, "starts as root"))
+    @Test("A process that is not root can become no other user", .enabled(if: isRoot, "starts as root"))
     func notRoot() throws {
         let worker = try WorkerUnderTest(
             as: stranger, by: ["/usr/bin/setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"])

@@ -39,7 +39,7 @@ import Testing
         #expect(try temporary.directory.readFile("big", limit: .max) == bytes)
         #expect(try temporary.directory.readFile("big", limit: 300_000) == bytes)
         #expect(errno { () throws(SystemError) in _ = try temporary.directory.readFile("big", limit: 299_999) } == EFBIG)
-        // /proc says 0 bytes for files that have some.
+        // Files in /proc have the size 0 although they have content.
         let process = try Directory.open("/proc/self")
         #expect(try process.readFile("stat", limit: .max).count > 20)
     }
@@ -91,7 +91,7 @@ import Testing
     @Test func listingManyNamesMissesNone() throws {
         for number in 0..<3000 { try temporary.write("file-with-a-longer-name-\(number)", "") }
         #expect(Set(try temporary.names()).count == 3000)
-        // A second listing starts from the beginning.
+        // A second list starts at the first name again.
         #expect(try temporary.directory.list().count == 3000)
     }
 
@@ -102,7 +102,7 @@ import Testing
         try directory.makeDirectory("tree")
         try directory.makeSymbolicLink("tree/link", to: "../outside")
         var path = "tree"
-        // Deeper than a process may have descriptors by default in one path of PATH_MAX bytes, with a name already taken.
+        // A deep tree. Its directories have a name that the removal itself gives to directories, so that name is taken.
         for depth in 0..<500 {
             path += "/.1"
             try directory.makeDirectory(path)
@@ -128,7 +128,8 @@ import Testing
         }
         let isAlone = reader.excludeWriters()
         #expect(isAlone)
-        // Who does not want to wait is told that he would have to: and the kernel tells us, which must not end the tests.
+        // An opener that does not wait gets EAGAIN. The kernel then sends SIGIO to the holder of the lease, which must not end
+        // the tests.
         _ = linux_ignore_signal(SIGIO)
         #expect(errno { () throws(SystemError) in _ = try temporary.directory.openFile("file", O_WRONLY | O_NONBLOCK) } == EAGAIN)
         let unleasable = try FileDescriptor.open("/proc/self/stat", O_RDONLY)

@@ -15,7 +15,7 @@ import Testing
 
         let name = FileName.string(from: [0x66, 0xFC])
         try temporary.write("a", "x")
-        // A process that another test starts may hold a copy of its descriptor for a moment: closed is it only after that.
+        // A process that another test starts may hold a copy of the descriptor for a moment. The file is closed only after that.
         try awaitReadable(inotify.descriptor.raw)
         try temporary.directory.rename("a", to: name)
         try temporary.directory.unlink(name)
@@ -85,7 +85,7 @@ import Testing
     @Test func signalsAreRead() throws {
         let signals = try SignalDescriptor([SIGUSR2])
         #expect(try signals.next() == nil)
-        // To this thread, which is the one that blocks it.
+        // Sends the signal to this thread, because this thread blocks it.
         pthread_kill(pthread_self(), SIGUSR2)
         try awaitReadable(signals.descriptor.raw)
         #expect(try signals.next() == SignalDescriptor.Signal(number: SIGUSR2, pid: getpid(), user: getuid()))

@@ -28,7 +28,7 @@ import Testing
         var generator = SeededGenerator(seed: 20261121)
         for _ in 0..<20_000 {
             let bytes = (0..<Int.random(in: 0...12, using: &generator)).map { _ in
-                // Mostly bytes that matter to UTF-8, so that sequences nearly right are frequent.
+                // Most bytes have a meaning in UTF-8, so that nearly valid sequences are frequent.
                 Bool.random(using: &generator)
                     ? UInt8.random(in: 0x80...0xFF, using: &generator)
                     : [0x41, 0xF4, 0x8F, 0xBC, 0xBF, 0xE2, 0xC3].randomElement(using: &generator)!

@@ -3,11 +3,11 @@ import Linux
 import Testing
 import WorkerProtocol
 
-/// A run has ended, and a reader of its output is announced that has not opened the output yet.
+/// A run has ended. A reader of its output is announced, but has not opened the output yet.
 @Suite("Output that waits for its reader")
 final class LaterCutTests {
     let worker: WorkerUnderTest
-    /// Announces the reader for as long as it is held.
+    /// Announces the reader while it is held.
     let waiter: FileDescriptor
     var temporary: TemporaryDirectory { worker.temporary }
 
@@ -17,7 +17,7 @@ final class LaterCutTests {
         try waiter.lockReading(count: Waiter.outputByte.upperBound)
     }
 
-    /// A run that writes 4000 bytes, of which 1000 are kept.
+    /// A run that writes 4000 bytes. 1000 of them are kept.
     private func writer(_ script: String = "", _ change: (inout RunRequest) -> Void = { _ in }) -> RunRequest {
         worker.shell("printf '%04000d' 7; \(script)") {
             $0.outputLimitBytes = 1000
@@ -28,7 +28,7 @@ final class LaterCutTests {
 
     private func size(_ name: String) throws -> Int64 { try temporary.directory.status(name).size }
 
-    /// The shorter file is renamed into place; the worker says nothing of it.
+    /// Waits until the shorter file is renamed into place. The worker does not report that.
     private func awaitCut(_ name: String) throws {
         let end = MonotonicInstant.now().advanced(byMilliseconds: Int64(patienceMilliseconds))
         while try size(name) == 4000 {
@@ -62,7 +62,7 @@ final class LaterCutTests {
         try awaitCut("first.1")
     }
 
-    @Test("A worker that ends leaves whole what a reader is still to come for")
+    @Test("A worker that ends leaves the output whole for an announced reader")
     func workerEnds() throws {
         #expect(try worker.run(writer()).kind == .exited(code: 0))
         worker.hangUp()
@@ -79,7 +79,7 @@ final class LaterCutTests {
 }
 
 extension FileDescriptor {
-    /// As the end of its process.
+    /// Unlocks the region, as the end of its process does.
     fileprivate borrowing func setUnlocked() throws(SystemError) {
         var region = flock()
         region.l_type = Int16(F_UNLCK)

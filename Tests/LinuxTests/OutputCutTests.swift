@@ -1,14 +1,14 @@
 import Testing
 import WorkerProtocol
 
-@Suite("The record of what an output file lacks")
+@Suite("The record of the missing part of an output file")
 struct OutputCutTests {
     static let cuts = [
         OutputCut(jobID: "20261121T020000.000Z-a-k3f9", inode: 7),
         OutputCut(jobID: "j", inode: .max, givenBack: 512..<4096, notice: 512..<580, leftOutBytes: 90_000_000),
     ]
 
-    @Test("What is written is read again", arguments: cuts)
+    @Test("A written record is read again", arguments: cuts)
     func read(_ cut: OutputCut) { #expect(OutputCut(cut.text) == cut) }
 
     @Test(

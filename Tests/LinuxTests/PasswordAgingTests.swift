@@ -2,7 +2,7 @@ import Linux
 import Testing
 
 @Suite struct PasswordAgingTests {
-    @Test("An account may be used as pam_unix(8) has it for cron(8)", arguments: [
+    @Test("An account may be used under the same conditions as with pam_unix(8) and cron(8)", arguments: [
         (PasswordAging(), 20_000, nil, nil),
         (PasswordAging(expires: 20_001), 20_000, nil, 20_001),
         (PasswordAging(expires: 20_000), 20_000, "the account has expired", nil),

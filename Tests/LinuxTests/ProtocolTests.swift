@@ -69,7 +69,7 @@ import WorkerProtocol
         }
     }
 
-    @Test("A daemon of before env_file was the worker's is understood, and one of before there were substitutes",
+    @Test("Messages of earlier daemons are understood: without env_file for the worker, and without substitutes",
         arguments: [(2, 18), (3, 9)] as [(UInt8, Int)])
     func olderCommands(version: UInt8, lacking bytes: Int) throws {
         var old = Self.request
@@ -116,7 +116,7 @@ import WorkerProtocol
         #expect(throws: ProtocolError.malformed) { try Command(body: Command.run(request).frame()[4...]) }
     }
 
-    @Test("Damaged bodies are refused or mean something else, and never trap", arguments: [1, 2, 3] as [UInt64])
+    @Test("Damaged messages are refused or have another meaning, and never trap", arguments: [1, 2, 3] as [UInt64])
     func fuzz(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         let frames = Self.commands.map { $0.frame() } + Self.ends.map { Report.ended($0).frame() }

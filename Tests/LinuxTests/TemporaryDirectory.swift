@@ -2,7 +2,7 @@ import Glibc
 import Linux
 import TestSupport
 
-/// A directory for one test, removed with everything in it when the test is over.
+/// A directory for one test, which is removed with everything in it after the test.
 final class TemporaryDirectory {
     let path: String
     let directory: Directory
@@ -26,18 +26,18 @@ final class TemporaryDirectory {
     func names() throws -> [String] { try directory.list().map(\.name).sorted() }
 }
 
-/// What a test waits for: an event never takes this long unless it does not come.
+/// The limit of each wait. An expected event never takes this long.
 let patienceMilliseconds: Int32 = 60_000
 
 struct TimedOut: Error {}
 
-/// Waits until a descriptor is readable, or has no other side any more.
+/// Waits until a descriptor is readable, or its other end is closed.
 func awaitReadable(_ raw: Int32) throws {
     let end = MonotonicInstant.now().advanced(byMilliseconds: Int64(patienceMilliseconds))
     guard awaitReadable([raw], until: end) else { throw TimedOut() }
 }
 
-/// A named pipe on which a job tells that it has come so far, or waits until it may go on.
+/// A named pipe. A job writes to it to report its progress, or reads from it to wait.
 final class Pipe {
     let path: String
     private let descriptor: FileDescriptor
@@ -45,11 +45,11 @@ final class Pipe {
     init(_ directory: TemporaryDirectory, _ name: String) throws {
         path = "\(directory.path)/\(name)"
         guard mkfifo(path, 0o600) == 0 else { throw SystemError(call: "mkfifo", path: path, errno: errno) }
-        // Open for both, so that opening waits for nobody.
+        // The pipe is open for reading and writing, so that opening it does not wait.
         descriptor = try FileDescriptor.open(path, O_RDWR | O_NONBLOCK)
     }
 
-    /// The next line somebody writes.
+    /// The next line that somebody writes.
     func line() throws -> String {
         var line: [UInt8] = []
         while true {

@@ -8,9 +8,9 @@ struct UserNamespaceTests {
         ("         0          0 4294967295\n", true),
         ("         0       1001          1\n", false),
         ("      1001          0          1\n", false),
-        // Rootless containers: the user's own number and a range of subordinate ones, subuid(5).
+        // Rootless containers map the user's own number and a range of subordinate numbers, subuid(5).
         ("         0       1001          1\n         1     100000      65536\n", true),
-        // Not written yet: nobody is mapped, and nothing is known.
+        // The mapping is not written yet, so nothing is known.
         ("", true),
         ("garbage\n", true),
     ])

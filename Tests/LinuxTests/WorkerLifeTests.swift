@@ -4,7 +4,7 @@ import Linux
 import Testing
 import WorkerProtocol
 
-/// What a job leaves behind, and what outlives whom.
+/// Processes that a job leaves running, and the lives of worker, daemon and job beside one another.
 @Suite struct WorkerLifeTests {
     let worker: WorkerUnderTest
     var temporary: TemporaryDirectory { worker.temporary }
@@ -25,7 +25,7 @@ import WorkerProtocol
         let left = try pid(in: "child")
         #expect(isRunning(left))
 
-        // The next run kills its own, also one in a session of its own, and not those of the run before.
+        // The next run kills its own leftovers, even in another session, and not those of the run before.
         let next = try worker.run(
             worker.shell(
                 "sleep 1000 & echo $! > child; (setsid sh -c 'echo $$ > deep; exec sleep 1000' &) ; until [ -s deep ]; do :; done") {
@@ -37,7 +37,7 @@ import WorkerProtocol
         #expect(!isRunning(try pid(in: "deep")))
         #expect(isRunning(left))
 
-        // An earlier leftover is not counted again, and its end confuses nobody.
+        // An earlier leftover is not counted again, and its end disturbs no later run.
         #expect(try worker.run(worker.request(["true"])).leftovers == 0)
         kill(left, SIGKILL)
         #expect(try worker.run(worker.request(["true"]) { $0.killsLeftovers = true }).leftovers == 0)
@@ -49,7 +49,7 @@ import WorkerProtocol
             (setsid sh -c 'trap "" TERM; (sleep 1000 & echo $! > deepest); echo $$ > deep; echo ready > ready; exec sleep 1000' &)
             sleep 1000
             """
-        // The daemon's stop at once stands for a limit: both kill everything when their time is over.
+        // An immediate stop by the daemon has the same effect as a limit: both kill everything when the time is over.
         try worker.send(.run(worker.shell(script)))
         #expect(try ready.line() == "ready")
         try worker.send(.stop(killAfterMilliseconds: 0))
@@ -61,7 +61,7 @@ import WorkerProtocol
     }
 
     @Test func afterTheLimitTheOthersHaveUntilTheKill() throws {
-        // The shell ends at the limit, by SIGTERM; its child, which ignores that, is killed after 50 ms more.
+        // The shell ends at the limit, by SIGTERM. Its child ignores SIGTERM, and is killed 50 ms later.
         let script = "(trap '' TERM; echo $$ > child; exec sleep 1000) & sleep 1000"
         let end = try worker.run(
             worker.shell(script) {
@@ -71,15 +71,16 @@ import WorkerProtocol
         #expect(end.kind == .timedOut(.signaled(number: SIGTERM, coreDumped: false)) && end.leftovers == 0)
     }
 
-    /// How a process that a command starts gets out of the command's reach.
+    /// The ways in which a process leaves the reach of the command that started it.
     enum Hiding: String, CaseIterable {
         case notAtAll, ownSession, orphaned, orphanedInOwnSession
 
-        /// A shell script that has `child`, a program in quotes for sh, run so, and waits for its end as far as it can.
+        /// A shell script that starts `child` in this way and waits for it if possible. `child` is a shell command without single
+        /// quotes.
         func script(_ child: String) -> String {
             switch self {
             case .notAtAll: "sh -c '\(child)' & exec sleep 1000"
-            // The shell goes on: whoever is below it must be asked all the same.
+            // The shell continues after SIGTERM, so its child must get SIGTERM from the worker.
             case .ownSession: "trap : TERM; setsid sh -c '\(child)'; :"
             case .orphaned: "(sh -c '\(child)' &); exec sleep 1000"
             case .orphanedInOwnSession: "(setsid sh -c '\(child)' &); exec sleep 1000"
@@ -87,19 +88,19 @@ import WorkerProtocol
         }
     }
 
-    @Test("A stop asks all that the job started, and the run ends when all of it is gone", arguments: Hiding.allCases)
+    @Test("A stop asks all processes of the job to end, and the run ends when all of them are gone", arguments: Hiding.allCases)
     func aStopEndsEverything(_ hiding: Hiding) throws {
         let ready = try Pipe(temporary, "ready")
         let go = try Pipe(temporary, "go")
         let child = """
             trap \"echo asked > ready; read x < go; echo \\$x > last; exit\" TERM; echo ready > ready; while :; do sleep 0.01; done
             """
-        // Longer than the test may take: nothing here is killed.
+        // The test ends before this time, so nothing is killed.
         try worker.send(.run(worker.shell(hiding.script(child)) { $0.killAfterMilliseconds = 600_000 }))
         #expect(try ready.line() == "ready")
         try worker.send(.stop(killAfterMilliseconds: nil))
         #expect(try ready.line() == "asked")
-        // Another order asks nobody again: `asked` would be in `last`.
+        // A second stop asks nobody again. Otherwise `last` would contain `asked`.
         try worker.send(.stop(killAfterMilliseconds: nil))
         try go.write("went")
         let end = try worker.report()
@@ -107,7 +108,7 @@ import WorkerProtocol
         #expect(try temporary.text("last") == "went\n", "the end is not reported before it")
     }
 
-    @Test("Who ignores the request is killed after kill_after, however it hides", arguments: Hiding.allCases)
+    @Test("A process that ignores the request is killed after kill_after, however it hides", arguments: Hiding.allCases)
     func aStopKillsWhatIgnoresIt(_ hiding: Hiding) throws {
         let ready = try Pipe(temporary, "ready")
         let child = "trap \"\" TERM; echo $$ > child; echo ready > ready; exec sleep 1000"
@@ -159,8 +160,8 @@ import WorkerProtocol
         let go = try Pipe(temporary, "go")
         try worker.send(.run(worker.shell("echo $$ > ready; read x < go") { $0.attempt = 2 }))
         let job = try #require(pid_t(try ready.line()))
-        // The worker writes it right after starting the command, so it may come a moment after the command's first word; the
-        // refusal of another run comes after it for certain.
+        // The worker writes the record right after it has started the command, perhaps a moment after the command's first line.
+        // The refusal of another run surely comes after the record.
         _ = try worker.run(worker.request(["true"]))
         guard case .running(let running) = worker.record else {
             Issue.record("no running record: \(String(describing: worker.record))")
@@ -177,7 +178,7 @@ import WorkerProtocol
         _ = try worker.run(worker.request(["true"]))
         let other = try FileDescriptor.open(worker.recordPath, O_RDWR)
         #expect(try other.tryLock() == false)
-        // Not even a leftover holds it.
+        // Not even a leftover process holds the lock.
         #expect(try worker.run(worker.shell("sleep 1000 & echo $! > child")).leftovers == 1)
         worker.hangUp()
         #expect(try worker.exitCode() == 0)
@@ -223,7 +224,7 @@ import WorkerProtocol
         worker.hangUp()
         try go.write("")
         #expect(try worker.exitCode() == 0)
-        // What it wrote last to its record, descriptor 4, was synced.
+        // The last write to the record, descriptor 4, was synced.
         let last = try traces.text("calls").split(separator: "\n").filter { $0.hasPrefix("pwrite64(4,") || $0.hasPrefix("fdatasync(4)") }
             .suffix(2)
         #expect(last.map { $0.prefix { $0 != "(" } } == ["pwrite64", "fdatasync"], "\(last)")

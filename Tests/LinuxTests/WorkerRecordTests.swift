@@ -6,7 +6,7 @@ import WorkerProtocol
         WorkerRecord.Running(
             jobID: "20261121T020000.000Z-backup-k3f9", attempt: 1, workerPID: 4711, workerStartTime: 123_456, jobPID: 4712,
             startedAt: 1_790_000_000_123))
-    /// As workers write it since they tell when the command's process started.
+    /// The present form, which includes the start time of the command's process.
     static let withStart = WorkerRecord.running(
         WorkerRecord.Running(
             jobID: "20261121T020000.000Z-backup-k3f9", attempt: 1, workerPID: 4711, workerStartTime: 123_456, jobPID: 4712,
@@ -38,7 +38,7 @@ import WorkerProtocol
         }
     }
 
-    @Test("A record of which only a part was written over another is neither", arguments: [1, 8, 9, 40, 70, 100, 512])
+    @Test("A record that was only partly written over another is neither of the two", arguments: [1, 8, 9, 40, 70, 100, 512])
     func torn(length: Int) {
         for (index, new) in Self.records.enumerated() {
             let old = Self.records[(index + 1) % Self.records.count].bytes()
@@ -48,7 +48,7 @@ import WorkerProtocol
         #expect(WorkerRecord.parse(Array(Self.running.bytes().prefix(length))) == nil)
     }
 
-    /// Written again it would not have fitted in a record, which found a fuzzer.
+    /// Found by fuzzing: the record that was written again would have been too long.
     @Test(arguments: [UInt8(0), 1, 0x1F, 0x7F]) func aCharacterThatIsNeverWrittenAsItIsIsNoneOfARecord(byte: UInt8) throws {
         var bytes = WorkerRecord.running(
             WorkerRecord.Running(jobID: "aXb", attempt: 1, workerPID: 2, workerStartTime: 3, jobPID: 4, startedAt: 5)

@@ -10,7 +10,7 @@ import WorkerProtocol
 
     init() throws { worker = try WorkerUnderTest() }
 
-    // MARK: How it ended
+    // MARK: Outcomes
 
     @Test("An exit code is reported as it is", arguments: [0, 1, 7, 255])
     func exitCodes(code: Int32) throws {
@@ -44,7 +44,7 @@ import WorkerProtocol
         #expect(try worker.openDescriptors() == descriptors)
     }
 
-    // MARK: Not started
+    // MARK: Commands that cannot start
 
     @Test func whatCannotStartSaysWhy() throws {
         try temporary.write("plain", "x")
@@ -96,7 +96,7 @@ import WorkerProtocol
         #expect(try worker.report().kind == .exited(code: 4))
     }
 
-    // MARK: Surroundings
+    // MARK: Environment
 
     @Test("Attacks 34, 36, 37: a job gets what it was promised and nothing else") func aJobGetsWhatItWasPromisedAndNothingElse() throws {
         try temporary.write("input", "from a file\n")
@@ -122,7 +122,7 @@ import WorkerProtocol
         #expect(end.kind == .exited(code: 0))
         let lines = try temporary.text("out").split(separator: "\n").map(String.init)
         let none = "0000000000000000"
-        // 3 is ls's own, of the directory it reads.
+        // Descriptor 3 belongs to ls itself, for the directory that it reads.
         let start = [
             "0027", "\(temporary.path)/work", "from a file", "0 1 2 3 ", "ShdPnd:\t\(none)", "SigBlk:\t\(none)", "SigIgn:\t\(none)",
         ]
@@ -186,8 +186,8 @@ import WorkerProtocol
         #expect(end.wallMilliseconds >= 50)
     }
 
-    @Test("Attack 65: who ignores the request is killed") func whoIgnoresTheRequestIsKilled() throws {
-        // sleep ignores SIGWINCH by nature, so it cannot be asked before it ignores.
+    @Test("Attack 65: a command that ignores the request is killed") func whoIgnoresTheRequestIsKilled() throws {
+        // sleep ignores SIGWINCH from its start, so the request cannot arrive before it ignores the signal.
         let end = try worker.run(
             worker.request(["sleep", "1000"]) {
                 $0.timeoutMilliseconds = 30
@@ -226,7 +226,7 @@ import WorkerProtocol
         let kind = try worker.report().kind
         #expect(kind == .signaled(number: SIGUSR1, coreDumped: false) || kind == .exited(code: 5))
 
-        // Not the command alone.
+        // The signal reaches the command's children, too.
         try worker.send(
             .run(
                 worker.shell(
@@ -241,7 +241,7 @@ import WorkerProtocol
         let ready = try Pipe(temporary, "ready")
         let request = worker.shell("sleep 1.2; echo ready > ready; read x < go; exit 6") { $0.timeoutMilliseconds = 1000 }
         let go = try Pipe(temporary, "go")
-        // Before the run as well as during it: what counts is what the file says when the limit strikes.
+        // The file has a line before the run begins. The content at the time of the limit counts.
         try temporary.write("extend", "1e300\n")
         try worker.send(.run(request))
         #expect(try ready.line() == "ready")

@@ -4,18 +4,18 @@ import Linux
 import WorkerProtocol
 import TestSupport
 
-/// The built worker, driven by a test in the daemon's place.
+/// The built worker, controlled by a test instead of a daemon.
 final class WorkerUnderTest {
     let temporary: TemporaryDirectory
     let pid: pid_t
     let recordPath: String
     private let pidfd: FileDescriptor
-    /// Owned; -1 after hanging up.
+    /// The worker's socket, or -1 after it was closed.
     private var socket: Int32
     private var frames = FrameBuffer()
     private var isReaped = false
 
-    /// spool-worker stands beside the test bundle.
+    /// spool-worker lies beside the test bundle.
     static let executable: String = {
         var path = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = path.withUnsafeMutableBytes { buffer in
@@ -25,7 +25,7 @@ final class WorkerUnderTest {
         return String(runner[..<(runner.lastIndex(of: "/") ?? runner.startIndex)]) + "/spool-worker"
     }()
 
-    /// `user`: whom it is to become. `by`: a program and its words that start it.
+    /// `user` is the user whom the worker becomes. `launcher` is a program that starts it, with its arguments.
     init(as user: Credentials? = nil, by launcher: [String] = []) throws {
         temporary = try TemporaryDirectory()
         recordPath = "\(temporary.path)/record"
@@ -47,7 +47,7 @@ final class WorkerUnderTest {
         _ = reap()
     }
 
-    // MARK: Talking
+    // MARK: Messages
 
     func send(_ command: Command) throws { try send(command.frame()) }
 
@@ -56,10 +56,10 @@ final class WorkerUnderTest {
         if sent != bytes.count { throw SystemError(call: "send", errno: errno) }
     }
 
-    /// The next report.
+    /// The next report of an end.
     func report() throws -> RunEnd {
         while true {
-            // A run that lasts is told of first; that may come with its end in one read.
+            // The worker reports a long run before its end. One read may return both reports.
             while let body = try frames.next() {
                 if case .ended(let end) = try Report(body: body) { return end }
             }
@@ -72,7 +72,7 @@ final class WorkerUnderTest {
         }
     }
 
-    /// What it says before it ends instead of serving; nil: it serves.
+    /// The message of a worker that ends instead of serving. Nil if it serves.
     func refusal() throws -> String? {
         while true {
             while let body = try frames.next() {
@@ -92,13 +92,13 @@ final class WorkerUnderTest {
         return try report()
     }
 
-    /// As a daemon that dies.
+    /// Closes the socket, as a daemon that dies.
     func hangUp() {
         if socket >= 0 { close(socket) }
         socket = -1
     }
 
-    // MARK: Looking
+    // MARK: Record and end
 
     var record: WorkerRecord? {
         guard let file = try? FileDescriptor.open(recordPath, O_RDONLY), let bytes = try? file.readAll(limit: .max) else { return nil }
@@ -124,9 +124,9 @@ final class WorkerUnderTest {
         return status
     }
 
-    // MARK: Asking
+    // MARK: Requests
 
-    /// A request for a command, in this test's directory, with a small environment.
+    /// A request for a command in this test's directory, with a small environment.
     func request(_ arguments: [String], _ change: (inout RunRequest) -> Void = { _ in }) -> RunRequest {
         var request = RunRequest(
             jobID: "job", attempt: 1, jobDirectory: temporary.path, arguments: arguments, environment: ["PATH=/usr/bin:/bin"],
@@ -140,7 +140,7 @@ final class WorkerUnderTest {
     }
 }
 
-/// Whether a process runs: there is one of this number, and it is no zombie.
+/// True if there is a process of this number that is not a zombie.
 func isRunning(_ pid: pid_t) -> Bool {
     guard let status = try? ProcessStatus.read(pid) else { return false }
     return status.state != UInt8(ascii: "Z")

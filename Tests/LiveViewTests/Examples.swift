@@ -11,7 +11,7 @@ func status(_ name: String, _ number: Int = 0, _ change: (inout JobStatus) -> Vo
     return status
 }
 
-/// Two jobs run, three wait, a task is due, two have ended.
+/// Two jobs run, three wait, a task is due, and two jobs have ended.
 func example() -> Snapshot {
     var snapshot = Snapshot(now: now, zone: .utc, spool: "/spool")
     snapshot.daemon.pid = 7

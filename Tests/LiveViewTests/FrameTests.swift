@@ -42,7 +42,7 @@ struct FrameTests {
             for columns in [1, 2, 9, 20, 33, 34, 59, 60, 80, 120, 300] {
                 let frame = Frame(snapshot, state, ScreenSize(columns: columns, rows: rows))
                 #expect(frame.lines.count <= rows)
-                // What is too wide the screen cuts; lists cut by themselves.
+                // The screen cuts lines that are too wide. Lists cut their own lines.
                 for line in frame.lines { #expect(line.cut(to: columns).width <= columns) }
             }
         }
@@ -79,7 +79,7 @@ struct FrameTests {
         #expect(lines.contains { $0.contains("copy-1002") && $0.contains("spoold is not running") })
     }
 
-    @Test("A frame changes by the clock alone only when it shows what the clock moves")
+    @Test("A frame without other changes changes with the clock only if it shows a time that moves")
     func clock() {
         let size = ScreenSize(columns: 80, rows: 24)
         #expect(Frame(example(), ViewState(), size).changesAt == after(1))
@@ -87,11 +87,11 @@ struct FrameTests {
         still.running = []
         still.due = []
         still.waiting = [still.waiting[0]]
-        // The end of ten seconds ago leaves the minute.
+        // A job that ended ten seconds ago leaves the rate of the last minute after 50 seconds.
         #expect(Frame(still, ViewState(), size).changesAt == after(50))
         still.rates = EndRates()
         #expect(Frame(still, ViewState(), size).changesAt == nil)
-        // On a small screen what counts is not seen.
+        // A screen of 8 rows does not show the due time, which counts down.
         var due = still
         due.due = example().due
         #expect(Frame(due, ViewState(), size).changesAt == after(1))

@@ -34,7 +34,7 @@ struct PartTests {
         #expect(plain.update(to: [line], size) == "\u{1B}[2J\u{1B}[1;1Hab\u{1B}[K")
     }
 
-    @Test("Rates count the last minute and hour, and know when they become less")
+    @Test("Rates count the last minute and hour, and know when they will become less")
     func rates() {
         var rates = EndRates()
         #expect(rates.changes(after: now) == nil)

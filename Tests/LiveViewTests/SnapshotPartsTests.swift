@@ -5,7 +5,7 @@ import Testing
 
 @Suite("A spool for everybody, as root sees it")
 struct SnapshotPartsTests {
-    /// Root's own jobs and those of alice, who has the same.
+    /// root's own jobs, and the same jobs of user alice.
     static func both() -> Snapshot {
         var part = example()
         part.surroundings.pauses.append((.all, ""))
@@ -14,7 +14,7 @@ struct SnapshotPartsTests {
         return snapshot
     }
 
-    @Test("What is a user's is in the lists under names by which root can speak of it, and counts")
+    @Test("A user's jobs are in the lists under names that root's commands accept, and are counted")
     func lists() {
         let snapshot = Self.both()
         #expect(
@@ -32,7 +32,7 @@ struct SnapshotPartsTests {
         }
     }
 
-    @Test("A job is held by what is in its own part")
+    @Test("A job is held by the pauses, locks and slots of its own part")
     func holds() throws {
         var snapshot = Self.both()
         snapshot.now = after(10)
@@ -44,7 +44,7 @@ struct SnapshotPartsTests {
         #expect(snapshot.holds(on: later).first { $0.kind == .start }?.brief(later.status, now: snapshot.now) == "starts in 20s")
     }
 
-    @Test("Keys act on whose job it is", arguments: [
+    @Test("Keys act on the job as its owner", arguments: [
         ("jcy", [.cancel("alice/\(id("backup", 0))")]), ("jl", [.follow("alice/\(id("backup", 0))")]),
         ("4jr", [.retry("alice/\(id("good", 5))")]),
         ("jpu", [.pause(.queue("disk"), of: "alice")]), ("3pt", [.resume(.task("nightly"), of: "alice")]),

@@ -3,7 +3,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite("Keys and what they do")
+@Suite("Keys and their actions")
 struct ViewStateTests {
     static let bytes: [(bytes: [UInt8], keys: [Key])] = [
         (Array("jK/".utf8), [.character("j"), .character("K"), .character("/")]),
@@ -78,7 +78,7 @@ struct ViewStateTests {
         #expect(actions([.enter, .character("c"), .down], &state, snapshot) == [])
     }
 
-    @Test("What was asked about is done to, whatever is selected by then")
+    @Test("A confirmed action applies to the job in the question, even if another one is selected by then")
     func question() {
         var state = ViewState()
         var snapshot = example()

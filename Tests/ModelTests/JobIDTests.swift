@@ -49,12 +49,12 @@ import Testing
         #expect(id == JobID(task: "backup", schedule: "k3f9ab", due: now))
         #expect(JobID(id.text) == id)
         #expect(id.text.hasPrefix("20261121T020000.000Z-backup-"))
-        // It stays the same in every version: a restart after an upgrade must not run a due time again.
+        // This id must be the same in every version. Otherwise a restart after an upgrade would run a due time again.
         #expect(id.text == "20261121T020000.000Z-backup-\(Base32.encode(stableHash("backup\0k3f9ab\0\(now.milliseconds)"), characters: 6))")
         #expect(stableHash("") == 0xefd0_1f60_ba99_2926)
         #expect(id != JobID(task: "backup", schedule: "k3f9ac", due: now))
         #expect(id != JobID(task: "backup", schedule: "k3f9ab", due: now.advanced(byMilliseconds: 1)))
-        // The parts are kept apart.
+        // The parts of the hashed text are kept apart.
         #expect(JobID(task: "a", schedule: "b", due: now) != JobID(task: "a", schedule: "b0", due: now))
     }
 

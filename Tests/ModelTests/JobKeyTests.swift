@@ -2,13 +2,13 @@ import Model
 import TestSupport
 import Testing
 
-/// A line of a job's file, and what is read from it.
+/// A line of a job's file, and the value that is read from it.
 struct Accepted: CustomTestStringConvertible, Sendable {
     let line: String
     let value: String
     let read: @Sendable (JobDefinition) -> String
 
-    /// `line` stands below a command, and `read` gives `value`.
+    /// `line` follows a command in the file. `read` returns the text that must equal `value`.
     init(_ line: String, means value: String, _ read: @escaping @Sendable (JobDefinition) -> String) {
         self.line = line
         self.value = value
@@ -18,7 +18,7 @@ struct Accepted: CustomTestStringConvertible, Sendable {
     var testDescription: String { "\(line) means \(value)" }
 }
 
-/// A text, and all that is said against it.
+/// A text, and all of its errors.
 struct Refused: CustomTestStringConvertible, Sendable {
     let text: String
     let errors: [String]
@@ -171,7 +171,7 @@ private func text(_ backoff: Backoff) -> String {
         Accepted(#"keep = {age = "1d", count = 100}"#, means: "86400000 100") { "\(text($0.keepMilliseconds)) \(text($0.keepCount))" },
         Accepted("keep = {count = 0}", means: "nil 0") { "\(text($0.keepMilliseconds)) \(text($0.keepCount))" },
         Accepted("nice = -20", means: "nice=-20") { confinement($0) },
-        // ioprio_set(2): the class above 13 bits.
+        // ioprio_set(2): the class is above the lowest 13 bits.
         Accepted(#"ionice = "idle""#, means: "ioprio=24576") { confinement($0) },
         Accepted(#"ionice = "realtime:0""#, means: "ioprio=8192") { confinement($0) },
         Accepted(#"ionice = "best-effort""#, means: "ioprio=16388") { confinement($0) },
@@ -226,7 +226,7 @@ private func text(_ backoff: Backoff) -> String {
         #expect(form.read(try readJob("command = [\"true\"]\n\(form.line)")) == form.value)
     }
 
-    /// Each stands below `command = ":"`, so on line 2.
+    /// Each text follows the line `command = ":"`, so it is on line 2.
     static let refused: [Refused] = [
         Refused("title = 1", "2:9: title must be a string, not a whole number"),
         Refused(
@@ -415,7 +415,7 @@ private func text(_ backoff: Backoff) -> String {
     }
 
     @Test func everyKeyOfTheManualIsRead() {
-        // One that nobody reads would be said to be unknown.
+        // A key that is not read would be reported as unknown.
         for key in JobDefinition.keys where key != "task" {
             let said = problems { _ = try readJob("command = \":\"\n\(key) = 1900-01-01T00:00:00Z") }
             #expect(!said.contains { $0.contains("unknown key") }, "\(key): \(said)")

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Model
 
-/// spool(5) and spoold.toml(5) know the keys that the programs know.
+/// spool(5) and spoold.toml(5) describe the keys that the programs read.
 @Suite struct ManualTests {
     static func page(_ name: String) throws -> String {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -37,7 +37,7 @@ import Testing
         #expect(try Self.page("../etc/spoold.toml").contains(key))
     }
 
-    /// What a section holds.
+    /// The text of a section.
     static func section(_ name: String, of page: String) throws -> String {
         let text = try Self.page(page)
         let start = try #require(text.range(of: "\n.Ss \(name)\n") ?? text.range(of: "\n.Sh \(name)\n"), "\(name)")
@@ -61,7 +61,7 @@ import Testing
         #expect(JobState.allCases.map(\.rawValue).filter { !section.contains($0) } == [])
     }
 
-    @Test("The lists of keys are those that are read")
+    @Test("The lists of keys have exactly the keys that are read")
     func keysAreKnown() throws {
         let context = ReadingContext(now: Instant(milliseconds: 0), zones: ZoneDatabase())
         for key in JobDefinition.keys where key != "task" {

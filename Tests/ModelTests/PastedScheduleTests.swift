@@ -2,7 +2,7 @@ import Testing
 
 @testable import Model
 
-/// What `explain` takes for what.
+/// The kind of schedule that `explain` recognizes in a text.
 @Suite struct PastedScheduleTests {
     @Test("The kind of a schedule is found by its form, and its text is kept", arguments: [
         ("*/5 * * * *", "cron"), ("@daily", "cron"), ("@every 10m", "cron"), ("midnight", "cron"), ("0 0 12 * * ?", "cron"),
@@ -26,7 +26,7 @@ import Testing
         #expect(pasted.leftOut == nil)
     }
 
-    @Test("A wrong text is taken for what its form is nearest to", arguments: [
+    @Test("A wrong text is read as the kind that its form is nearest to", arguments: [
         ("60 * * * *", "cron"), ("0 9 * 1-5", "cron"), ("*/5 * * *", "cron"), ("@dayly", "cron"), ("0 0 1 1 1 2026", "cron"),
         ("1 2 3 4 5 6 7 8", "cron"),
         ("Mon 25:00", "calendar"), ("Mno 05:00", "calendar"), ("*-13-01", "calendar"), ("Mon..", "calendar"), ("weekyl", "calendar"),

@@ -2,9 +2,9 @@
 import TestSupport
 import Testing
 
-/// Patterns for paths of files.
+/// Patterns for the paths of files.
 @Suite struct PathGlobTests {
-    /// A pattern, paths that it takes, and paths that it does not.
+    /// A pattern, paths that it matches, and paths that it does not match.
     static let patterns: [(pattern: String, takes: [String], leaves: [String])] = [
         (
             "/srv/in/*.csv", ["/srv/in/a.csv", "/srv/in/a b\n.csv", "/srv/in/[x].csv"],
@@ -29,7 +29,7 @@ import Testing
         ("/**/in/*.csv", ["/in/a.csv", "/x/y/in/a.csv", "/in/in/a.csv"], ["/in/x/a.csv"]),
         ("/a/*/c/**/d*", ["/a/b/c/d", "/a/b/c/x/y/dd"], ["/a/c/d", "/a/b/x/d"]),
         ("/a/**/.git/config", ["/a/.git/config", "/a/x/.git/config"], ["/a/.x/.git/config"]),
-        // As in new/: what somebody is still writing does not count, unless its ending is written.
+        // As in new/, a file with a temporary ending does not match, unless the pattern has that ending.
         (
             "/a/*", ["/a/f", "/a/tmp", "/a/~f", "/a/f.tmp.x"],
             ["/a/f~", "/a/f.tmp", "/a/f.part", "/a/f.swp", "/a/f.lock", "/a/.f.swp", "/a/~", "/a/.f"]),
@@ -42,14 +42,14 @@ import Testing
         ("/a/*a*b*", ["/a/ab", "/a/xaxbx", "/a/aab"], ["/a/ba", "/a/b"]),
     ]
 
-    @Test("U5: A pattern takes what the shell would", arguments: patterns)
+    @Test("U5: A pattern matches the paths that the shell would match", arguments: patterns)
     func matching(_ row: (pattern: String, takes: [String], leaves: [String])) throws {
         let glob = try PathGlob(row.pattern)
         for path in row.takes { #expect(glob.matches(path), "\(row.pattern) \(path)") }
         for path in row.leaves { #expect(!glob.matches(path), "\(row.pattern) \(path)") }
     }
 
-    @Test("The directory that all of a pattern lies in", arguments: [
+    @Test("The deepest directory that contains all matching paths", arguments: [
         ("/srv/in/*.csv", "/srv/in"), ("/srv/in/file", "/srv/in"), ("/*", "/"), ("/file", "/"), ("/srv/**/x", "/srv"),
         ("/a\\*/b/?", "/a*/b"),
         ("/a/[b]/c", "/a"),
@@ -68,7 +68,7 @@ import Testing
         #expect(try PathGlob("\(deep)/a").matches(String(repeating: "/a", count: 2000)))
     }
 
-    /// Spellings that are one letter, and two names.
+    /// Two spellings of one letter are two different names.
     @Test func twoSpellingsOfALetterAreTwoNames() throws {
         #expect(try PathGlob("/a/caf\u{E9}").matches("/a/caf\u{E9}"))
         #expect(try !PathGlob("/a/caf\u{E9}").matches("/a/cafe\u{301}"))

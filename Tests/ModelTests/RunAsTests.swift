@@ -11,7 +11,7 @@ import Testing
     ])
     func accounts(text: String, account: Account) { #expect(Account(text) == account) }
 
-    @Test("What may be taken for somebody by accident is nobody", arguments: [
+    @Test("A text that could be mistaken for a user is refused", arguments: [
         "", "00", "0033", "4294967295", "4294967296", "99999999999999999999", "-1", "-", "a:b", "a,b", "a/b", "a b", "a\nb", " 0", "\u{0}",
         String(repeating: "a", count: 257),
     ])
@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    @Test("Root's jobs run as anybody, others' as their owner alone", arguments: [
+    @Test("Root's jobs run as any user, and others' jobs only as their owner", arguments: [
         (
             "user = \"bob\"\ngroup = 4", "bob 4",
             """

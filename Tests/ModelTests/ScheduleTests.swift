@@ -95,7 +95,7 @@ import Testing
             timezone = \"UTC\"
             """)
         #expect(task.schedules.map(\.zone.name) == ["Asia/Tokyo", "UTC"])
-        // What the expression names goes before all of them.
+        // A zone in the expression takes precedence over all others.
         let named = try readTask(
             """
             command = \":\"\ntimezone = \"Asia/Tokyo\"\n[[schedule]]\ncalendar = \"daily Europe/Berlin\"\n[[schedule]]\n\
@@ -105,7 +105,7 @@ import Testing
         #expect(named.schedules[1].notAfter == instant("2026-11-30T18:30:00.000Z"))
     }
 
-    /// Edits that have nothing to do with a schedule must not make it another, or its due times would begin anew.
+    /// Other edits must not change a derived id. Otherwise the schedule's due times would begin anew.
     @Test func anIDThatIsDerivedStaysWhenTheRestIsEdited() throws {
         let id = try readSchedule("cron = \"0 2 * * *\"").id
         #expect(Name.isValid(id))
@@ -116,7 +116,7 @@ import Testing
         ] {
             #expect(try readTask(text).schedules[0].id == id, "\(text)")
         }
-        // Before and behind other schedules too.
+        // The id is the same before and after other schedules.
         let among = try readTask("command = \":\"\n[[schedule]]\nevery = 5\n[[schedule]]\ncron = \"0 2 * * *\"")
         #expect(among.schedules[1].id == id)
         for other in ["cron = \"1 2 * * *\"", "cron = \"0 2 * * *\"\ntimezone = \"Europe/Berlin\"", "every = \"1 day\""] {

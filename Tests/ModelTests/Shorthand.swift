@@ -16,7 +16,7 @@ func readSchedule(_ keys: String) throws -> ScheduleDefinition {
     try readTask("command = \":\"\n[[schedule]]\n\(keys)").schedules[0]
 }
 
-/// What is said against a text, `line:column: message; hint` each; empty when nothing is.
+/// The errors of a text, each as `line:column: message; hint`. Empty if there are none.
 func problems(_ read: () throws -> Void) -> [String] {
     do {
         try read()

@@ -5,15 +5,15 @@ import Testing
 
 @testable import Model
 
-/// What no kernel starts is refused when the job is taken up, at the key that brings it.
-@Suite("What could not be started")
+/// A job that no kernel could start is refused when it is accepted, at the key that exceeds the limit.
+@Suite("Jobs that could not be started")
 struct StartLimitTests {
     static func text(_ count: Int) -> String { String(repeating: "x", count: count) }
 
     struct Row: CustomTestStringConvertible {
         var what: String
         var keys: [(String, Value.Kind)]
-        /// Nil: it is accepted.
+        /// Nil if the job is accepted.
         var error: String?
         var testDescription: String { what }
     }
@@ -76,7 +76,7 @@ struct StartLimitTests {
         for (index, one) in row.keys.enumerated() { table.set(one.0, Value(one.1, at: Position(line: index + 3, column: 7))) }
         if !row.keys.contains(where: { ["command", "script"].contains($0.0) }) { table.set("command", Value(.string("true"))) }
         let context = ReadingContext(now: Instant(milliseconds: 0), zones: ZoneDatabase(), filesMax: 4096)
-        // What a journal holds stays readable, whatever was learnt since.
+        // A job in the journal stays readable, even if it exceeds a limit that was added later.
         _ = try JobDefinition.read(table, context)
         do {
             _ = try JobDefinition.accept(table, context)
@@ -88,9 +88,9 @@ struct StartLimitTests {
         }
     }
 
-    @Test("A run of a task whose text with the job's grows beyond what is read is refused, not journaled")
+    @Test("A run whose task and job are together too long to read is refused, not journaled")
     func merged() throws {
-        // Each element is a line when it is written as JSON.
+        // In JSON each element is on a line of its own.
         let words = "command = [\"true\"" + String(repeating: ",\"\"", count: 99_000) + "]\n"
         let task = Source(format: .toml, bytes: Array((words + "description = \"\(Self.text(250_000))\"").utf8))
         let context = ReadingContext(now: Instant(milliseconds: 0), zones: ZoneDatabase())

@@ -92,7 +92,7 @@ import Testing
                 #""usage":{"wall_s":1.000,"user_s":0.007,"sys_s":61.234,"max_rss_bytes":1099511627776}"#))
     }
 
-    @Test("Percent are whole and never round up", arguments: [(0.0, 0), (0.999, 99), (1.0, 100), (0.5, 50)])
+    @Test("Percentages are whole and never round up", arguments: [(0.0, 0), (0.999, 99), (1.0, 100), (0.5, 50)])
     func percent(_ row: (fraction: Double, percent: Int)) {
         #expect(Progress(fraction: row.fraction, message: nil, at: now).percent == row.percent)
     }

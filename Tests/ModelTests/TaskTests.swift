@@ -130,10 +130,10 @@ import Testing
         let (source, job) = try task.job(context)
         #expect(job.action == .arguments(["a"]) && job.timeoutMilliseconds == 5000 && job.payload == Array("1".utf8))
         #expect(source.format == .json)
-        // What the journal keeps of it is read back as the same job.
+        // The journal keeps this text. It is read as the same job.
         let again = try JobDefinition.read(try source.table(), context)
         #expect(again.action == job.action && again.payload == job.payload)
-        // What is expected of a task is expected of none of its runs.
+        // `expect` belongs to the task, not to its runs.
         let expecting = try readTask("command = \"a\"\nexpect = \"26h\"\non_overdue = [\"b\"]\nlocks = [\"l\"]")
         #expect(expecting.expectMilliseconds == 93_600_000)
         #expect(try expecting.whenOverdue(context)?.action == .arguments(["b"]))

@@ -1,7 +1,7 @@
 import Daemon
 import Store
 
-/// What must hold when the command of a job begins.
+/// The rules that must hold when the command of a job begins.
 struct BeginCheck {
     private let world: SimulatedWorld
     private let people: People

@@ -1,7 +1,8 @@
 import Daemon
 import Store
 
-/// Checks what must hold, only by what can be seen from outside: the tree, the journal's text, and the effects of jobs in the world.
+/// Checks the rules that must hold. It uses only facts that can be seen from outside: the tree, the journal's text, and the
+/// effects of jobs in the world.
 struct Check {
     private let world: SimulatedWorld
     private let people: People
@@ -17,7 +18,7 @@ struct Check {
         places = Self.places(world.disk, people)
     }
 
-    /// Checks what must hold just after a start of the daemon.
+    /// Checks the rules that hold just after a start of the daemon.
     func afterStart() throws(Violation) {
         guard let service = world.service else { return }
         try eachTryBeganOnce()
@@ -30,7 +31,7 @@ struct Check {
         try recordsAreTrue(service.scheduler)
     }
 
-    /// Checks what must hold when everything that can end has ended.
+    /// Checks the rules that hold when all jobs have ended.
     func atEnd() throws(Violation) {
         try afterStart()
         guard let service = world.service else { throw Violation("the daemon does not come up: \(world.gaveUp.last ?? "?")") }
@@ -52,7 +53,7 @@ struct Check {
         try everyDueTimeIsAccountedFor(service.scheduler)
     }
 
-    /// Checks what must hold when the daemon has examined all records whose time was up at `since`.
+    /// Checks the rules that hold when the daemon has examined all records whose time was up at `since`.
     func afterPruning(since: Instant) throws(Violation) {
         for state in [JobState.done, .failed] {
             guard let directory = try? disk.node(state.rawValue) else { continue }  // no spool yet
@@ -71,7 +72,7 @@ struct Check {
         if let id = world.misplaced.first { throw Violation("\(id) was started in a directory that was not its user's") }
         for (attempt, count) in world.begun where count > 1 {
             if people.movedAway.contains(attempt.id), let id = JobID(attempt.id) {
-                // The journal has no longer a record that this due time has run.
+                // The journal no longer has the record of this due time.
                 if attempt.id.contains("-task") { continue }
                 // The record was removed. The job's file may have been left, or a power cut has brought it back.
                 if try mayBeForgotten(id, endedAt: journal.facts(world).firstEnds[id]) { continue }
@@ -87,7 +88,8 @@ struct Check {
         let facts = try journal.facts(world)
         for (of, ids) in facts.followUps where ids.count > 1 {
             let parent = of.parent
-            // What somebody moved away, or is due again after the clock was set back, may have run again under its id.
+            // If somebody moved the parent away, or it is due again after the clock was set back, it may have run again under its
+            // id.
             if people.movedAway.contains(parent.text) || people.carriedOff.contains(parent.text) { continue }
             if let due = parent.instant, facts.beginnings[parent.name, default: []].count(where: { $0 < due }) >= ids.count { continue }
             throw Violation("\(parent) has \(ids.count) follow-ups of \(of.key): \(ids.sorted())")
@@ -124,7 +126,7 @@ struct Check {
 
     /// Checks that no job that ran is forgotten.
     private func whatBeganIsStillThere(_ scheduler: Scheduler) throws(Violation) {
-        // Of a directory that somebody carried off, nothing tells after a crash whether its job had its record before.
+        // After a crash nothing shows if a job whose directory somebody carried off had its record before.
         for id in Set(world.begun.keys.map(\.id)) where !people.movedAway.contains(id) && !people.carriedOff.contains(id) {
             guard let job = JobID(id), scheduler.jobs[job] == nil else { continue }
             if !hasJobFile("done/\(id)"), !hasJobFile("failed/\(id)"), try !mayBeForgotten(job) {
@@ -203,7 +205,7 @@ struct Check {
         return !isKnown && world.earliest.advanced(byMilliseconds: world.configuration.keepMilliseconds) <= world.latest
     }
 
-    /// True when the job's `keep` allows its record to be gone by now.
+    /// True if the job's `keep` allows its record to be gone by now.
     func mayBeForgotten(_ id: JobID, endedAt: Instant? = nil) throws(Violation) -> Bool {
         let facts = try journal.facts(world)
         let endedAt = endedAt ?? facts.ends[id]
@@ -223,7 +225,7 @@ struct Check {
         return (others + [job]).contains { $0.definition.keepCount.map { $0 <= others.count } ?? false }
     }
 
-    // MARK: Looking
+    // MARK: Files and marks
 
     private func hasJobFile(_ directory: String) -> Bool {
         Source.fileNames.contains { disk.exists("\(directory)/\($0)") }

@@ -31,7 +31,8 @@ extension SimulatedDisk {
             case 1: survives = true
             case 2: survives = false
             default:
-                // One choice for both halves: 0 neither, 1 the new name alone, else both.
+                // One choice for both halves of a rename. 0: neither survives; 1: only the new name survives; 2 and 3: both
+                // survive.
                 let choice = chosen[change.number] ?? random.below(4)
                 chosen[change.number] = choice
                 survives = change.kind == .added ? choice > 0 : choice > 1

@@ -1,6 +1,6 @@
 import Daemon
 
-/// What the service tries again by itself, it tries within a minute, however the wall clock is set meanwhile.
+/// The service repeats its own failed actions within a minute, however the wall clock is set meanwhile.
 struct DeadlineCheck {
     /// The longest of the service's own waits.
     private static let waitMillisecondsMax: Int64 = 60_000

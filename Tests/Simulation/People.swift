@@ -2,7 +2,7 @@ import Daemon
 import Glibc
 import Store
 
-/// The people who drop, edit, move and remove files, with what they must remember of that.
+/// The people who drop, edit, move and remove files. They remember their drops for the checks.
 final class People {
     /// A file that somebody dropped. Its text has a mark with its number, by which it is found again.
     struct Drop {
@@ -31,7 +31,7 @@ final class People {
         var path: String
         var node: SimulatedDisk.Node
         var drop: Int
-        /// When what stood there before was written; nil: nothing did.
+        /// The time of the earlier file of that name. Nil if there was none.
         var before: Int64?
     }
 
@@ -78,14 +78,14 @@ final class People {
             let (name, text) = compose(pick, isSynced: false)
             let path = "\(Layout.new)/\(name)"
             replaced(path)
-            let before = (try? disk.node(path))?.modified  // nothing stands there: it is new
-            // It is written over where it stands: a power cut may bring back what it held, beside the job that this has become.
+            let before = (try? disk.node(path))?.modified  // nil: a new file
+            // The file is overwritten in place. A power cut may restore its earlier content, beside the job that it has become.
             if let node = try? disk.node(path) { for index in marks(in: node.bytes) { drops[index].mayBeTwice = true } }
-            // The first line alone is no job.
+            // The first line alone is not a job.
             try disk.write(path, Array(text.prefix { $0 != "\n" }.utf8))
             let node = try disk.node(path)
             node.writers += 1
-            // A power cut may have left it a name in a job's directory too.
+            // A power cut may have left the file a second name, in a job's directory.
             drops[drops.count - 1].mayBeTwice = disk.names(of: node) > 1
             slow.append(Slow(path: path, node: node, drop: drops.count - 1, before: before))
         case .finishSlow:
@@ -115,7 +115,7 @@ final class People {
             drops[drops.count - 1].name = String(path.drop { $0 != "/" }.dropFirst())
             let name = Layout.stem(of: drops[drops.count - 1].name)
             guard pick >> 40 % 3 == 0, JobID(name) != nil else { return try rename(into: path, text) }
-            // By a request, which the daemon may refuse: the new text is then nowhere.
+            // The edit is a request. If the daemon refuses it, the new text is nowhere.
             drops[drops.count - 1].mayBeGone = true
             requests += 1
             try disk.write("\(Layout.temporary)/change\(requests).toml", Array(text.utf8))
@@ -127,12 +127,12 @@ final class People {
             let path = "\(Layout.failed)/\(names[Int(pick >> 8 % UInt64(names.count))])/job.toml"
             guard let index = marks(in: try disk.node(path)).first else { return }
             let text = compose(pick, isSynced: false).text
-            // What was there may come back after a power cut, and after it was run again.
+            // The earlier file may come back after a power cut, and after it was run again.
             drops[index].mayBeGone = true
             drops[index].mayBeTwice = true
             drops[drops.count - 1].mayBeTwice = true
-            // What is older than the end of the run was there before, as far as a clock that was set back can tell.
-            // A running job's directory that somebody put there is that job's still.
+            // The daemon may mistake the edited file for the file of the ended run if the clock was set back, or if somebody put
+            // a running job's directory there.
             drops[drops.count - 1].mayBeGone = world.now < world.latest || moved.contains(index)
             drops[drops.count - 1].record = names[Int(pick >> 8 % UInt64(names.count))]
             try rename(into: path, text)
@@ -170,8 +170,8 @@ final class People {
             let ids = world.running.map(\.id.text).filter { disk.exists(Self.away($0)) && !disk.exists("\(Layout.running)/\($0)") }.sorted()
             guard !ids.isEmpty else { return }
             let id = ids[Int(pick % UInt64(ids.count))]
-            // The directory that the daemon has made in place of this one may have been moved since. Then this one would be a second of the
-            // same job, which is a copy: a drop of its own.
+            // The daemon's replacement of this directory may have been moved, too. This directory would then count as a copy,
+            // which is a drop of its own.
             var others: Set<Int> = []
             for state in [Layout.new, Layout.done, Layout.failed] {
                 for node in try disk.node(state).entries.values { others.formUnion(marks(in: node)) }
@@ -184,7 +184,7 @@ final class People {
             guard !ids.isEmpty else { return }
             let first = Int(pick % UInt64(ids.count))
             requests += 1
-            // One, or all from there on.
+            // Cancels this job alone, or all jobs from here on.
             let some = ids.sorted()[first...].prefix(pick >> 8 % 2 == 0 ? 1 : ids.count).map { "\"\($0)\"" }
             let what = some.count == 1 ? "\"id\": \(some[0])" : "\"ids\": [\(some.joined(separator: ", "))]"
             try rename(into: "\(Layout.control)/r\(requests).request", "{\"do\": \"cancel\", \(what)}")
@@ -209,7 +209,7 @@ final class People {
         }
     }
 
-    /// Where somebody takes the directory of a job.
+    /// The path to which somebody carries the directory of a job.
     private static func away(_ id: String) -> String { "\(Layout.temporary)/away-\(id)" }
 
     // MARK: Dropping
@@ -229,7 +229,7 @@ final class People {
             drop.tries = 2
             text += "tries = 2\nbackoff = 5\n"
         } else if isOfTask {
-            // Whatever its task says, as below.
+            // The task's own keys must not apply, as below.
             text += "tries = 1\n"
         }
         if pick >> 16 % 3 == 0 {
@@ -273,7 +273,7 @@ final class People {
 
     /// Edits a waiting file: its name gets another content.
     private func replaced(_ path: String) {
-        // Not there: then nothing is replaced.
+        // If the file does not exist, nothing is replaced.
         for index in (try? disk.node(path)).map(marks) ?? [] { drops[index].mayBeGone = true }
         giveUp(path)
     }
@@ -286,11 +286,12 @@ final class People {
 
     private func finish(_ one: Slow) {
         one.node.writers -= 1
-        // It has been taken away, or the name is another's by now.
+        // The file was taken away, or another file has its name.
         guard let node = try? disk.node(one.path), node === one.node else { return }
         node.bytes = Array("description = \"\(drops[one.drop].mark)\"\ncommand = \":\"\n".utf8)
         node.modified = disk.tick()
-        // Written over by a clock that was set back, it may look like what a power cut left of what stood there.
+        // If the clock was set back, the finished file may have the time of its predecessor, and look like the rest that a power
+        // cut left.
         if let before = one.before, node.modified <= before { drops[one.drop].mayBeGone = true }
         disk.onChange?(Layout.new, one.path.split(separator: "/").last.map(String.init) ?? "", .closed)
     }
@@ -306,15 +307,15 @@ final class People {
         slow = []
     }
 
-    func lift(_ scope: String) { try? disk.unlink("\(Layout.control)/\(scope)") }  // not paused: then it is lifted
+    func lift(_ scope: String) { try? disk.unlink("\(Layout.control)/\(scope)") }  // may not be paused
 
     /// After a power cut: all files are closed, and drops that were not synced may be gone.
     func powerWasCut() {
         memoryWasNeeded()
         slow = []
-        // The directory may have both names then.
+        // After that the directory may have both names.
         for index in moved { drops[index].mayBeTwice = true }
-        // Tasks too: what came of them is looked at by what the journal says.
+        // Tasks are not counted here; the checks take their history from the journal.
     }
 
     /// After a failed write: the content of files that were not synced may be gone.
@@ -323,7 +324,7 @@ final class People {
         for index in drops.indices where !drops[index].isSynced { drops[index].mayBeGone = true }
     }
 
-    // MARK: Looking
+    // MARK: Marks and names
 
     /// The numbers of the marks in a file, or in the job's file of a directory.
     func marks(in node: SimulatedDisk.Node) -> [Int] { marks(in: node.jobText) }
@@ -367,7 +368,7 @@ final class People {
         let names = new.entries.filter { $0.value.kind == .file }.keys.sorted()
         guard !names.isEmpty else { return nil }
         let path = "\(Layout.new)/\(names[Int(pick % UInt64(names.count))])"
-        guard let node = try? disk.node(path), let index = marks(in: node).first else { return nil }  // it was listed
+        guard let node = try? disk.node(path), let index = marks(in: node).first else { return nil }  // was listed just before
         return (path, index)
     }
 

@@ -1,4 +1,4 @@
-// One run of the simulator: steps, then a good end, with everything checked after each start of the daemon and at the end.
+// One run of the simulator: its steps, then an orderly end. Every rule is checked after each start of the daemon and at the end.
 
 import Daemon
 import Glibc
@@ -235,7 +235,7 @@ package final class Run {
             guard let service = world.service else { continue }
             if service.hasWork { continue }
             let waits = service.hasUnplaced || service.hasUnready || service.scheduler.jobs.values.contains { $0.schedule == nil }
-            // Only then does the daemon read the events of its own moves.
+            // The daemon reads the events of its own moves in the second idle turn.
             idleTurns = waits || world.now < people.latest ? 0 : idleTurns + 1
             if idleTurns == 2 { break }
             if idleTurns == 0, let left = world.millisecondsToWake { world.pass(milliseconds: left) }
@@ -261,7 +261,7 @@ package final class Run {
 }
 
 extension SimulatedDisk {
-    /// Every path below the directories of jobs, with what it is.
+    /// Every path below the directories of jobs, with its kind.
     func shape() -> [String] {
         var lines: [String] = []
         func walk(_ path: String, _ node: Node) {

@@ -570,7 +570,7 @@ package final class SimulatedDisk: FileSystem {
     }
 
     package func sync(_ path: String) throws(SystemError) {
-        try change("fsync", path, refused: { (try? node(path)).map(failSync) })  // what is not there has nothing to lose
+        try change("fsync", path, refused: { (try? node(path)).map(failSync) })  // a missing file has nothing to lose
         try tellFailure(of: try node(path), "fsync", path)
         if bug == .directoriesAreNotSynced, try node(path).kind == .directory { return }
         try makeDurable(path)

@@ -214,7 +214,7 @@ package final class SimulatedWorld: World {
         } catch {
             return try daemonEnded(error)
         }
-        // Killed, where it made light of what failed.
+        // The disk has stopped the daemon, although the daemon continued after the failed call.
         if disk.isStopped { killDaemon() }
     }
 
@@ -356,7 +356,7 @@ package final class SimulatedWorld: World {
             service?.submit(.ended(job.id, attempt: job.attempt, RunResult(outcome: outcome, startedAt: nil, endedAt: now)))
             return
         }
-        let directory = try? disk.node(Layout.directory(of: job.id, .running))  // people may have removed it
+        let directory = try? disk.node(Layout.directory(of: job.id, .running))  // somebody may have removed the directory
         if let directory, directory.owner != (job.definition.isForAnother ? Self.another : nil) { misplaced.append(job.id.text) }
         let own = processes.first { process in
             guard process.isAlive, process.life == life, case .idle = process.phase else { return false }
@@ -375,7 +375,7 @@ package final class SimulatedWorld: World {
         processes.removeAll { !$0.isAlive }
         processes.append(process)
         let path = "\(Layout.workers)/\(number)"
-        if !disk.exists(path) { try? disk.write(path, []) }  // there always is such a directory
+        if !disk.exists(path) { try? disk.write(path, []) }  // the directory always exists
         return process
     }
 
@@ -482,7 +482,7 @@ package final class SimulatedWorld: World {
 
     /// Ends a worker in order: its record is on the disk.
     private func end(_ process: Process) {
-        try? disk.makeDurable("\(Layout.workers)/\(process.record)")  // there is a file, or nothing was to be kept
+        try? disk.makeDurable("\(Layout.workers)/\(process.record)")  // the file may be missing, if there was nothing to keep
         process.isAlive = false
         concluded(process)
     }
@@ -505,7 +505,7 @@ package final class SimulatedWorld: World {
         concluded(process)
     }
 
-    private func write(_ path: String, _ bytes: [UInt8]) { try? disk.write(path, bytes) }  // the directory is there
+    private func write(_ path: String, _ bytes: [UInt8]) { try? disk.write(path, bytes) }  // the directory always exists
 
     private func record(_ process: Process, _ job: Job, started: Bool) -> [UInt8] {
         WorkerRecord.running(

@@ -2,7 +2,7 @@ import Glibc
 import Store
 import Synchronization
 
-/// The program; see its `main.swift`.
+/// The simulator's command line. See `main.swift`.
 package struct SimulatorCommand {
     private var seeds: UInt64 = 1000
     private var from: UInt64 = 1
@@ -102,7 +102,7 @@ package struct SimulatorCommand {
         }
     }
 
-    /// A number that is the same on every processor.
+    /// Runs `body` on as many threads as there are processors.
     private func parallel(_ body: @Sendable () -> Void) {
         withoutActuallyEscaping(body) { body in
             let work = Work(body: body)

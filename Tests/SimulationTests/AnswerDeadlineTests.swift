@@ -6,7 +6,7 @@ import Testing
     private static let time = AnswerDeadline.milliseconds
     private static let late = AnswerDeadline.lateMilliseconds
 
-    @Test("Who does not answer in time is silent, and not for a look that comes late", arguments: [
+    @Test("A process that does not answer in time counts as silent, but not because of a check that comes late", arguments: [
         (looks: [time - 1], isSilent: false), ([time], true), ([time - 1, time + late], true), ([time + late + 1], false),
         ([time + late + 1, 2 * time + late], false), ([time + late + 1, 2 * time + late + 1], true),
     ])

@@ -4,7 +4,7 @@ import Store
 import Testing
 
 extension SimulatedWorld {
-    /// A turn in which the disk fails once.
+    /// Takes a turn in which the disk fails once.
     fileprivate func takeUpFaults(isLook: Bool, after: Int) throws(Violation) {
         if isLook {
             disk.lookFault = (EIO, times: 1, after: after)
@@ -12,7 +12,7 @@ extension SimulatedWorld {
             disk.fault = SimulatedDisk.Fault(.error(EIO, times: 1), after: after)
         }
         do throws(Violation) { try turn() } catch {
-            // A sync that failed has ended the daemon.
+            // A failed sync has ended the daemon.
             guard !isUp else { throw error }
         }
         disk.fault = nil
@@ -20,8 +20,8 @@ extension SimulatedWorld {
     }
 }
 
-/// A disk that refuses changes for a while: whichever it refuses, the daemon waits, and nothing is lost or runs twice. Only a sync
-/// that fails, or a journal that cannot be opened, ends it, and then the next start goes on.
+/// A disk refuses changes for a while. The daemon waits, whichever change is refused, and no job is lost or runs twice. Only a
+/// failed sync, or a journal that cannot be opened, ends the daemon. The next start then continues.
 @Suite struct DiskFaultTests {
     @Test("Attacks 46, 47: a disk that takes no changes is waited for", arguments: [ENOSPC, EROFS, EDQUOT, EMFILE])
     func aDiskThatTakesNoChangesIsWaitedFor(errno: Int32) throws {
@@ -35,13 +35,13 @@ extension SimulatedWorld {
         }
     }
 
-    @Test("Attacks 47, 79: a daemon that is started on such a disk waits, too", arguments: [ENOSPC, EROFS, EDQUOT])
+    @Test("Attacks 47, 79: a daemon that is started on a disk that takes no changes waits, too", arguments: [ENOSPC, EROFS, EDQUOT])
     func aDaemonThatIsStartedOnSuchADiskWaitsToo(errno: Int32) throws {
         for after in 0..<30 {
             let world = SimulatedWorld()
             try world.startDaemon()
             try drop("one", world)
-            // Decided and journaled, and not carried out.
+            // The start is decided and journaled, but not carried out.
             world.disk.fault = SimulatedDisk.Fault(.kill, after: after / 2)
             try live(world)
             try drop("two", world)
@@ -53,7 +53,7 @@ extension SimulatedWorld {
         }
     }
 
-    /// What is on the disk: nothing of the journal that has been acted on may be in memory alone.
+    /// The daemon acts only on records of the journal that are on the disk, not on records in memory alone.
     @Test(
         "After a sync that failed, whatever it was of, a power cut or a kernel that needs its memory costs nothing that was acknowledged",
         arguments: [true, false])
@@ -109,7 +109,7 @@ extension SimulatedWorld {
         }
     }
 
-    /// Each record with how it says that its job has ended.
+    /// Each record, with the result of its job.
     private func records(_ world: SimulatedWorld) throws -> [String] {
         try [Layout.done, Layout.failed].flatMap { state in
             try world.disk.node(state).entries.map { name, node in
@@ -120,7 +120,7 @@ extension SimulatedWorld {
         }.sorted()
     }
 
-    /// No event tells when descriptors are to be had again.
+    /// No event tells the daemon that descriptors are free again.
     @Test(arguments: [EIO, EMFILE])
     func aPauseThatIsLiftedWhileNothingCanBeLookedAtIsOver(errno: Int32) throws {
         let world = SimulatedWorld()
@@ -147,7 +147,7 @@ extension SimulatedWorld {
         }
     }
 
-    /// Wherever its way to `running/` was cut off, its record is one, and its command is not begun.
+    /// The job's way to `running/` may be interrupted anywhere. It then has one record, and its command does not begin.
     @Test func aJobThatIsCanceledBeforeItIsInItsPlaceIsNotBegun() throws {
         var canceled = 0
         for isLook in [false, true] {
@@ -160,7 +160,7 @@ extension SimulatedWorld {
                 canceled += 1
                 try world.disk.write("\(Layout.control)/a.request", Array("{\"do\": \"cancel\", \"id\": \"\(id)\"}".utf8))
                 try world.turn()
-                // When it is brought to its place again.
+                // The time at which the daemon places the job again.
                 world.pass(milliseconds: 1000)
                 try live(world)
                 let places = JobState.allCases.filter { world.disk.exists(Layout.directory(of: id, $0)) }
@@ -170,7 +170,7 @@ extension SimulatedWorld {
         #expect(canceled > 3)
     }
 
-    /// Rotation does not wait for it, nor forget it.
+    /// The journal rotates without waiting for the job's place, and keeps the job.
     @Test(arguments: [false, true])
     func anEndedJobWhosePlaceIsTakenOutlivesTheJournalsSegment(hasFollowUp: Bool) throws {
         let world = SimulatedWorld()
@@ -224,7 +224,7 @@ extension SimulatedWorld {
 
     private static func mayEnd(_ error: String) -> Bool { error.contains("sync") || error.contains("open journal/") }
 
-    /// A read that fails once says nothing of what is on record.
+    /// A read that fails once must not count as a missing record.
     @Test("An end that is on record is not lost because the record cannot be read at once", arguments: [EIO, EMFILE], [false, true])
     func aRecordedEndIsNotLost(errno: Int32, isOfEarlierDaemon: Bool) throws {
         let world = SimulatedWorld()
@@ -236,7 +236,7 @@ extension SimulatedWorld {
             world.killDaemon()
             try world.startDaemon()
         }
-        // Its command ends, and its worker is killed before it tells.
+        // The command ends, and its worker is killed before it reports that.
         #expect(world.work(0))
         world.disk.lookFault = (errno, times: 2, after: 0)
         world.killWorker(0)
@@ -257,7 +257,7 @@ extension SimulatedWorld {
         let ended = try [Layout.done, Layout.failed].flatMap { try world.disk.node($0).entries.keys }
         for name in names { #expect(ended.filter { $0.contains("-\(name)-") }.count == 1, "\(what): \(ended)") }
         #expect(world.begun.values.allSatisfy { $0 == 1 }, "\(what): \(world.begun)")
-        // What was decided just before a failed sync, which is then lost, need not have begun.
+        // A decision just before a failed sync is lost with it, so that job may not have begun.
         if !world.gaveUp.contains(where: { $0.contains("sync") }) { #expect(world.begun.count == names.count, "\(what): \(world.begun)") }
     }
 }

@@ -4,7 +4,7 @@ import Scheduler
 import Testing
 
 @Suite("The event loop") struct EventLoopTests {
-    /// A part that wants to be woken at a moment, and notes that it was asked to do what is due.
+    /// A part that wants to be woken at a moment, and counts its turns.
     private final class Sleeper: Part {
         var wakeAt: Wake
         private(set) var turns = 0
@@ -33,7 +33,7 @@ import Testing
         loop.add(part)
         loop.add(Sleeper(Wake(wall: Instant(milliseconds: Clock.now()).advanced(byMilliseconds: 3_600_000))))
         loop.add(Sleeper(Wake()))
-        // Without a deadline that is heeded, this waits for an hour.
+        // If the loop ignored the deadline, this would wait for an hour.
         try loop.wait(isBusy: false)
         if let instant = due.wall { #expect(Clock.now() >= instant.milliseconds) }
         if let instant = due.monotonic { #expect(MonotonicInstant.now() >= instant) }
@@ -67,7 +67,7 @@ import Testing
             tokens.append(
                 try loop.add(raw) {
                     seen.names.append(name)
-                    // Whichever comes first: the other one's event waits in the same turn.
+                    // Both handlers remove both descriptors. The event of the second one is still waiting in the same turn.
                     for (raw, token) in zip(raws, tokens) { loop.remove(raw, token) }
                 })
         }

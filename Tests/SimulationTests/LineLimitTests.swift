@@ -3,7 +3,7 @@ import Linux
 import Testing
 
 @Suite struct LineLimitTests {
-    @Test("Of each user and kind so many lines are written in a while, and what was left out is counted once")
+    @Test("The number of lines in a time is limited for each user and kind, and the lines left out are counted once")
     func counts() {
         var limit = LineLimit()
         func write(_ count: Int, _ kind: String, _ user: String, at time: Int64) -> Int {
@@ -25,7 +25,7 @@ import Testing
         #expect(write(LineLimit.lines + 1, "accepted", "alice", at: LineLimit.milliseconds) == LineLimit.lines)
     }
 
-    @Test("Who stays below the limit is never cut")
+    @Test("A user who stays below the limit loses no line")
     func below() {
         var limit = LineLimit()
         for round in 0..<10 {

@@ -3,7 +3,7 @@ import Glibc
 import Store
 import Testing
 
-/// The service's own waits go by the clock that is never set.
+/// The service's own waits use the monotonic clock, which nobody can set.
 @Suite struct OwnDeadlineTests {
     enum Obstacle: CaseIterable {
         /// A file is in the place of the job's directory.

@@ -2,7 +2,7 @@
 import Store
 import Testing
 
-/// Records go when their time is up by a clock that can be believed.
+/// Records are removed when their time is up by a clock that is credible.
 @Suite struct RecordKeepingTests {
     private static let tenYears: Int64 = 3653 * 86_400_000
     private static let hour: Int64 = 3_600_000
@@ -25,12 +25,12 @@ import Testing
 
     private func records(_ world: SimulatedWorld) throws -> Int { try world.disk.node(Layout.done).entries.count }
 
-    /// Also those whose run failed, as runs here do by chance.
+    /// The number of records, including those of failed runs. Some runs fail by chance.
     private func ended(_ world: SimulatedWorld) throws -> Int {
         try [Layout.done, Layout.failed].reduce(0) { try $0 + world.disk.node($1).entries.count }
     }
 
-    /// How long records stay, and how long the daemon has served when the job ends.
+    /// The time that records stay, and the time that the daemon has served when the job ends.
     static let stays: [(keep: Int64, servedFor: Int64)] = [
         (hour, 0), (hour, 5 * hour), (60_000, 30 * hour), (30 * hour, 0), (30 * hour, 23 * hour),
     ]
@@ -42,7 +42,7 @@ import Testing
         let world = SimulatedWorld()
         world.configuration.keepMilliseconds = row.keep
         try world.startDaemon()
-        // A day passes as the daemon sees it: by the times at which it wakes.
+        // Time passes as the daemon sees it: from one of its wakes to the next.
         func sleep(until instant: Instant) throws {
             try live(world)
             func left() -> Int64 { instant.milliseconds - world.now.milliseconds }
@@ -70,7 +70,7 @@ import Testing
         #expect(try ended(world) == 0, "nor does one that says so itself")
     }
 
-    @Test("A configured stay that is made shorter, or longer, counts for the records there are")
+    @Test("A changed configured stay also counts for existing records")
     func aChangedStay() throws {
         let world = SimulatedWorld()
         try world.startDaemon()
@@ -96,7 +96,7 @@ import Testing
         let world = SimulatedWorld()
         try world.startDaemon()
         try world.disk.write("\(Layout.new)/one.toml", Array("command = ':'".utf8))
-        // Of a record that ends its stay within the day the daemon knows without looking.
+        // The daemon remembers records whose stay ends within a day, and does not scan for them.
         try world.disk.write("\(Layout.new)/two.toml", Array("command = ':'\nkeep = '2h'".utf8))
         try live(world)
         try #require(try records(world) == 2)

@@ -3,11 +3,12 @@ import Model
 import Store
 import Testing
 
-/// A power cut brings back the directory of a run that somebody had moved out of the spool, after the journal has forgotten its job.
+/// Somebody moved the directory of a run out of the spool, and the journal has forgotten the job. Then a power cut restores the
+/// directory.
 @Suite struct RestoredRunTests {
     private static let id = "20261121T020000.001Z-gone-abcdef"
 
-    /// A spool whose machine stops, and then has the directory of an unknown run.
+    /// A spool whose machine stops, and that then has the directory of an unknown run.
     private func restored(status: String?, others: [String: String] = [:]) throws -> SimulatedWorld {
         let world = SimulatedWorld()
         try world.startDaemon()
@@ -38,7 +39,7 @@ import Testing
         #expect(world.begun.isEmpty)
     }
 
-    @Test("A directory that does not tell of its job is set aside", arguments: [nil, "", "{\"id\": \"other\"}"])
+    @Test("A directory that does not name its job is set aside", arguments: [nil, "", "{\"id\": \"other\"}"])
     func itIsSetAside(status: String?) throws {
         let world = try restored(status: status)
         #expect(!world.disk.exists("\(Layout.running)/\(Self.id)") && !world.disk.exists("\(Layout.failed)/\(Self.id)"))

@@ -17,7 +17,7 @@ import Testing
         }
     }
 
-    /// The test of the simulator itself: each of these bugs is found, within few seeds, and what finds it is short.
+    /// Tests the simulator itself. It finds each of these bugs within a few seeds, and shrinks the run to a few steps.
     @Test(arguments: SimulatedDisk.Bug.allCases)
     func aBugThatIsPlantedIsFound(bug: SimulatedDisk.Bug) throws {
         let seed = try #require((UInt64(1)...500).first { Run.seed($0, bug: bug).violation != nil }, "\(bug) is not found")
@@ -30,7 +30,7 @@ import Testing
         for seed in UInt64(1)...5 { #expect(Run.seed(seed) == Run.seed(seed)) }
     }
 
-    /// What seeds found beyond those that are run each time, and was mended.
+    /// Faults that other seeds found, and that were mended. Each is run every time.
     static let found: [(what: String, steps: [String])] = [
         (
             "A running job whose directory is moved into new/ under another name, and which ends before that is noticed, is one job",
@@ -437,8 +437,8 @@ import Testing
         #expect(Set(Step.plan(1, count: 20_000).map(\.kind)) == Set(Step.Kind.allCases))
     }
 
-    /// Two thousand records, of which every 397th bit is turned; `Simulator --journal` turns them all.
-    @Test("Attack 72: no turned bit of a journal is passed over") func noTurnedBitOfAJournalIsPassedOver() throws {
+    /// Flips every 397th bit of two thousand records. `Simulator --journal` flips all of them.
+    @Test("Attack 72: every flipped bit of a journal is noticed") func noTurnedBitOfAJournalIsPassedOver() throws {
         var journal = try JournalBits(records: 2000)
         journal.turn(step: 397, wholeStep: 400_009)
         #expect(journal.records >= 2000 && journal.turned > 5000)

@@ -10,7 +10,7 @@
 import Glibc
 import Simulation
 
-// Sets are walked in an order that differs from process to process, unless this is set; a seed must replay exactly.
+// Without this variable each process iterates sets in another order, and a seed could not be repeated exactly.
 let variable = "SWIFT_DETERMINISTIC_HASHING"
 if getenv(variable) == nil {
     setenv(variable, "1", 1)

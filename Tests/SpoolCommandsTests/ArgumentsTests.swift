@@ -31,11 +31,11 @@ import Testing
         (["--tag", "a", "--tag", "b"], nil, ["tag=a", "tag=b"], []),
         (["-"], nil, [], ["-"]),
         (["--", "-w", "--", "x"], nil, [], ["-w", "--", "x"]),
-        // After its own operands the rest is another program's command line.
+        // After the command's own operands the rest is another program's command line.
         (["make", "-w", "--name", "x"], 0, [], ["make", "-w", "--name", "x"]),
         (["backup", "-w", "make", "-w"], 1, ["wait="], ["backup", "make", "-w"]),
         (["--timeout", "10"], nil, ["timeout=10"], []),
-        // An abbreviation of one option alone; a name in full, although another option begins so; another name of the option.
+        // An abbreviation of one option; a full name that is also the beginning of another; another name of the option.
         (["--na", "x", "--w"], nil, ["name=x", "wait="], []),
         (["--tag", "a", "--tag-", "b"], nil, ["tag=a", "tag-all=b"], []),
         (["--a=noon", "--star", "now"], nil, ["start=noon", "start=now"], []),
@@ -105,7 +105,7 @@ import Testing
         #expect(failure?.code == ExitCode.invalid && failure?.lines.first?.hasPrefix("--keep 30: the number has no unit; ") == true)
     }
 
-    @Test("The last of an option that is given twice counts, and all of them can be had")
+    @Test("The last value of an option that is given twice counts, and all values can be read")
     func repeated() throws {
         let arguments = try Self.parse(["--name", "a", "--name", "b"])
         #expect(arguments.value("name") == "b" && arguments.values("name") == ["a", "b"] && !arguments.flag("wait"))

@@ -2,7 +2,7 @@ import Store
 
 @testable import SpoolCommands
 
-/// A call of a command that neither finds a spool nor reads a configuration of this machine.
+/// A call of a command without a spool and without the machine's configuration.
 func call(_ command: SpoolCommand, _ words: String...) throws -> Session { try call(command, words) }
 
 func call(_ command: SpoolCommand, _ words: [String]) throws -> Session {
@@ -12,7 +12,7 @@ func call(_ command: SpoolCommand, _ words: [String]) throws -> Session {
     return Session(command, arguments, output: Output(-1), errors: Output(-1))
 }
 
-/// The lines of the failure that `body` ends with; none when it succeeds.
+/// The failure that `body` throws, or nil.
 func failure(of body: () throws(Failure) -> Void) -> Failure? {
     do throws(Failure) {
         try body()

@@ -19,7 +19,7 @@ import Testing
         (["--json", "sub"], ["submit"], []),
     ]
 
-    @Test("What may stand where the cursor is", arguments: lines)
+    @Test("The words that may follow at the cursor", arguments: lines)
     func line(_ row: (line: [String], has: [String], hasNot: [String])) throws {
         let completion = try Completion(call(.completion), words: ["spoolctl"] + row.line)
         guard case .words(let words) = completion.candidates() else {

@@ -56,7 +56,7 @@ import Testing
         (["/bin/echo"], false), (["a=b"], false),
     ]
 
-    @Test("One word with something for a shell in it is a line; anything else is run without a shell", arguments: commands)
+    @Test("One word with a character for the shell in it is a shell line; other commands run without a shell", arguments: commands)
     func command(_ row: (words: [String], isLine: Bool)) throws {
         var job = try JobOptions(try call(.submit))
         try job.setCommand(row.words)
@@ -94,7 +94,7 @@ import Testing
     @Test("Headers of columns", arguments: [("id", "ID"), ("started_at", "STARTED"), ("exit_code", "EXIT CODE"), ("took", "TOOK")])
     func header(_ row: (name: String, header: String)) throws { #expect(try JobColumn(row.name, option: "columns").header == row.header) }
 
-    @Test("A column that is none is answered with the nearest")
+    @Test("An unknown column is answered with the nearest")
     func unknownColumn() {
         let failure = failure { () throws(Failure) in _ = try JobColumn("stat", option: "sort") }
         #expect(failure?.code == ExitCode.usage && failure?.lines.first?.hasSuffix("; did you mean \"state\"?") == true)
@@ -106,7 +106,7 @@ import Testing
         (.number(1), .text("a"), true, false),
     ]
 
-    @Test("Jobs without a value come last in either direction", arguments: order)
+    @Test("Jobs without a value are last in either direction", arguments: order)
     func sorted(_ row: (a: JobColumn.Key, b: JobColumn.Key, ascending: Bool?, descending: Bool?)) {
         #expect(row.a.comes(before: row.b, descending: false) == row.ascending)
         #expect(row.a.comes(before: row.b, descending: true) == row.descending)
@@ -119,11 +119,11 @@ import Testing
         (["--since", "2026-11-21T00:00:00Z"], "20261121T010000.000Z-backup-k3f9ab", .matches),
         (["--since", "2026-11-21T02:00:00Z"], "20261121T010000.000Z-backup-k3f9ab", .olderThanAll),
         (["--until", "2026-11-21T00:30:00Z"], "20261121T010000.000Z-backup-k3f9ab", .no),
-        // A dropped file's name says nothing.
+        // The name of a dropped file has no time.
         (["--name", "report", "--since", "2026-11-21T02:00:00Z"], "dropped", .matches),
     ]
 
-    @Test("What an id alone says of a job", arguments: filters)
+    @Test("An id alone may show if a job matches a filter", arguments: filters)
     func filter(_ row: (words: [String], id: String, judgement: JobFilter.Judgement)) throws {
         let filter = try JobFilter(try call(.jobs, row.words))
         #expect(filter.judge(row.id) == row.judgement)

@@ -56,7 +56,7 @@ import Testing
         (daily("command = \"x\"\n"), "0 1 * * * x", ["t: overlap: cron starts a run also while another is running"]),
     ]
 
-    @Test("A task becomes a line of a crontab, and what is lost is said", arguments: crontabs)
+    @Test("A task becomes a line of a crontab, and each loss is reported", arguments: crontabs)
     func crontab(_ row: (toml: String, line: String, lost: [String])) throws {
         var export = ExportCrontab(isSystem: false, localZone: "UTC")
         export.add(try task(row.toml))
@@ -82,7 +82,7 @@ import Testing
         ("a0000C01b5c0d8", nil, 0, 0), ("=0000201b5c0d8", "=", 2, 28_688_600),
     ]
 
-    @Test("The name of at's file says queue, number and minute", arguments: names)
+    @Test("The name of at's file has the queue, the number and the minute", arguments: names)
     func atName(_ row: (file: String, queue: Character?, number: Int, minutes: Int64)) {
         let name = AtJob.Name(row.file)
         #expect(name?.queue == row.queue)

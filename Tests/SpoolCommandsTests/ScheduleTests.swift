@@ -7,7 +7,7 @@ import Testing
 @Suite("Schedules on the command line") struct ScheduleTests {
     static let keys = [("cron", "cron"), ("on-path", "on_path"), ("every", "every"), ("jitter", nil), ("name", nil)]
 
-    @Test("The options that say when have a key", arguments: keys)
+    @Test("Each option for a schedule has a key", arguments: keys)
     func key(_ row: (option: String, key: String?)) { #expect(ScheduleOptions.key(of: row.option) == row.key) }
 
     static let tables: [(words: [String], toml: [String])] = [
@@ -26,7 +26,7 @@ import Testing
         ),
     ]
 
-    @Test("Each option that says when is a schedule; the others hold for all", arguments: tables)
+    @Test("Each option for a time is a schedule; the others apply to all of them", arguments: tables)
     func table(_ row: (words: [String], toml: [String])) throws {
         #expect(try ScheduleOptions(try call(.create, row.words)).all.map { TOML.write($0.table) } == row.toml)
     }
@@ -56,7 +56,7 @@ import Testing
         ),
     ]
 
-    @Test("An instant without a zone is answered with what it means", arguments: unzoned)
+    @Test("An instant without a zone is answered with its meaning", arguments: unzoned)
     func meaning(_ row: (toml: String, lines: [String])) throws {
         let source = Source(format: .toml, bytes: Array(row.toml.utf8))
         let before = Source(format: .toml, bytes: [])

@@ -17,7 +17,7 @@ import Testing
         #expect(Self.table().lines(isForTerminal: true) == ["NAME    STATE    NOTE", "backup  ok", "r       a\\tb\\nc  last"])
     }
 
-    @Test("In a pipe a row is a line of fields, and nothing in a field ends it")
+    @Test("In a pipe a row is a line of fields, and no character of a field ends the line")
     func pipe() { #expect(Self.table().lines(isForTerminal: false) == ["backup\tok\t", "r\ta\\tb\\nc\tlast"]) }
 
     @Test("Colours do not count as width")
@@ -26,7 +26,7 @@ import Testing
         #expect(lines[1] == "backup  <ok>")
     }
 
-    @Test("Numbers are aligned to the right, and the columns that may give way are cut to the terminal, the first one first")
+    @Test("Numbers are aligned to the right, and flexible columns are cut to the terminal, the first one first")
     func fitting() {
         var table = TextTable(["NAME", "TOOK", "NOTE"], right: [1], fitting: [.init(column: 2, least: 6), .init(column: 0, least: 4)])
         table.add([.init("backup"), .init("5s"), .init("a long note", .red)])
@@ -48,7 +48,7 @@ import Testing
         ("Every 10m, counted from the end of the last run", "every 10m"), ("At 00:00, on the 1st", "00:00 the 1st"),
     ]
 
-    @Test("When a task is due, in few words", arguments: schedules)
+    @Test("The times of a task in few words", arguments: schedules)
     func schedule(_ row: (sentence: String, words: String)) { #expect(ScheduleWords.shortened(row.sentence) == row.words) }
 
     @Test("An empty table is its header on a terminal, and nothing in a pipe")
@@ -80,7 +80,7 @@ import Testing
     @Test("A name of the right form is taken", arguments: ["a", "A.b_c-9", String(repeating: "x", count: 64)])
     func goodName(_ name: String) { #expect(failure { () throws(Failure) in try Name.check(name) } == nil) }
 
-    // MARK: Times that are over
+    // MARK: Times in the past
 
     static let past: [(text: String, instant: String)] = [
         ("2h", "2026-11-21T00:00:00.000Z"),
@@ -96,12 +96,12 @@ import Testing
         ("@1790000000", "2026-09-21T14:13:20.000Z"),
     ]
 
-    @Test("A time of day is the last one, and a duration is so long ago", arguments: past)
+    @Test("A time of day means the last one, and a duration means that long ago", arguments: past)
     func pastTime(_ row: (text: String, instant: String)) throws {
         #expect(try Instant.parse(row.text, zone: .utc, now: now, as: .past).rfc3339 == row.instant)
     }
 
-    /// Now is Saturday, 2026-11-21, 03:00 in Berlin.
+    /// The present time is Saturday, 2026-11-21, 03:00 in Berlin.
     static let spoken: [(instant: String, brief: String, spoken: String)] = [
         ("2026-11-21T12:30:00.000Z", "13:30", "Sat 21 Nov 13:30 CET"), ("2026-11-20T23:00:00.000Z", "00:00", "Sat 21 Nov 00:00 CET"),
         ("2026-11-20T22:59:59.000Z", "Fri 23:59", "Fri 20 Nov 23:59:59 CET"), ("2026-11-27T01:30:00.000Z", "Fri 02:30",
@@ -120,14 +120,14 @@ import Testing
         #expect(TimeText.spoken(instant, zone, now: now) == row.spoken)
     }
 
-    @Test("Another clock's time has its day only when that is another one")
+    @Test("A time of another clock has its day only if the day differs")
     func besideTime() throws {
         let (berlin, tokyo) = (try ZoneDatabase().zone("Europe/Berlin"), try ZoneDatabase().zone("Asia/Tokyo"))
         #expect(TimeText.beside(now, tokyo, berlin) == "11:00 JST")
         #expect(TimeText.beside(now.advanced(byMilliseconds: 14 * 3_600_000), tokyo, berlin) == "Sun 01:00 JST")
     }
 
-    @Test("What is no time is refused", arguments: ["", "25:00", "soon", "12:"])
+    @Test("A text that is no time is refused", arguments: ["", "25:00", "soon", "12:"])
     func noTime(_ text: String) { #expect(throws: RecurrenceError.self) { try Instant.parse(text, zone: .utc, now: now, as: .past) } }
 
     // MARK: Values of single commands
@@ -140,7 +140,7 @@ import Testing
     @Test("A fraction is 0 to 1, or 0 % to 100 %", arguments: fractions)
     func fraction(_ row: (text: String, fraction: Double?)) { #expect(SpoolCommand.fraction(row.text) == row.fraction) }
 
-    @Test("extend takes its duration before the ids or behind them")
+    @Test("extend takes its duration before or after the ids")
     func extendDuration() throws {
         let id = "20261121T020000.000Z-backup-k3f9ab"
         for words in [["10m", id], [id, "10m"]] {

@@ -11,7 +11,7 @@ import Testing
         (nil, "", ["--- /dev/null", "+++ y"]),
         ("a\nb\nc\n", "a\nB\nc\n", ["--- x", "+++ y", "@@ -1,3 +1,3 @@", " a", "-b", "+B", " c"]),
         ("a\nb", "a\nb\n", ["--- x", "+++ y", "@@ -1,2 +1,2 @@", " a", "-b", "\\ No newline at end of file", "+b"]),
-        // Changes with more than six unchanged lines between them are two hunks.
+        // Changes with more than six unchanged lines between them are in two hunks.
         (
             "1\n2\n3\n4\n5\n6\n7\n8\n9\n", "0\n2\n3\n4\n5\n6\n7\n8\n0\n",
             [
@@ -31,7 +31,7 @@ import Testing
         for _ in 0..<500 {
             func text() -> String { (0..<generator.next(below: 30)).map { _ in "\(generator.next(below: 4))\n" }.joined() }
             let (old, new) = (text(), text())
-            // With as many unchanged lines around them that all changes are in one hunk.
+            // The texts have so many unchanged lines around the changes that there is one hunk.
             let lines = UnifiedDiff(old, new, names: ("x", "y")).lines.dropFirst(2).filter { !$0.hasPrefix("@@") }
             let removed = lines.filter { $0.hasPrefix("-") }.count
             let added = lines.filter { $0.hasPrefix("+") }.count

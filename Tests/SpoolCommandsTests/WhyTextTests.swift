@@ -28,7 +28,7 @@ import Testing
 
     static let lists = [(["a"], "a"), (["a", "b", "c"], "a, b, c"), (["a", "b", "c", "d", "e"], "a, b, c and 2 more")]
 
-    @Test("Of many ids three are named", arguments: lists)
+    @Test("Of many ids only three are named", arguments: lists)
     func list(_ row: (ids: [String], text: String)) { #expect(Wording.list(row.ids) == row.text) }
 
     // MARK: Due times
@@ -51,7 +51,7 @@ import Testing
         (ended(.failed, .spawn, error: "/x: no such file"), "failed: /x: no such file"),
     ]
 
-    @Test("How a run ended is the predicate of a sentence", arguments: outcomes)
+    @Test("The end of a run is the predicate of a sentence", arguments: outcomes)
     func outcome(_ row: (ending: Ending, text: String)) { #expect(VerdictText.outcome(row.ending) == row.text) }
 
     static let verdicts: [(outcome: DueVerdict.Outcome, why: DueVerdict.Why?, isOf: String)] = [
@@ -64,7 +64,7 @@ import Testing
         (.unknown, nil, "is not accounted for in the journal"),
     ]
 
-    @Test("What became of a due time is the predicate of a sentence", arguments: verdicts)
+    @Test("The result of a due time is the predicate of a sentence", arguments: verdicts)
     func verdict(_ row: (outcome: DueVerdict.Outcome, why: DueVerdict.Why?, isOf: String)) {
         var verdict = DueVerdict(due: now, schedule: "s", outcome: row.outcome)
         verdict.why = row.why

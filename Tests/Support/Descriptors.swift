@@ -1,8 +1,8 @@
 import Synchronization
 
-/// Keeps the start of processes apart from the writing of files. A process that is being started has a copy of every descriptor of the
-/// tests until it executes its program. A file that a test writes at that moment would still be open for writing after the test has
-/// closed it, and the programs under test rightly leave such a file alone.
+/// Keeps tests from starting a process while another test writes a file. A process that is starting has a copy of every
+/// descriptor until it executes its program. The file would then still be open for writing after the test has closed it, and the
+/// programs under test would leave it alone.
 package enum Descriptors {
     private static let lock = Mutex(())
 

@@ -1,6 +1,6 @@
 import Glibc
 
-/// The whole file, or nil when it can't be opened.
+/// The content of a file, or nil if it cannot be opened.
 package func readFile(_ path: String) -> [UInt8]? {
     guard let file = fopen(path, "r") else { return nil }
     defer { fclose(file) }

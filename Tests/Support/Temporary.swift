@@ -1,7 +1,7 @@
 import Glibc
 import Linux
 
-/// Makes an empty directory that nobody else has, mkdtemp(3), and returns its path. The caller removes it.
+/// Makes an empty directory with a unique name, mkdtemp(3), and returns its path. The caller removes the directory.
 package func makeTemporaryDirectory(in parent: String, _ purpose: String) throws -> String {
     var template = Array("\(parent)/\(purpose)-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw SystemError(call: "mkdtemp", path: parent, errno: errno) }

@@ -1,7 +1,7 @@
 import Glibc
 import Linux
 
-/// Waits until one of the descriptors is readable, or has no other side any more; false when `end` comes first.
+/// Waits until one of the descriptors is readable, or its other end is closed. Returns false when `end` comes first.
 package func awaitReadable(_ descriptors: [Int32], until end: MonotonicInstant) -> Bool {
     var polled = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
     while true {
