@@ -9,8 +9,8 @@ public enum TimeText {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// As short as the nearest days allow: `13:30` today, `Mon 02:30` within six days, `24 Dec 18:00` within ten months, else
-    /// `2027-12-24`.
+    /// The shortest text that the nearest days allow: `13:30` today, `Mon 02:30` within six days, `24 Dec 18:00` within ten
+    /// months, else `2027-12-24`.
     public static func brief(_ instant: Instant, _ zone: Zone, now: Instant) -> String {
         let (wall, today) = (WallTime(instant, zone), WallTime(now, zone))
         let days = wall.day - today.day

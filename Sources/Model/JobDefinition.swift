@@ -46,7 +46,7 @@ public final class JobDefinition: Sendable {
     public let tags: [String]
     public let deadline: Deadline?
     public let overlap: Overlap
-    /// Of the jobs with a common name here, at most one runs at a time.
+    /// At most one of the jobs with a common name here runs at a time.
     public let locks: [String]
     public let after: After?
     /// A key that only one job can hold at a time.

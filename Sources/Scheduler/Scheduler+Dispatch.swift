@@ -1,4 +1,4 @@
-// Which waiting job starts next, and what each of the others waits for.
+// Chooses the waiting jobs that start next. Each of the others waits for one obstacle.
 //
 // Invariants:
 // - A waiting job is in one place: it waits for other jobs, for its time, in the queue of those that may start, or for its task or a

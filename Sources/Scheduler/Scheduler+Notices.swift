@@ -1,4 +1,4 @@
-// Notices of a job: `on_start`, `slow`, and which failures of a task people are told of.
+// Notices of a job: `on_start`, `on_slow`, and the failures and recoveries of a task that are reported to people.
 //
 // Invariants:
 // - `on_start` and `on_slow` are started at most once for a job. A record says that they are owed, so this holds across restarts.

@@ -1,4 +1,4 @@
-// What the owner of the scheduler may read between two turns.
+// The state that the owner of the scheduler may read between two turns.
 
 extension Scheduler {
     // MARK: Recorded

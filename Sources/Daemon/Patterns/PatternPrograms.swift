@@ -100,7 +100,7 @@ final class PatternPrograms: Part {
         }
     }
 
-    /// Kills all programs, but does not forget them: when this daemon goes on after all, their ends are answers.
+    /// Kills all programs, but does not forget them. If this daemon continues after all, their ends count as answers.
     func killAll() { for one in running.values { one.run.kill() } }
 
     /// Kills all programs and forgets them.

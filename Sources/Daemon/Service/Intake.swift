@@ -201,7 +201,7 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
         case .rejected where isTaskUnready: lookAgain(at: name)
         case .rejected(let file):
             handle(.rejected(file))
-            // Whoever searches for a job there in this turn finds that it is about to be moved.
+            // A search for this job in the same turn finds that the job is about to be moved.
             if waitingFiles[file.file] == nil, scheduler.jobs[file.id] == nil { waitingFiles[file.file] = file.id }
         case .again(let id): log.write(.info, "submitted-again", at: now, ["id": id.text])
         case .strayed(let id):

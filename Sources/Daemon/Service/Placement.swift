@@ -130,7 +130,7 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
     // MARK: Names in new/
 
     /// True for the complete or unfinished directory of an unplaced job, and for the name of a file that must be moved into one.
-    /// Neither is a new job. Another file that takes this name is read when the job is in its place.
+    /// These names are not new jobs. Another file that takes this name is read when the job is in its place.
     func isOfUnplaced(_ name: String) throws(SystemError) -> Bool {
         if unplaced.values.contains(where: { spool.places[$0.job] == .file(name) }) { return true }
         guard let id = JobID(name), let one = unplaced[id] else { return false }

@@ -49,7 +49,7 @@ enum UserSpool {
 
     /// The state of a user's name in a shared directory.
     enum Claim: Equatable {
-        /// Nothing has the name.
+        /// The name is free.
         case none
         /// The user's own directory.
         case directory

@@ -38,8 +38,8 @@ final class PidfdBox {
 
 /// The workers of earlier daemons that still have a job.
 ///
-/// What must hold: a run counts as under way as long as its worker's record is locked. The process table does not decide this: from another
-/// time namespace the worker's start time looks different, and from another PID namespace the worker is invisible.
+/// Invariant: a run counts as under way as long as its worker's record is locked. The process table does not decide this: from
+/// another time namespace the worker's start time looks different, and from another PID namespace the worker is invisible.
 final class AdoptedWorkers: Part {
     private static let delayMillisecondsMin: Int64 = 20
     private static let delayMillisecondsMax: Int64 = 1000

@@ -14,7 +14,7 @@ public struct Credentials: Hashable, Sendable {
         self.groups = groups
     }
 
-    /// As one word: `UID:GID:GID,GID…`.
+    /// The text form: `UID:GID:GID,GID…`.
     public var text: String { "\(user):\(group):\(groups.map(String.init).joined(separator: ","))" }
 
     /// Reads a text that ``text`` has written. Nil for any other text, and for the number -1, which system calls take for "leave it as it

@@ -26,7 +26,7 @@ public final class TimeFilter: Sendable {
     /// The same for due times that move: those of some days of a schedule of each minute.
     private static let movesMax = 20_000
     private static let end = Instant(seconds: Civil.endSeconds)
-    /// How far an exclusion is followed backwards.
+    /// The number of days for which an exclusion is followed backwards.
     private static let daysBackMax: Int64 = 400
 
     /// The reason why an instant is excluded.

@@ -29,7 +29,7 @@ struct Timetable {
     var expectations = Heap<TimedTask>()
 }
 
-/// What the next turn has to take up. A turn empties it. After a replay it contains the follow-ups that are owed.
+/// Work for the next turn. A turn empties it. After a replay it contains the follow-ups that are owed.
 struct Agenda {
     /// Jobs that will never run, with the reason and the job whose end is the reason.
     var broken: [(job: Job, why: Obstacle, by: JobID?)] = []

@@ -1,6 +1,6 @@
 /// The recorded part of the scheduler's state: the result of the journal's records, in their order.
 ///
-/// What must hold:
+/// Invariants:
 /// - Only ``Scheduler/apply(_:at:)`` changes it, for one record at a time. These variables cannot be set outside of this file. The
 ///   objects in them keep their recorded part to themselves in the same way: ``Job``, ``TaskState``, ``ScheduleState``.
 /// - Replaying the records of a journal gives this state again.

@@ -6,7 +6,7 @@ struct Arguments {
     struct Given {
         var name: String
         var value: String
-        /// As the user wrote the option, for errors: `-n`, `--name`.
+        /// The option as the user wrote it, for errors: `-n`, `--name`.
         var spelling: String
     }
 

@@ -1,7 +1,7 @@
 import Store
 
 extension JobStatus {
-    /// How the job ended, or its progress while it runs; nil when neither is known.
+    /// The job's result, or its progress while it runs; nil when neither is known.
     var outcome: String? {
         if state.isTerminal { return brief }
         return state == .running ? progress.map { "\($0.percent)%" } : nil
@@ -10,14 +10,14 @@ extension JobStatus {
     /// The last lines that a failed run has written.
     var errorTailLines: [String] { errorTail?.split(separator: "\n").map(String.init) ?? [] }
 
-    /// How long the last try ran; nil when it has not ended, or when its end is unknown.
+    /// The running time of the last try; nil when it has not ended, or when its end is unknown.
     var ranMilliseconds: Int64? {
         if let usage { return usage.wallMilliseconds }
         guard let startedAt, let endedAt else { return nil }
         return endedAt.milliseconds - startedAt.milliseconds
     }
 
-    /// How long the last try took, or has been running.
+    /// The time that the last try took, or has been running.
     func tookMilliseconds(now: Instant) -> Int64? {
         usage?.wallMilliseconds ?? (state == .running ? startedAt.map { now.milliseconds - $0.milliseconds } : nil)
     }

@@ -38,7 +38,7 @@ struct JobTable {
         }
     }
 
-    /// How long the last try took or has been running; of a waiting job, how long it could have been running already.
+    /// The time that the last try took or has been running; of a waiting job, the time that it could have been running already.
     private func took(_ record: JobRecord) -> String {
         let status = record.status
         if record.place.state == .new {

@@ -2,10 +2,10 @@ import Store
 
 /// The sums of `spoolctl jobs --by`: how often the jobs of each task ran, how often they failed, and what they used.
 struct JobTotals {
-    /// What jobs are put together by.
+    /// The property by which jobs are put together.
     enum Key: String, CaseIterable { case task, name, queue }
 
-    /// What the rows can be sorted by.
+    /// The values by which the rows can be sorted.
     enum Order: String, CaseIterable { case name, runs, failures, total, longest, cpu, memory }
 
     private struct Row {

@@ -87,7 +87,7 @@ struct Doctor {
         return .ok("version", version)
     }
 
-    /// What the daemon says of itself.
+    /// The troubles that the daemon itself reports.
     private func troubles() -> [Diagnosis] {
         guard daemon != nil, let published else { return [] }
         var diagnoses: [Diagnosis] = []

@@ -35,14 +35,14 @@ extension SpoolCommand {
     }
 }
 
-/// What `doctor` says about one part of an installation.
+/// A result of `doctor` about one part of an installation.
 struct Diagnosis {
     enum State: String { case ok, warn, fail }
 
     var check: String
     var state: State
     var message: String
-    /// What to do about it; nil when nothing is to be done.
+    /// The action that mends it; nil when nothing is to be done.
     var remedy: String?
 
     static func ok(_ check: String, _ message: String) -> Diagnosis { Diagnosis(check: check, state: .ok, message: message) }

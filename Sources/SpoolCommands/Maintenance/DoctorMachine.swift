@@ -61,7 +61,7 @@ extension Doctor {
         return .ok("inotify", text)
     }
 
-    /// timedatectl(1) says if the clock is synchronised, by whichever program. Without systemd nothing is said.
+    /// timedatectl(1) says if any program keeps the clock synchronised. Without systemd there is no diagnosis.
     func clock() -> Diagnosis? {
         guard SystemdUnit.isManager else { return nil }
         switch ProgramAnswer("/bin/sh", ["-c", "timedatectl show -p NTPSynchronized --value"]).line {
@@ -74,7 +74,7 @@ extension Doctor {
     }
 
     private static func text(_ path: String) -> String? {
-        // What cannot be read is not reported on.
+        // A file that cannot be read gives no diagnosis.
         guard let file = try? FileDescriptor.open(path, O_RDONLY), let bytes = try? file.readAll(limit: 1 << 16) else { return nil }
         return String(decoding: bytes, as: UTF8.self)
     }

@@ -16,7 +16,7 @@ struct ApplyPlan {
         /// The spool's files of this name; several are an error, which one new file ends.
         let old: [OldFile]
 
-        /// As results name it: `backup`, `schedules/k3f9ab`.
+        /// The name in the results: `backup`, `schedules/k3f9ab`.
         var name: String { directory == Layout.tasks ? stem : "\(directory)/\(stem)" }
 
         /// The unified diff, line by line.
@@ -74,7 +74,8 @@ struct ApplyPlan {
 
     // MARK: Comparing
 
-    /// What the directory changes in the spool's tasks or schedules, and the items that the directory lacks, as removed.
+    /// The changes that the directory makes to the spool's tasks or schedules, and the items that the directory lacks, as
+    /// removed.
     private func compare(_ files: [TaskDirectory.File], in place: String) throws(Failure) -> (items: [Item], lacking: [Item]) {
         var rest = try attempt { () throws(SystemError) in try spool.definitionFiles(in: place) }
         var items: [Item] = []

@@ -1,6 +1,6 @@
 import Store
 
-/// What `logs` prints of one job.
+/// The output of `logs` for one job.
 struct JobLogs {
     private let session: Session
     private var records: JobRecords<DiskFileSystem>

@@ -3,7 +3,7 @@ import Store
 
 /// Copies one output of a job while the job writes it. Each try has a file of its own, and the last try's file has the plain name.
 final class JobOutput {
-    /// Which tries are copied, and how missing bytes are reported.
+    /// The purpose decides which tries are copied, and how missing bytes are reported.
     enum Purpose {
         /// Every try in turn, and only bytes that the job wrote. Missing bytes are counted.
         case exact
@@ -18,7 +18,7 @@ final class JobOutput {
     private let sink: Output
     /// The lines of the sink, when several outputs share it.
     private let lines: LogLines?
-    /// How many lines at the end of the first file are copied; nil for all.
+    /// The number of lines at the end of the first file that are copied; nil for all.
     private var lastLines: Int?
     /// The file that is copied, and its try.
     private var open: (reader: OutputReader, attempt: Int)?

@@ -1,6 +1,6 @@
 import Store
 
-/// How a call reads and writes instants: by the clock of the person who calls.
+/// A call reads and writes instants by the clock of its caller.
 extension Session {
     /// The caller's zone: `TZ`, then /etc/localtime, then UTC. A setting that cannot be used is reported once.
     var callerZone: Zone {

@@ -2,7 +2,7 @@ import Linux
 import Store
 
 extension Session {
-    /// What can hold any waiting job of the spool: the daemon, pauses, slots, and the running jobs.
+    /// Everything that can hold any waiting job of the spool: the daemon, pauses, slots, and the running jobs.
     func surroundings(_ fs: DiskFileSystem, _ records: inout JobRecords<DiskFileSystem>) throws(Failure) -> WaitingSurroundings {
         let daemon = try DaemonState(self, fs)
         var surroundings = WaitingSurroundings()

@@ -1,6 +1,7 @@
 import Store
 
-/// What `--verbose` adds, on standard error: the spool, daemon and configuration that a command uses, and each file that it changes.
+/// The remarks of `--verbose` on standard error: the spool, daemon and configuration that a command uses, and each file that it
+/// changes.
 extension Session {
     func describeSurroundings() {
         guard !spoolPath.isEmpty else { return }  // opening the spool reports why there is none

@@ -89,7 +89,7 @@ private struct Submit {
     /// The option of a key.
     private static func option(_ key: String) -> String { "--\(key.split(separator: "_").joined(separator: "-"))" }
 
-    /// How the caller's standard input becomes the job's.
+    /// The way in which the caller's standard input becomes the job's.
     private func input(of table: Table) -> JobDrop.Input {
         // With `unique`, an existing job may be waited for, which has an input of its own.
         guard arguments.flag("wait"), !arguments.flag("no-stdin"), !["payload", "stdin", "unique"].contains(where: { table[$0] != nil })

@@ -1,7 +1,7 @@
 import Linux
 import Store
 
-/// What happened in a spool since an instant, and what wants a person.
+/// The events in a spool since an instant, with those that need attention.
 ///
 /// - A job counts when it has ended since the instant.
 /// - Failures of one name are one item. It wants a person until a later job of the name succeeds.
@@ -11,14 +11,14 @@ struct Summary {
 
         var kind: Kind
         var name: String
-        /// What happened, without its time: `exit 3`.
+        /// The event without its time: `exit 3`.
         var what: String
         var at: Instant?
         /// The last line of the errors, or another detail.
         var text: String?
         /// The newest job that it is about.
         var job: String?
-        /// How often it happened.
+        /// The number of times that it happened.
         var count = 1
 
         var wantsPerson: Bool { kind != .paused && kind != .recovered }
@@ -74,7 +74,8 @@ struct Summary {
         running += open.count { $0.state == .running }
         waiting += open.count { $0.state == .new }
         let places = try part.reading { () throws(JournalError) in try records.places(in: [.done, .failed]) }
-        // A record that ended before is told by its text. A job with a later id has ended later, and done ones of these are not read.
+        // The text of an older job's record shows if the job ended before. A job with a later id ended later, so its record in
+        // done/ is counted without being read.
         let glance = StayGlance(
             stayMilliseconds: part.now.milliseconds - since.milliseconds, ownCounts: false, now: part.now)
         var succeeded: Set<String> = []

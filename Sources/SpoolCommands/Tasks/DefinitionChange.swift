@@ -7,7 +7,7 @@ import Store
 /// that its author has read: a file that another program has changed or created meanwhile is left unchanged. When a later file fails, the
 /// error says which files have their new text.
 struct DefinitionChange {
-    /// What the author of a new text has read in its place.
+    /// The earlier text that the author of a new text has read.
     enum Before: Equatable {
         case nothing
         case text([UInt8])

@@ -22,7 +22,7 @@ extension Session {
         }
     }
 
-    /// The same for a task's file that was changed; `every` goes on to count from where it did.
+    /// The same for a task whose file was changed. Its `every` schedules continue to count from the same time.
     func remarkNextDue(ofChanged name: String) throws(Failure) {
         guard !isJSON, !isQuiet else { return }
         let catalog = try TaskCatalog(self)
@@ -33,7 +33,7 @@ extension Session {
         complain("next due \(dueText(next.instant, next.schedule))")
     }
 
-    /// By the schedule's clock, and by the caller's when that shows another time.
+    /// Writes the time by the schedule's clock, and also by the caller's clock if that shows another time.
     private func dueText(_ instant: Instant, _ schedule: ScheduleDefinition) -> String {
         let zone = schedule.zone
         let isByClock = schedule.once == nil && !schedule.recurrence.isInterval

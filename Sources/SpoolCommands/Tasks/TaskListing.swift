@@ -15,7 +15,7 @@ extension TaskCatalog {
         ]
     }
 
-    /// What people call the task: its title, else its description.
+    /// The task's title for people, else its description.
     func title(of entry: Entry) -> String? { text("title", of: entry) ?? text("description", of: entry) }
 
     private func colour(of entry: Entry) -> Output.Colour? {

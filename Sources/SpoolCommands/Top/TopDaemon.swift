@@ -2,7 +2,7 @@ import Glibc
 import Linux
 import Store
 
-/// What `top` knows about the daemon: the holder of the spool's lock, the published status, and the daemon's exit.
+/// The facts that `top` has about the daemon: the holder of the spool's lock, the published status, and the daemon's exit.
 final class TopDaemon {
     private let session: Session
     private let fs: DiskFileSystem

@@ -1,5 +1,5 @@
-// What `top` knows about the spool: all of it is read once, and then updated from inotify events, so that a refresh costs as much as
-// has changed, not as much as exists. Limits for one refresh:
+// The spool as `top` sees it. Everything is read once, and then updated from inotify events, so the cost of a refresh depends on
+// the changes and not on the size of the spool. Limits for one refresh:
 //
 // - the first 200 waiting jobs are read, and the others counted; 1000 running jobs are read;
 // - the latest 200 ended jobs are kept; at most 50 new ones each of done/ and failed/ are read, and older ones only counted;

@@ -12,7 +12,7 @@ final class TopLog {
     private var open: (raw: Int32, inode: UInt64, offset: Int64)?
     private var openWatch: Int32?
 
-    /// Of a longer output, or one that grows faster, only the end is read.
+    /// If an output is longer than this, or grows faster, only its end is read.
     private static let bytesMax: Int64 = 1 << 20
 
     init(_ session: Session, _ feed: TopFeed, id: String) {

@@ -97,7 +97,7 @@ struct JobWait {
         }
     }
 
-    /// How long a directory in done/ or failed/ may lack a readable status before the status counts as unreadable.
+    /// The time for which a directory in done/ or failed/ may lack a readable status before the status counts as unreadable.
     private static let settlingMilliseconds: Int64 = 2000
 
     private func timedOut(_ milliseconds: Int64) -> Int32 {

@@ -145,7 +145,7 @@ struct PastDues {
         return all
     }
 
-    /// What became of the last `count` due times, oldest first. Consecutive ones with the same reason are one entry.
+    /// The results of the last `count` due times, oldest first. Consecutive ones with the same reason are one entry.
     func last(_ count: Int, floor: Instant) -> [DueVerdict] {
         var all = accounted().filter { $0.due <= now }
         for schedule in inForce(at: now) {

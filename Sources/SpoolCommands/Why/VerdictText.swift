@@ -10,7 +10,7 @@ struct VerdictText {
         return verdict.paths.count == 1 ? first : "\(first) and \(verdict.paths.count - 1) more"
     }
 
-    /// What became of a due time, as the predicate of a sentence whose subject is the due time.
+    /// The result of a due time, as the predicate of a sentence whose subject is the due time.
     func predicate(_ verdict: DueVerdict) -> String {
         let job = verdict.job?.id ?? "?"
         switch verdict.outcome {

@@ -14,7 +14,7 @@ struct WhyTask {
     private let wording: Wording
     private let text: VerdictText
 
-    /// How far back a task's due times are searched: as long as records are kept by default.
+    /// The time in the past in which a task's due times are searched: as long as records are kept by default.
     private static let lookBackMilliseconds: Int64 = 14 * 86_400_000
 
     /// - Parameter time: the instant in the question; it decides how far back the journal is read.
@@ -128,7 +128,7 @@ struct WhyTask {
         return try DueTimes(session, catalog.fs, for: [entry]).next([entry], count: count)
     }
 
-    /// What prevents coming runs, as sentences.
+    /// The causes that prevent coming runs, as sentences.
     private func troubles(_ last: [DueVerdict]) throws(Failure) -> [String] {
         var sentences: [String] = []
         let history = dues.history

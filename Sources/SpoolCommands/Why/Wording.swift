@@ -1,6 +1,6 @@
 import Store
 
-/// How instants, spans, pauses and jobs are written within a sentence.
+/// Writes instants, spans, pauses and jobs within a sentence.
 struct Wording {
     let now: Instant
     /// The zone of the person who reads.
@@ -25,7 +25,7 @@ struct Wording {
         return down.to.map { "spoold was not running from \(from) to \(instant($0))" } ?? "spoold has not been running since \(from)"
     }
 
-    /// What a pause holds, with the pause's note.
+    /// The jobs that a pause holds, with the pause's note.
     func pause(_ scope: PauseScope, note: String) -> String {
         scope.spoken() + (note.isEmpty ? "" : " (\(note))")
     }

@@ -9,12 +9,12 @@
 public struct SpoolTruth<FS: FileSystem> {
     /// The jobs to take up although the journal does not know them.
     public enum Scope: Sendable {
-        /// Only jobs in `running/` that the journal does not know. Of all others, the journal decides.
+        /// Only jobs in `running/` that the journal does not know. The journal decides about all others.
         case unknown
         /// Only jobs in `running/`: the journal is complete.
         case running
-        /// Also jobs that wait as directories, and all ended jobs that were taken up since the instant from which the journal has
-        /// gaps.
+        /// Jobs in `running/`, jobs that wait as directories, and all ended jobs that were accepted since the instant from which
+        /// the journal has gaps.
         case all(since: Instant)
     }
 

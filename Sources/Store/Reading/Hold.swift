@@ -135,7 +135,7 @@ extension WaitingSurroundings {
         userSlots = table.whole("user_slots").map { Int(clamping: $0) }
         held = table.text("held")
         guard held == nil, case .array(let troubles)? = table["troubles"]?.kind else { return }
-        // Nothing is started for these.
+        // The daemon starts no job while it has one of these troubles.
         for case .table(let one) in troubles.map(\.kind) where ["disk", "descriptors", "processes", "spool"].contains(one.text("of")) {
             held = "\(one.text("error") ?? ""); \(one.text("effect") ?? "")"
         }

@@ -10,7 +10,7 @@ public enum Place: Hashable, Sendable {
 
 /// The place of each job on the disk, as the spool last saw or left it. The journal does not contain places: recovery observes them again.
 ///
-/// What must hold:
+/// Invariants:
 /// - Only the spool changes a place, in the step that moves the job.
 /// - A job without an entry is where it was when it was accepted. So a file that waits takes no room here.
 /// - A moved job has an entry until it is forgotten: when it has ended and is in its last place, or was withdrawn.

@@ -103,7 +103,8 @@ public final class Spool<FS: FileSystem> {
                 isNew = true
             }
             if isNew {
-                // Also after a power cut that kept only some of them: files in the others must not vanish with their directories.
+                // A power cut may have kept only some of the directories. After the sync, files in the others do not vanish with
+                // them.
                 try fs.sync(Layout.state)
                 try fs.sync(".")
             }
