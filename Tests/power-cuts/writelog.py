@@ -1,7 +1,7 @@
-"""The log of a disk's writes, as QEMU's blklogwrites keeps it, and the disks that a power cut can leave of it.
+"""The log of a disk's writes, as QEMU's blklogwrites writes it, and the disks that a power cut can leave.
 
 The format is that of Linux's dm-log-writes (Documentation/admin-guide/device-mapper/log-writes.rst): a sector with the
-number of entries, then for each entry a sector that tells of it and the data that was written.
+number of entries, then for each entry a sector that describes it, and the written data.
 """
 
 import os
@@ -10,12 +10,12 @@ import struct
 SECTOR = 512
 MAGIC = 0x6A736677736872
 FLUSH, FUA, DISCARD = 1, 2, 4
-# What a disk writes in one go. Of anything longer any part may be missing after a cut.
+# The number of bytes that a disk writes as a whole. After a cut any part of a longer write may be missing.
 PIECE = 4096
 
 
 class Entry:
-    """A write of `size` bytes at `offset`, its data in the log at `data`; or, with none, a flush or a discard."""
+    """A write of `size` bytes at `offset`, with its data in the log at `data`. A flush or a discard has no data."""
 
     def __init__(self, offset, size, flags, data):
         self.offset, self.size, self.flags, self.data = offset, size, flags, data
@@ -41,20 +41,20 @@ class WriteLog:
         return os.pread(self.file.fileno(), entry.size, entry.data)
 
     def flushes(self, end):
-        """How many of the first `end` entries are sure to be on the disk: those before the last flush that was asked for."""
+        """The number of the first `end` entries that are surely on the disk: those up to the last flush."""
         while end > 0 and not self.entries[end - 1].flags & FLUSH:
             end -= 1
         return end
 
     def image(self, path, end, random):
-        """Brings the disk that `path` was before the first write to what a cut after `end` entries may leave: all up to the
-        last flush, and of what came later any part."""
+        """Changes the disk at `path` from its state before the first write to one that a cut after `end` entries may leave: with
+        everything up to the last flush, and any part of the later writes."""
         sure = self.flushes(end)
-        # How much of what is not sure has made it differs from cut to cut: nothing, everything, and all between.
+        # The share of later writes that reach the disk differs from cut to cut: none, all, or some.
         chance = random.choice([0, 1, random.random(), random.random()])
         with open(path, "r+b") as disk:
             for number, entry in enumerate(self.entries[:end]):
-                # A discarded block may hold anything, also what it held.
+                # A discarded block may hold anything, also its old content.
                 if entry.flags & DISCARD or entry.size == 0:
                     continue
                 data = self.read(entry)
