@@ -63,7 +63,7 @@ private let isRoot = geteuid() == 0
     }
 
     @Test(
-        "Attack 31: when a step fails, or says that it succeeded and did not, no run is begun (CVE-2006-2607)",
+        "Attack 31: when a step fails, or succeeds only seemingly, no run is begun (CVE-2006-2607)",
         .enabled(if: isRoot && access("/usr/bin/strace", X_OK) == 0, "needs root and strace"),
         arguments: [
             "setgroups:error=EPERM", "setresgid:error=EPERM", "setresuid:error=EAGAIN", "capset:error=EPERM", "keyctl:error=EDQUOT",

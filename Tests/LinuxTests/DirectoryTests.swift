@@ -95,7 +95,7 @@ import Testing
         #expect(try temporary.directory.list().count == 3000)
     }
 
-    @Test("Attack 2: removing a tree leaves what its links point to") func removingATreeLeavesWhatItsLinksPointTo() throws {
+    @Test("Attack 2: removing a tree leaves the targets of its links") func removingATreeLeavesWhatItsLinksPointTo() throws {
         let directory = try Directory.open(temporary.path)
         try directory.makeDirectory("outside")
         try temporary.write("outside/kept", "")
@@ -162,7 +162,7 @@ import Testing
         #expect(size == 3 && all == Array("012".utf8))
     }
 
-    @Test("A tree is removed some names at a time, whatever it holds", arguments: [1, 7, 100])
+    @Test("A tree with any content is removed some names at a time", arguments: [1, 7, 100])
     func removesInSteps(most: Int) throws {
         let temporary = try TemporaryDirectory()
         let directory = try Directory.open(temporary.path)

@@ -54,7 +54,7 @@ final class LaterCutTests {
         #expect(try reader.readAll(limit: .max).count == 4000, "the reader has all of it")
     }
 
-    @Test("The output is cut when the reader is gone, under the name that it has by then")
+    @Test("The output is cut when its reader has ended, under the name that it has then")
     func readerIsGone() throws {
         #expect(try worker.run(writer()).kind == .exited(code: 0))
         try temporary.directory.rename("first", to: "first.1")

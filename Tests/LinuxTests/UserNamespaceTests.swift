@@ -4,7 +4,7 @@ import Testing
 
 @Suite("The user namespace")
 struct UserNamespaceTests {
-    @Test("There are other users unless the namespace maps one number alone", arguments: [
+    @Test("There are other users unless the namespace maps only one number", arguments: [
         ("         0          0 4294967295\n", true),
         ("         0       1001          1\n", false),
         ("      1001          0          1\n", false),

@@ -210,7 +210,7 @@ import WorkerProtocol
     }
 
     @Test(
-        "Without a daemon the recorded end is on the disk before the worker is gone",
+        "Without a daemon the recorded end is on the disk before the worker ends",
         .enabled(if: access("/usr/bin/strace", X_OK) == 0, "needs strace")
     )
     func withoutADaemonTheEndIsSynced() throws {

@@ -98,7 +98,7 @@ import WorkerProtocol
 
     // MARK: Environment
 
-    @Test("Attacks 34, 36, 37: a job gets what it was promised and nothing else") func aJobGetsWhatItWasPromisedAndNothingElse() throws {
+    @Test("Attacks 34, 36, 37: a job gets the promised things and nothing else") func aJobGetsWhatItWasPromisedAndNothingElse() throws {
         try temporary.write("input", "from a file\n")
         try temporary.directory.makeDirectory("work")
         let environment = ["PATH=/usr/bin:/bin", "A=", "B=x y\nz", "ODD=\u{10FFFF}é"]

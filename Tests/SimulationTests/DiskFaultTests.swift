@@ -55,7 +55,7 @@ extension SimulatedWorld {
 
     /// The daemon acts only on records of the journal that are on the disk, not on records in memory alone.
     @Test(
-        "After a sync that failed, whatever it was of, a power cut or a kernel that needs its memory costs nothing that was acknowledged",
+        "After any failed sync, a power cut or a kernel that needs its memory costs nothing that was acknowledged",
         arguments: [true, false])
     func aFailedSyncIsNotBelieved(isPowerCut: Bool) throws {
         for after in 0..<16 {
@@ -86,7 +86,7 @@ extension SimulatedWorld {
     }
 
     @Test(
-        "What a daemon that was killed had written and not synced, and the kernel has failed to write since, is believed by nobody",
+        "Data that a killed daemon wrote and did not sync, and that the kernel then failed to write, is not trusted",
         arguments: 0..<12)
     func aFailedWritebackIsNotBelieved(after: Int) throws {
         for seed in UInt64(0)..<8 {

@@ -2,7 +2,7 @@
 import Testing
 
 @Suite struct SimulationTests {
-    @Test("Attack 70: nothing is lost and nothing runs twice, whatever part of what was not synced the disk keeps", arguments: 0..<8)
+    @Test("Attack 70: nothing is lost and nothing runs twice, whatever part of the unsynced data the disk keeps", arguments: 0..<8)
     func nothingIsLostAndNothingRunsTwice(batch: UInt64) {
         for seed in batch * 25 + 1...batch * 25 + 25 {
             if let violation = Run.seed(seed).violation { Issue.record("seed \(seed): \(violation)") }

@@ -41,7 +41,7 @@ import Testing
         (["--a=noon", "--star", "now"], nil, ["start=noon", "start=now"], []),
     ]
 
-    @Test("Options and operands are told apart", arguments: lines)
+    @Test("Options and operands are distinguished", arguments: lines)
     func line(_ row: (words: [String], own: Int?, given: [String], operands: [String])) throws {
         let arguments = try Self.parse(row.words, ownOperands: row.own)
         #expect(arguments.given.map { "\($0.name)=\($0.value)" } == row.given)
@@ -63,7 +63,7 @@ import Testing
         (["--=x"], ExitCode.usage, "unknown option --; see spoolctl submit --help"),
     ]
 
-    @Test("A mistake is answered with the option and what to do", arguments: mistakes)
+    @Test("The error of a mistake names the option and the remedy", arguments: mistakes)
     func mistake(_ row: (words: [String], code: Int32, message: String)) {
         let failure = failure { () throws(Failure) in _ = try Self.parse(row.words) }
         #expect(failure?.code == row.code && failure?.lines == [row.message], "\(failure as Any)")

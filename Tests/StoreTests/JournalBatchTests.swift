@@ -46,7 +46,7 @@ import Testing
     }
 
     @Test(
-        "Attack 71: Whatever blocks of the last append a power cut leaves, zeros before whole lines too, that append alone is cut off",
+        "Attack 71: A power cut may leave any blocks of the last append, also zeros before whole lines: only that append is cut off",
         arguments: [512, 1024, 4096], [[1], [3], [2, 1, 40], [20, 30], [1, 1, 1, 1]])
     func holes(block: Int, batches: [Int]) throws {
         let (ends, bytes) = try segment(batches: batches)

@@ -175,7 +175,7 @@ extension String {
     // MARK: Changes by other people
 
     @Test(
-        "Attack 25: a file that is gone when its job starts is put back from what was read"
+        "Attack 25: a file that is missing when its job starts is restored from the text that was read"
     ) func aFileThatIsGoneWhenItsJobStartsIsPutBackFromWhatWasRead() throws {
         let way = try Way()
         let job = try way.drop("a.toml", "command = \"x\"")

@@ -108,7 +108,7 @@ struct MemoryAttackTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("Attack 53: where that controller is not there, a job that asks for limits.tasks is not run without it",
+    @Test("Attack 53: without that controller, a job with limits.tasks does not run",
         .enabled(if: !ConfinementTests.controllers.contains("pids"), "the pids controller of cgroup v2 is here"))
     func withoutTasks() throws {
         let spool = try SpoolUnderTest()

@@ -4,10 +4,10 @@ import Glibc
 import Linux
 import Testing
 
-@Suite("What has happened to others", .ownThreads)
+@Suite("Faults of other schedulers", .ownThreads)
 struct OthersHistoryTests {
     @Test(
-        "What a user puts in the place of the copy that spoolctl edit made leads nowhere (CVE-2005-1038, CVE-2010-0424)",
+        "A link in the place of the copy that spoolctl edit made is not followed (CVE-2005-1038, CVE-2010-0424)",
         .enabled(if: TestUser.areHere, TestUser.reason)
     )
     func edit() throws {
@@ -42,7 +42,7 @@ struct OthersHistoryTests {
     }
 
     @Test(
-        "The name of a file that came is data, whatever a shell would make of it (incron #35)",
+        "The name of a file that arrived is data, whatever it means to a shell (incron #35)",
         arguments: ["$(touch bad)", "`touch bad`", "a b;touch bad", "x\ntouch bad", "' ; touch bad ; '", "-rf", "*"]
     )
     func names(_ name: String) throws {
@@ -80,7 +80,7 @@ struct OthersHistoryTests {
     }
 
     @Test(
-        "Of two edits within one tick of the clock the second counts, though time and size are the same (cronie's two edits)",
+        "The second of two edits within one tick of the clock counts, though time and size are the same (cronie's two edits)",
         arguments: [true, false]
     )
     func twoEdits(isServed: Bool) throws {

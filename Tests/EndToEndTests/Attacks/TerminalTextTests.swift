@@ -21,7 +21,7 @@ struct TerminalTextTests {
         "prune --dry-run --older-than 1d", "explain \u{202E}x", "show \u{1B}[2J\u{200B}", "no\u{9B}such", "resume --queue other",
     ]
 
-    @Test("No command prints text that a terminal obeys or hides, whoever wrote it")
+    @Test("No command prints a text that a terminal obeys or hides")
     func commands() throws {
         let spool = try SpoolUnderTest()
         let text = "x" + Self.unsafe.map { "a\($0)[2Jb" }.joined()

@@ -9,7 +9,7 @@ struct CancelManyTests {
     /// The cause that keeps jobs waiting, besides the two slots.
     enum Waiting: String, CaseIterable { case slots, locks, after }
 
-    @Test("E5: None of the jobs that one cancel names starts, whatever it waits for", arguments: Waiting.allCases)
+    @Test("E5: None of the jobs that one cancel names starts, whatever cause it waits for", arguments: Waiting.allCases)
     func noneStarts(_ waiting: Waiting) throws {
         let spool = try SpoolUnderTest(configuration: "slots = \(waiting == .slots ? 2 : 8)")
         var ids: [String] = []

@@ -2,7 +2,7 @@ import Glibc
 import Testing
 
 /// Waiting jobs, schedules and limits can be changed.
-@Suite("Changes of what waits and runs", .ownThreads)
+@Suite("Changes of jobs, schedules and limits", .ownThreads)
 struct ChangeTests {
     // MARK: Waiting jobs
 
@@ -116,7 +116,7 @@ struct ChangeTests {
         #expect(try spool.lines("order", count: 4) == ["a", "b", "c", "plain"])
     }
 
-    @Test("E4: update and edit of a waiting job say what submit says of a new one")
+    @Test("E4: update and edit of a waiting job print the remarks that submit prints for a new one")
     func remarks() throws {
         let spool = try SpoolUnderTest()
         #expect(try spool.ctl("pause").code == 0)
@@ -233,7 +233,7 @@ struct ChangeTests {
 
     // MARK: Limits
 
-    @Test("P6: extend --to makes a limit shorter, and extend begins one where there was none")
+    @Test("P6: extend --to makes a limit shorter, and extend adds one to a job without a limit")
     func limits() throws {
         let spool = try SpoolUnderTest()
         let long = try spool.ctl("submit", "--timeout", "1h", "echo > \(spool.out)/long; sleep 600").id

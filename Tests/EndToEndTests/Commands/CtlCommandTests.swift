@@ -70,7 +70,7 @@ struct CtlCommandTests {
         #expect(try ctl("list", "-V").output == ctl("version").output)
     }
 
-    @Test("-n for --dry-run and --name still works, and says what to write")
+    @Test("-n for --dry-run and --name still works, with a remark that names the new option")
     func formerLetters() throws {
         let spool = try SpoolUnderTest(starting: false)
         let named = try spool.ctl("submit", "-n", "mine", "--", "true")
@@ -87,7 +87,7 @@ struct CtlCommandTests {
         #expect(pruned.errors.hasPrefix("spoolctl: -n for --dry-run will not work in a later release; write --dry-run\n"))
     }
 
-    @Test("-v says which spool, daemon and configuration are used, and which files are changed")
+    @Test("-v prints the spool, daemon and configuration in use, and the changed files")
     func verbose() throws {
         let spool = try SpoolUnderTest()
         let result = try spool.ctl("create", "t", "-v", "--", "true")
@@ -233,7 +233,7 @@ struct CtlCommandTests {
         #expect(try spool.ctl("wait", "20200101T000000.000Z-none-abcd").code == 125)
     }
 
-    @Test("logs -f shows what is written as it is written, and ends with the job")
+    @Test("logs -f shows output as it is written, and ends with the job")
     func follow() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -257,7 +257,7 @@ struct CtlCommandTests {
         #expect(try spool.ctl("logs", "20200101T000000.000Z-none-abcd").code == 3)
     }
 
-    @Test("jobs lists what waits, runs and has ended, and chooses by state, task, tag, queue and number")
+    @Test("jobs lists waiting, running and ended jobs, and selects by state, task, tag, queue and number")
     func jobs() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -284,7 +284,7 @@ struct CtlCommandTests {
         try gate.release()
     }
 
-    @Test("A13: status shows a job or the daemon, and says when none runs")
+    @Test("A13: status shows a job or the daemon, or reports that no daemon runs")
     func status() throws {
         let spool = try SpoolUnderTest()
         let id = try spool.ctl("submit", "-w", "exit 3").id
@@ -409,7 +409,7 @@ struct CtlCommandTests {
         #expect(try spool.ctl("jobs", "--task", "tick", "-q", "--state", "done").lines.count >= 2)
     }
 
-    @Test("M10: list shows all tasks, or as many as it is told, and goes on from an offset")
+    @Test("M10: list shows all tasks, or a given number from an offset on")
     func listParts() throws {
         let spool = try SpoolUnderTest(starting: false)
         let names = (0..<25).map { "t\($0 + 10)" }
@@ -431,7 +431,7 @@ struct CtlCommandTests {
         ("0 0 29 2 *", "UTC", "2026-01-01T00:00:00Z", ["2028-02-29T00:00:00Z", "2032-02-29T00:00:00Z"]),
     ]
 
-    @Test("A1: next --cron says when a crontab's expression is due, without a spool", arguments: dues)
+    @Test("A1: next --cron prints the due times of a crontab's expression, without a spool", arguments: dues)
     func next(_ row: (cron: String, zone: String, from: String, due: [String])) throws {
         let spool = try SpoolUnderTest(starting: false)
         let result = try spool.ctl(
@@ -686,7 +686,7 @@ struct CtlCommandTests {
 
     // MARK: Records
 
-    @Test("prune removes what is older than asked, and says what it would with --dry-run")
+    @Test("prune removes older records than the given age, and only lists them with --dry-run")
     func prune() throws {
         let spool = try SpoolUnderTest()
         let done = try spool.ctl("submit", "-w", "true").id
@@ -702,7 +702,7 @@ struct CtlCommandTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("journal tells a job's story in order, and damage with file and line")
+    @Test("journal prints a job's records in order, and damage with file and line")
     func journal() throws {
         let spool = try SpoolUnderTest()
         let id = try spool.ctl("submit", "-w", "exit 2").id

@@ -76,7 +76,7 @@ struct CtlTests {
         #expect(try spool.ctl("submit", "-w", end.command).code == end.code)
     }
 
-    @Test("A timeout is 124, and what never ran is 125")
+    @Test("The exit code of a timeout is 124, and that of a job that never ran is 125")
     func neverRan() throws {
         let spool = try SpoolUnderTest()
         #expect(try spool.ctl("submit", "-w", "--timeout", "100ms", "--", "sleep", "60").code == 124)

@@ -66,7 +66,7 @@ struct ExitCodeTests {
         (["submit", "--bogus", "--", "true", "-w"], 2),
     ]
 
-    @Test("U6: While its exit code stands for a job's, spoolctl's own failure is 125", arguments: own)
+    @Test("U6: A command that exits with a job's code exits with 125 when spoolctl itself fails", arguments: own)
     func ownFailure(_ row: (arguments: [String], code: Int32)) throws {
         let spool = try SpoolUnderTest()
         let result = try spool.ctl(list: row.arguments)

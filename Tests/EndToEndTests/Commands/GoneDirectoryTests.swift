@@ -3,7 +3,7 @@ import Linux
 import Testing
 
 /// The caller's directory has been removed. spoolctl must not take relative paths from the root directory instead.
-@Suite("A current directory that is gone", .ownThreads)
+@Suite("A current directory that was removed", .ownThreads)
 struct GoneDirectoryTests {
     /// Calls spoolctl from a directory that was removed before.
     private func ctl(_ spool: SpoolUnderTest, _ arguments: [String], environment: [String] = []) throws -> CtlResult {
@@ -64,7 +64,7 @@ struct GoneDirectoryTests {
     static let homeless: [(directory: String, ran: Bool)] = [("sub", false), ("~", false), ("~/sub", false), ("etc", false), ("/etc", true)]
 
     @Test(
-        "A path relative to the home of a user without one is not looked for below the root directory",
+        "A path relative to the home of a user without one is not taken as a path below the root directory",
         .enabled(if: geteuid() == 0, "only root's jobs run as another user"), arguments: homeless)
     func isHomeless(_ row: (directory: String, ran: Bool)) throws {
         let spool = try UserTests.spool()

@@ -152,7 +152,7 @@ struct InForceTests {
         }
     }
 
-    @Test("After a task's file is renamed or removed without a daemon, commands show the files that are there")
+    @Test("After a task's file is renamed or removed without a daemon, commands show the existing files")
     func movedWhileDown() throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("a", Self.old)

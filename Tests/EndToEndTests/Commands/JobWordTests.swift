@@ -60,7 +60,7 @@ struct JobWordTests {
         try screen.shows("4 follow-up jobs not shown")
     }
 
-    @Test("A word that means no job, or several, is refused and says what there is")
+    @Test("A word that means no job, or several, is refused, and the error helps to find the job")
     func refused() throws {
         let spool = try SpoolUnderTest(starting: false)
         try spool.task("backup", "command = 'true'")
@@ -107,7 +107,7 @@ struct JobWordTests {
         #expect(ended.code == 1 && ended.errors.contains("has already ended"), "\(ended)")
     }
 
-    @Test("@ is what the caller has submitted, not what followed by itself")
+    @Test("@ means jobs that the caller has submitted, not their follow-ups")
     func byHand() throws {
         let spool = try SpoolUnderTest()
         let id = try spool.ctl("submit", "-w", "--on-end", "true", "--", "true").id

@@ -29,7 +29,7 @@ struct LocalTimeTests {
         (["--at", "2020-01-01 00:00"], ["start = \"2020-01-01T00:00:00+01:00\""], "Wed 1 Jan 2020 00:00 CET is in the past"),
     ]
 
-    @Test("A submitted job starts by the caller's clock, its file has the offset, and the caller is told", arguments: submitted)
+    @Test("A submitted job starts by the caller's clock; its file has the offset, and a remark names the time", arguments: submitted)
     func submit(_ row: (words: [String], file: [String], says: String?)) throws {
         let spool = try spool()
         let result = try spool.ctl(list: ["submit"] + row.words + ["--", "true"])
@@ -107,7 +107,7 @@ struct LocalTimeTests {
         (["submit", "--at", "noon", "--timezone", "Mars/Base", "--", "true"], ["--timezone: unknown time zone \"Mars/Base\""]),
     ]
 
-    @Test("An instant that cannot be read is refused with the word and with instants that fit there", arguments: refused)
+    @Test("An unreadable instant is refused; the error names the word, and instants that are accepted there", arguments: refused)
     func refuse(_ row: (words: [String], says: [String])) throws {
         let spool = try spool()
         try spool.task("t", "command = 'true'")

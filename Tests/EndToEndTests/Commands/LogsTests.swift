@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-@Suite("What jobs have written", .ownThreads)
+@Suite("Output of jobs", .ownThreads)
 struct LogsTests {
     private static let both = "echo out; printf half; echo err >&2; echo more >&2; exit 3"
 

@@ -39,7 +39,7 @@ struct MissingTaskTests {
         #expect(try spool.ctl("check").lines.last == "new/job.toml:2:14: warning: on_failure: there is no task \"none\"")
     }
 
-    @Test("check of a file outside the spool warns only where --spool says whose tasks are meant")
+    @Test("check of a file outside the spool warns of missing tasks only with --spool")
     func outside() throws {
         let spool = try SpoolUnderTest(starting: false)
         try spool.task("report", "command = [\"true\"]")

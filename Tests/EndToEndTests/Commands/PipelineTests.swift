@@ -35,7 +35,7 @@ struct PipelineTests {
         #expect(result.code == 0 && result.output.isEmpty, "\(row.name): \(result)")
     }
 
-    @Test("A reader that is stopped and continued gets every byte; the record keeps what output_limit says")
+    @Test("A reader that is stopped and continued gets every byte; the record keeps the part that output_limit allows")
     func stoppedReader() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()

@@ -5,7 +5,7 @@ import Testing
 
 /// submit refuses with exit code 4, before it writes anything, every job that the daemon would reject. Both use one function;
 /// these tests ask both programs.
-@Suite("What submit refuses", .ownThreads)
+@Suite("Refused submissions", .ownThreads)
 struct RefusedSubmitTests {
     @Test(
         "A file that the daemon rejects is refused by submit, and nothing is written",
@@ -61,7 +61,7 @@ struct RefusedSubmitTests {
     ]
 
     @Test(
-        "Each limit and each name of something that is not there: what is dropped is rejected, what is submitted is refused",
+        "A file that exceeds a limit or names something missing is rejected if dropped, and refused by submit",
         arguments: large.keys.sorted()
     )
     func both(_ what: String) throws {
@@ -114,7 +114,7 @@ struct RefusedSubmitTests {
         (["-C", "/no/such", "--in", "1h"], false), (["--stdin", "/no/such", "--start", "2099-01-01"], false),
     ]
 
-    @Test("A directory or file that is not there is refused, unless the job starts later", arguments: missing)
+    @Test("A missing directory or file is refused, unless the job starts later", arguments: missing)
     func missingFiles(_ row: (options: [String], isRefused: Bool)) throws {
         let spool = try SpoolUnderTest(starting: false)
         let result = try spool.ctl(list: ["submit"] + row.options + ["--", "true"])
@@ -125,7 +125,7 @@ struct RefusedSubmitTests {
         }
     }
 
-    @Test("retry refuses what would be rejected: a job whose task is gone")
+    @Test("retry refuses a job that would be rejected because its task was removed")
     func retried() throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("t", "command = [\"false\"]")

@@ -133,7 +133,7 @@ struct RetryTests {
 
     // MARK: Many
 
-    @Test("retry --failed leaves out what was canceled and what was retried already, and says so")
+    @Test("retry --failed leaves out jobs that were canceled or retried already, and reports that")
     func failed() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 2")
         try spool.acceptedTask("t", "command = 'exit 3'")

@@ -121,7 +121,7 @@ struct SpokenTests {
     // MARK: Answers as JSON
 
     @Test(
-        "pause and resume say what they did as JSON",
+        "pause and resume print their result as JSON",
         arguments: [([], "pause"), (["--queue", "q"], "pause@q"), (["--task", "t"], "pause-t")]
     )
     func pauses(_ row: (options: [String], scope: String)) throws {
@@ -148,7 +148,7 @@ struct SpokenTests {
 
     // MARK: The manual
 
-    @Test("Every option that the manual gives for keys is one of submit and of create, but for those that it says are not")
+    @Test("submit and create have every option that the manual names for keys, except those that it excludes")
     func options() throws {
         let manual = try Files.text("\(ShippedTextTests.root)/man/spoolctl.1")
         let section = try #require(manual.components(between: ".Ss Options for keys\n", and: ".Ss "))

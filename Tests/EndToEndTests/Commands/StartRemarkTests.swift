@@ -2,7 +2,7 @@ import Glibc
 import Testing
 
 /// Commands that create jobs print what keeps the jobs from starting.
-@Suite("What keeps jobs from starting", .ownThreads)
+@Suite("Remarks on jobs that cannot start", .ownThreads)
 struct StartRemarkTests {
     @Test("U6: submit, run and retry say that no daemon runs, except with -q and --json")
     func noDaemon() throws {
@@ -55,7 +55,7 @@ struct StartRemarkTests {
         for queue in ["video", "audio", "default"] { #expect(try spool.ctl("submit", "-Q", queue, "true").errors == "") }
     }
 
-    @Test("U3: a user whose own spool has no daemon is told of root's spool", .enabled(if: TestUser.areHere, TestUser.reason))
+    @Test("U3: a remark names root's spool to a user whose own spool has no daemon", .enabled(if: TestUser.areHere, TestUser.reason))
     func rootsSpool() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         try spool.wait(for: "the parts") { Files.exists("\(spool.path)/users") }

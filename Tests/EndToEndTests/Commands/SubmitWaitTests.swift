@@ -160,7 +160,7 @@ struct SubmitWaitTests {
         return (spool, gate, waiter, try spool.running("t").id)
     }
 
-    @Test("U6: ctrl-C leaves the job alone, says how to cancel it, and exits with 130", arguments: waits)
+    @Test("U6: ctrl-C leaves the job running, prints how to cancel it, and exits with 130", arguments: waits)
     func interrupt(_ command: [String]) throws {
         let (spool, gate, waiter, id) = try Self.waiter(command)
         waiter.child.kill(SIGINT)
@@ -222,7 +222,7 @@ struct SubmitWaitTests {
         #expect(result.code == 141)
     }
 
-    @Test("Without HOME, and with nothing else in the environment, what needs no spool works", arguments: [
+    @Test("Without HOME and other variables, commands that need no spool work", arguments: [
         ["version"], ["explain", "@daily"], ["next", "--cron", "@daily"], ["completion", "bash"], ["--help"],
     ])
     func withoutHome(_ arguments: [String]) throws {

@@ -73,7 +73,7 @@ struct SummaryTests {
         #expect(try spool.ctl("summary", "-q").lines == ["late", "idle"])
     }
 
-    @Test("Where root's daemon serves everybody and is down, summary says so once", .enabled(if: TestUser.areHere, TestUser.reason))
+    @Test("When root's daemon, which serves everybody, is down, summary reports that once", .enabled(if: TestUser.areHere, TestUser.reason))
     func everybody() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         for user in [TestUser.games, .daemon] { #expect(try spool.ctl(as: user, "submit", "-w", "true").code == 0) }
@@ -94,7 +94,7 @@ struct SummaryTests {
         #expect(result.lines[9] == "  and 14 more; spoolctl summary --json has all", "\(result)")
     }
 
-    @Test("jobs --by sums up the runs of each task, and sorts by what it sums")
+    @Test("jobs --by sums up the runs of each task, and sorts by the sums")
     func totals() throws {
         let spool = try SpoolUnderTest()
         try spool.task("often", "command = 'exit $(( SPOOL_TRY - 1 ))'")

@@ -271,7 +271,7 @@ struct TopTests {
 
     // MARK: Without a screen
 
-    @Test("A13: in a pipe top prints what is so now, in lines of fields, with the daemon up or down")
+    @Test("A13: in a pipe top prints the present state once, in lines of fields, with the daemon up or down")
     func piped() throws {
         let spool = try SpoolUnderTest(configuration: "[queues.disk]\nslots = 1\n")
         let gate = try spool.gate()

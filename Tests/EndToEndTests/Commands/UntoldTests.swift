@@ -51,7 +51,7 @@ struct UntoldTests {
         for id in told { #expect(try [0, 3].contains(spool.ctl("wait", id).code), "\(id)") }
     }
 
-    @Test("A reader that goes away after the first id does not keep the others from being queued")
+    @Test("A reader that ends after the first id does not keep the other jobs from being queued")
     func goneReader() throws {
         let spool = try SpoolUnderTest(starting: false)
         let script = "seq 1 5000 | \"$0\" --config \"$1\" submit --lines | head -n 1"

@@ -27,7 +27,7 @@ struct WhyTests {
 
     // MARK: Jobs that wait
 
-    @Test("N7: why ID of a job that waits says what holds it, and names the jobs in its way")
+    @Test("N7: why ID of a waiting job gives the reason, and names the jobs that hold it")
     func waiting() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 2\n[queues.q]\nslots = 1\n")
         let gate = try spool.gate()
@@ -54,7 +54,7 @@ struct WhyTests {
         try gate.release()
     }
 
-    @Test("N7: why ID tells a pause with its note, the wait between tries, and a daemon that does not run")
+    @Test("N7: why ID reports a pause with its note, the wait between tries, and a daemon that does not run")
     func held() throws {
         let spool = try SpoolUnderTest()
         #expect(try spool.ctl("pause", "--queue", "q", "--note", "the disk is being replaced").code == 0)
@@ -77,7 +77,7 @@ struct WhyTests {
 
     // MARK: Running and ended jobs
 
-    @Test("N7: why ID of a job that runs says since when, as which process, and until when it may")
+    @Test("N7: why ID of a running job prints its start, its process and its time limit")
     func running() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -107,7 +107,7 @@ struct WhyTests {
         ("command = 'true'\nstart = 'in 1h'\ndeadline = 'in 1ms'", "It failed: it had not started by its deadline, "),
     ]
 
-    @Test("N7: why ID of a job that has ended says how, in a sentence", arguments: ends)
+    @Test("N7: why ID of an ended job prints its result in a sentence", arguments: ends)
     func ended(_ row: (keys: String, says: String)) throws {
         let spool = try SpoolUnderTest()
         let job = try spool.run(row.keys, as: "x")
@@ -149,7 +149,7 @@ struct WhyTests {
 
     // MARK: Tasks
 
-    @Test("N7: why NAME says what became of each due time: ran, paused, missed while the daemon was killed, waiting for it")
+    @Test("N7: why NAME prints the result of each due time: ran, paused, missed after a kill of the daemon, waiting for it")
     func task() throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("t", "command = [\"true\"]\n" + Self.eachSecond)
@@ -182,7 +182,7 @@ struct WhyTests {
             "\(text)")
     }
 
-    @Test("N7: why NAME@TIME says which run one was skipped for, and since when that ran")
+    @Test("N7: why NAME@TIME names the run for which a due time was skipped, and the start of that run")
     func overlap() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()

@@ -40,7 +40,7 @@ struct SystemCallTests {
     }
 
     @Test(
-        "Attack 69: a worker killed before each system call: what it ran is lost by name or done, and run again only if it asked for that"
+        "Attack 69: a worker killed before each system call: its run is lost or done, and is repeated only if it asked for that"
     )
     func worker() throws {
         let work = try Work()

@@ -193,7 +193,7 @@ struct FsckTests {
         #expect(end.code == 0, "\(end)")
     }
 
-    @Test("Whichever record of the journal is damaged, after --repair no job runs twice and waiting jobs still wait")
+    @Test("After --repair of any damaged record of the journal no job runs twice, and waiting jobs still wait")
     func everyLine() throws {
         let spool = try SpoolUnderTest()
         let mark = "echo $SPOOL_NAME >> \(spool.out)/marks"

@@ -18,7 +18,7 @@ struct FullDiskTests {
     static let reason: Comment = "needs root and the right to mount a tmpfs"
 
     @Test(
-        "Attack 46: jobs that run while the disk is full end; what is dropped meanwhile waits and runs when there is room",
+        "Attack 46: jobs that run while the disk is full end; files dropped meanwhile wait, and run when there is room",
         .enabled(if: canMount, reason)
     )
     func fullWhileRunning() throws {

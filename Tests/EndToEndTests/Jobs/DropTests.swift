@@ -82,7 +82,7 @@ struct DropTests {
         #expect(try Files.list("\(spool.path)/new") == [])
     }
 
-    @Test("install(1) finds the file there to which it gives a mode last", arguments: ["644", "600", "755"])
+    @Test("A file in new/ stays there until install(1) has set its mode", arguments: ["644", "600", "755"])
     func install(_ mode: String) throws {
         let spool = try SpoolUnderTest()
         try Files.write("\(spool.base)/job.toml", "command = ['true']\n")

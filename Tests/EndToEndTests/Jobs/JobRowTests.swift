@@ -24,7 +24,7 @@ struct JobRowTests {
         }
     }
 
-    @Test("E3: a job is new, running, done, failed or canceled, and says which")
+    @Test("E3: a job's state is new, running, done, failed or canceled")
     func statuses() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1")
         let gate = try spool.gate()

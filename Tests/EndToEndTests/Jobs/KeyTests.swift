@@ -42,7 +42,7 @@ struct KeyTests {
 ("descriptors 0, 1 and 2 only, and here the one that ls reads with", "command = [\"ls\", \"/proc/self/fd\"]", "0\n1\n2\n3\n"),
     ]
 
-    @Test("Keys and what the command then prints", arguments: printing)
+    @Test("Keys, and the output of a command with them", arguments: printing)
     func prints(_ row: (what: String, text: String, output: String)) throws {
         let job = try SpoolUnderTest().run(row.text)
         #expect(job.outcome == "done 0", "\(row.what): \(job.error)")
@@ -327,7 +327,7 @@ struct KeyTests {
         #expect(Processes.jobs(ofSpool: spool.path) == [])
     }
 
-    @Test("Attack 62: what a job leaves running stays, or goes with leftovers = \"kill\"; it holds nobody's end up")
+    @Test("Attack 62: leftover processes stay, or are killed with leftovers = \"kill\"; they do not delay the job's end")
     func leftovers() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()

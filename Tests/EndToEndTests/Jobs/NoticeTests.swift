@@ -32,7 +32,7 @@ struct NoticeTests {
         #expect(try spool.linesNow("began").count == 1, "a slow run is left alone")
     }
 
-    @Test("N11: a task that fails often is told of from notify_after on, seldom by notify_every, and when it recovers")
+    @Test("N11: a task's failures are reported from notify_after on, at most each notify_every, and its recovery is reported")
     func failuresInARow() throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask(

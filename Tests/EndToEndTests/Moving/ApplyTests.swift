@@ -18,7 +18,7 @@ struct ApplyTests {
 
     private static let hourly = "command = \"true\"\n[[schedule]]\ncron = \"@hourly\"\n"
 
-    @Test("The spool becomes what the directory says: the diff is shown, each task is named with what was done and its next due time")
+    @Test("The spool gets the directory's tasks: the diff is shown, and each task with its change and its next due time")
     func applied() throws {
         let spool = try SpoolUnderTest()
         for name in ["same", "other", "old"] { try spool.acceptedTask(name, Self.hourly) }
@@ -63,7 +63,7 @@ struct ApplyTests {
         #expect(!Files.exists("\(spool.path)/tasks/old.toml"))
     }
 
-    @Test("When a file is bad, each problem is told with its place in the directory, and nothing is applied")
+    @Test("When a file is bad, each problem is reported with its place in the directory, and nothing is applied")
     func bad() throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("a", Self.hourly)
@@ -119,7 +119,7 @@ struct ApplyTests {
         }
     }
 
-    @Test("The diff is shown before the question; what another program creates or changes meanwhile is not overwritten")
+    @Test("The diff is shown before the question; files that another program creates or changes meanwhile are not overwritten")
     func meanwhile() throws {
         let spool = try SpoolUnderTest(starting: false)
         for number in 1...11 { try spool.task("old\(number)", "command = 'true'") }

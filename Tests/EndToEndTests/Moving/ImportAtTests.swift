@@ -158,7 +158,7 @@ struct ImportAtTests {
     }
 
     @Test(
-        "U6: a job that the real at has queued runs here as it would have run there",
+        "U6: a job that at(1) itself has queued runs with spoold as it would have run with atd",
         .enabled(if: Commands.has("at") && geteuid() == 0, "at is not installed, or its spool is not to be read"))
     func realAt() throws {
         let spool = try SpoolUnderTest()

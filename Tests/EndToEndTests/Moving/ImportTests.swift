@@ -260,7 +260,7 @@ struct ImportTests {
 
     // MARK: The way back
 
-    @Test("U1: export writes a line for a crontab that imports again as the same, and says what is lost")
+    @Test("U1: export writes a line of a crontab that can be imported again as the same task, and reports losses")
     func exportCrontab() throws {
         let spool = try SpoolUnderTest(starting: false)
         #expect(try spool.ctl(

@@ -34,7 +34,7 @@ struct UnitTests {
         "OOMScoreAdjust", "OOMPolicy", "TasksMax", "WatchdogSec",
     ]
 
-    @Test("U12: each directive that hardens a service is in the unit, or its reason for not being there", arguments: hardening)
+    @Test("U12: the unit has each directive that hardens a service, or the reason why it is left out", arguments: hardening)
     func isSetOrExplained(directive: String) throws {
         let isSet = try Self.directives("system").contains { $0.key == directive }
         // A reason has this form: `#   PrivateTmp=, PrivateIPC=   why`

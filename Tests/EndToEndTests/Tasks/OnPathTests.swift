@@ -48,7 +48,7 @@ struct OnPathTests {
 
     // MARK: Files that count
 
-    @Test("U5: A file that is closed after writing starts a job with its path; what was there before does not")
+    @Test("U5: A file that is closed after writing starts a job with its path; files from before the task do not")
     func closed() throws {
         let spool = try spool(starting: false)
         try Files.write("\(spool.base)/in/old", "old")
@@ -373,7 +373,7 @@ struct OnPathTests {
     }
 
     @Test(
-        "U5: A daemon that starts before its files are mounted takes none of them for gone, though others stand there",
+        "U5: A daemon that starts before its files are mounted does not count them as removed, though other files are there",
         .enabled(if: FullDiskTests.canMount, FullDiskTests.reason))
     func notMountedYet() throws {
         let spool = try spool()

@@ -311,7 +311,7 @@ struct TaskRowTests {
         }
     }
 
-    @Test("M20: thousands of schedules have one timer, and what is due among them runs")
+    @Test("M20: thousands of schedules have one timer, and each due task runs")
     func manyTasks() throws {
         let spool = try SpoolUnderTest(starting: false)
         for index in 0..<3000 {

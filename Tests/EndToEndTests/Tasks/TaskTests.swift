@@ -201,7 +201,7 @@ struct TaskTests {
     }
 
     @Test(
-        "A relative `at` counts from when its text was first seen: not anew after a restart or a touch", arguments: ["tasks", "schedules"]
+        "A relative `at` counts from the first reading of its text, also after a restart or a touch", arguments: ["tasks", "schedules"]
     )
     func relativeOnce(directory: String) throws {
         let spool = try SpoolUnderTest()
@@ -254,7 +254,7 @@ struct TaskTests {
         #expect(try spool.ended("boot").count == 1)
     }
 
-    @Test("A schedule in a file of its own, put there before or after its task, runs it until it is removed", arguments: [true, false])
+    @Test("A schedule in a file of its own, written before or after its task, runs the task until it is removed", arguments: [true, false])
     func scheduleFiles(isFirst: Bool) throws {
         let spool = try SpoolUnderTest()
         let schedule = "task = \"t\"\ncron = \"* * * * * *\"\npayload = \"own\""

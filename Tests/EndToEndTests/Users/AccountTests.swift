@@ -20,7 +20,7 @@ struct AccountTests {
         #expect(try machine.submit("spoola", "id -Gn") == "spoola\n")
     }
 
-    @Test("As with cron(8), no job starts for an expired account or password, until the expiry is taken back", arguments: [
+    @Test("No job starts for an expired account or password, as with cron(8), until the expiry is lifted", arguments: [
         ("chage -E 1 spoola", "the account has expired", "chage -E -1 spoola"),
         ("chage -d 0 spoola", "the password must be changed", "chage -d -1 spoola"),
         ("chage -d 2020-01-01 -M 10 spoola", "the password has expired", "chage -M -1 spoola"),
@@ -42,7 +42,7 @@ struct AccountTests {
         #expect(try machine.submit("spoola", "echo after") == "after\n")
     }
 
-    @Test("As with cron(8), a locked password alone stops nothing")
+    @Test("A locked password alone stops nothing, as with cron(8)")
     func locked() throws {
         let machine = try MachineUnderTest()
         try machine.addUser("spoola")

@@ -518,7 +518,7 @@ struct EverybodyTests {
         #expect(try waiting.end().code == 0)
     }
 
-    @Test("The log limits the lines of one user and counts those left out; all of root's lines are there")
+    @Test("The log limits the lines of one user and counts those left out; it has all of root's lines")
     func logFlood() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         let count = 400

@@ -158,7 +158,7 @@ struct ForgedPartTests {
     }
 
     @Test(
-        "Whatever a user puts in the place of any file, each of root's commands ends, in bounded memory, and shows the rest",
+        "When a user replaces any file by any object, each of root's commands ends, in bounded memory, and shows the rest",
         arguments: Forging.allCases)
     func commands(forging: Forging) throws {
         let scene = try Scene()
@@ -186,7 +186,7 @@ struct ForgedPartTests {
     }
 
     @Test(
-        "Whatever a user puts in the place of any file, root's daemon serves root and the others, also when it starts",
+        "When a user replaces any file by any object, root's daemon serves root and the others, also when it starts",
         arguments: Forging.allCases)
     func daemon(forging: Forging) throws {
         let scene = try Scene()

@@ -174,7 +174,7 @@ struct LinkProtectionTests {
     }
 
     @Test(
-        "Attack 2: whatever users exchange while their directory is made, they get no other (CVE-2018-15687, CVE-2023-41914)",
+        "Attack 2: users who exchange paths while their directory is made get no other one (CVE-2018-15687, CVE-2023-41914)",
         arguments: [true, false]
     )
     func exchanged(isProtected: Bool) throws {
