@@ -136,7 +136,7 @@
     }
 }
 
-// MARK: What must hold
+// MARK: Rules
 
 private func each(_ bytes: [UInt8], _ read: (String, Zone, DaylightRule) throws(RecurrenceError) -> Recurrence) {
     let text = String(decoding: bytes, as: UTF8.self)

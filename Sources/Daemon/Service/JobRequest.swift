@@ -12,9 +12,9 @@ struct JobRequest {
 
     /// A new limit of a running try.
     enum Limit {
-        /// So many milliseconds later. A try without a limit gets one, so many milliseconds from now.
+        /// This many milliseconds later. A try without a limit gets one, this many milliseconds from now.
         case later(milliseconds: Int64)
-        /// So many milliseconds after the start of the try.
+        /// This many milliseconds after the start of the try.
         case at(milliseconds: Int64)
     }
 

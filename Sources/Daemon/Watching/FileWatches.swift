@@ -80,7 +80,7 @@ final class FileWatches: Part {
         for event in events where event.mask.contains(.ignored) { owners[event.watch] = nil }
     }
 
-    // MARK: What cannot be watched
+    // MARK: Failed watches
 
     /// True when the kernel has no watches left. Plans to read everything and to try again.
     func isForLater(_ error: SystemError) -> Bool {

@@ -49,7 +49,7 @@ public struct NamedTimes: Sendable {
     struct Cover {
         /// The first instant after it.
         var end: Instant
-        /// It is a whole day, or several.
+        /// True if the part is a whole day, or several.
         var isDays: Bool
     }
 

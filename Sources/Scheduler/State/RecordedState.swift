@@ -247,7 +247,7 @@ extension Scheduler {
         recorded.tasks[state.name] = nil
     }
 
-    // MARK: What goes without a record
+    // MARK: Changes without a record
 
     /// A replay keeps ended jobs to its end, because a later record may concern them.
     func forgetEnded() {

@@ -79,7 +79,7 @@ extension Session {
         writeTimes(table)
     }
 
-    /// By how much the timeout of the last try was extended.
+    /// The time by which the timeout of the last try was extended.
     private func extended(_ record: JobRecord) -> Int64? {
         // A job that has moved meanwhile shows no extension.
         guard !record.place.isFile, let fs = try? openSpool(), let moved = try? fs.extended(record.place.path), moved > 0 else {

@@ -57,7 +57,7 @@ struct JobLogs {
         }
     }
 
-    // MARK: What is there
+    // MARK: Existing output
 
     private func print(_ attempt: Int, of record: JobRecord, isOneOfSeveral: Bool) throws(Failure) {
         let lines = LogLines(session)
@@ -101,7 +101,7 @@ struct JobLogs {
         session.output.line("\"}")
     }
 
-    // MARK: What is written meanwhile
+    // MARK: Following
 
     private mutating func follow(_ first: JobRecord) throws(Failure) {
         if let sinceTry, sinceTry < first.status.attempt {

@@ -223,7 +223,7 @@ struct JobOptions {
         set("start", .string(try session.written(instant)), last.spelling)
     }
 
-    // MARK: What to run
+    // MARK: Command
 
     /// A single word with a shell's special character is a line for the shell. Anything else is an argv, run without a shell.
     mutating func setCommand(_ words: [String]) throws(Failure) {

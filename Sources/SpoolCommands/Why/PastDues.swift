@@ -33,7 +33,7 @@ struct PastDues {
                 schedules += definition?.schedules.map { .init(definition: $0, file: nil, changedAt: context.now) } ?? []
             } else if file.hasPrefix("\(Layout.schedules)/") {
                 let id = String(file.dropFirst(Layout.schedules.utf8.count + 1))
-                // As above.
+                // The schedule was readable then, too.
                 guard let read = try? ScheduleDefinition.file(id: id, source: source, context), read.task == task else { continue }
                 schedules.append(.init(definition: read.schedule, file: file, changedAt: context.now))
             }

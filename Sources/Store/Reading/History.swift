@@ -110,7 +110,7 @@ public struct History: JournalReader {
 
     private mutating func takeAccepted(_ fields: JournalFields) {
         guard let id = fields["id"], let due = fields.instant("due"), let start = fields.instant("start") else { return }
-        // It is taken up again because a file was edited or a segment began.
+        // The job was accepted again because its file was edited or a segment began.
         if let known = jobs[id], !known.hasEnded, known.withdrawnAt == nil {
             jobs[id]?.notBefore = start
             return

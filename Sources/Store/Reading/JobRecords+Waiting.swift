@@ -1,16 +1,16 @@
-// Jobs without a readable status: above all files that wait in new/, which are shown as the daemon would take them up.
+// Jobs without a readable status: above all files that wait in new/, which are shown as the daemon would accept them.
 
 extension JobRecords {
-    /// The facts that the place alone tells.
+    /// The facts that the place alone shows.
     func bareRecord(at place: JobPlace) -> JobRecord {
-        // It is gone by now or not accessible, so nothing is known.
+        // The place is gone by now or not accessible, so nothing is known.
         let changed = (try? fs.status(place.path)).flatMap { $0 }.map { Instant(milliseconds: $0.changedNanoseconds / 1_000_000) }
         let instant = JobID(place.id)?.instant ?? changed ?? Instant(milliseconds: 0)
         var status = JobStatus(
             id: place.id, name: JobID(place.id)?.name ?? place.id, due: instant, createdAt: changed ?? instant, host: "")
         status.state = place.state
         if place.state == .new, !place.isFile, let path = place.path.split(separator: "/").last,
-            // It is gone by now or not accessible, so nothing is known.
+            // The directory is gone by now or not accessible, so nothing is known.
             let names = try? fs.list(place.path).map(\.name), !names.contains(where: Source.fileNames.contains)
         {
             status.error = "\(path): \(Spool<FS>.noJobsFile)"

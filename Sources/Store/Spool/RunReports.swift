@@ -28,7 +28,7 @@ extension FileSystem {
         case .file(let status, let bytes):
             // A status is read with the same limits, and the result is one level deeper in it.
             let limits = Limits(depth: Limits.standard.depth - 1)
-            // It is not JSON, so only its name and length are given.
+            // A result that is not JSON is given by its name and length only.
             if (try? JSON.parse(bytes, limits: limits)) != nil { return JSON.compact(bytes) }
             size = status.size
         case .tooLarge(let status): size = status.size

@@ -6,9 +6,9 @@ import Glibc
 public enum Arrival {
     case job(AcceptedJob)
     case rejected(RejectedFile)
-    /// It is still being written, or somebody is working on it. Wait for its next event.
+    /// The file is still being written, or somebody is working on it. Wait for its next event.
     case notYet
-    /// Somebody is about to set its mode. Read it again at the next event, or after this many milliseconds.
+    /// Somebody is about to set the file's mode. Read it again at the next event, or after this many milliseconds.
     case soon(milliseconds: Int64)
     /// The same job again: the second file was removed, and the first one stays.
     case again(JobID)
