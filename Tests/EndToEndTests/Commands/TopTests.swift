@@ -336,7 +336,7 @@ struct TopTests {
         try gate.release()
     }
 
-    @Test("top shows the latest of many records, and reports a missing spool and operands")
+    @Test("A13: top shows the latest of many records, and reports a missing spool and operands")
     func many() throws {
         let spool = try SpoolUnderTest(starting: false)
         for number in 1...300 {
