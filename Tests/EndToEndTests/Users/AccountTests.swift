@@ -42,7 +42,7 @@ struct AccountTests {
         #expect(try machine.submit("spoola", "echo after") == "after\n")
     }
 
-    @Test("A locked password alone stops nothing, as with cron(8)")
+    @Test("A locked password alone keeps no job from starting; cron(8) does the same")
     func locked() throws {
         let machine = try MachineUnderTest()
         try machine.addUser("spoola")
