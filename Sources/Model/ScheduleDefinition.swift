@@ -80,7 +80,6 @@ public struct ScheduleDefinition: Sendable {
         payload = reader.payload("payload")
         writtenAt = reader.context.now
         let givenID = fileID ?? reader.name("id")
-        namesCalendar = reader.table["except"] != nil || reader.table["only"] != nil
         let filter = reader.timeFilter(for: read?.recurrence, zone: zone)
         guard let read else { return nil }
         recurrence = read.recurrence.filtered(by: filter)
@@ -90,8 +89,21 @@ public struct ScheduleDefinition: Sendable {
         id = givenID ?? Base32.encode(stableHash(what), characters: 6)
     }
 
-    /// True when the schedule has `except` or `only`, even if no calendar of those names is known any more.
-    public let namesCalendar: Bool
+    /// The names of the calendars in `except` and `only`.
+    public var calendarNames: [String] { recurrence.filter?.names ?? [] }
+
+    /// The names of those of its calendars that nobody knows any more. When there are any, the schedule is never due.
+    public var unknownCalendars: [String] { recurrence.filter?.unknown ?? [] }
+
+    /// The expression without the calendars.
+    private var ruleExpression: String {
+        recurrence.filter.map { String(expression.dropLast($0.words.count + 1)) } ?? expression
+    }
+
+    /// True when the times are given in the same words, except for the calendars.
+    public func isDueAlikeWithoutCalendars(_ other: ScheduleDefinition) -> Bool {
+        ruleExpression == other.ruleExpression && (onPath != nil || zone.name == other.zone.name)
+    }
 
     /// The instant of an `at`.
     public var once: Instant? {
@@ -118,7 +130,9 @@ public struct ScheduleDefinition: Sendable {
     /// True when the schedule repeats and yet has no due time after an instant. False when the machine's start, a program or a
     /// file decides, because a due time may come, and false when the schedule is disabled.
     public func isNeverDue(after instant: Instant) -> Bool {
-        guard enabled, once == nil, !recurrence.isReboot, !recurrence.isEvent, recurrence.patternExtension == nil else { return false }
+        guard enabled, once == nil, !recurrence.isReboot, !recurrence.isEvent, recurrence.patternExtension == nil,
+            unknownCalendars.isEmpty
+        else { return false }
         guard let next = recurrence.next(after: max(instant, notBefore?.advanced(byMilliseconds: -1) ?? instant), origin: instant)
         else { return true }
         return notAfter.map { next > $0 } ?? false

@@ -164,9 +164,26 @@ public struct Recurrence: Sendable {
     ///
     /// `origin` matters only to `every`: it is the end of the last run or, with `fromStart`, any point of the grid. The due
     /// instants are `origin + span`, `origin + 2 span`, …
-    public func next(after instant: Instant, origin: Instant) -> Instant? {
-        guard let filter else { return unfilteredNext(after: instant, origin: origin) }
-        return filter.next(after: instant) { unfilteredNext(after: $0, origin: origin) }
+    ///
+    /// `settled` matters only to a schedule with calendars, and to one that had some.
+    public func next(after instant: Instant, origin: Instant, settled: SettledDues? = nil) -> Instant? {
+        guard let filter else { return unfilteredNext(after: instant, origin, settled) }
+        return filter.next(after: instant) { unfilteredNext(after: $0, origin, settled) }
+    }
+
+    /// The instants after `instant` to which due times up to `instant` have moved, at most `SettledDues.openMax` of them.
+    public func open(at instant: Instant, origin: Instant, settled: SettledDues?) -> [Instant] {
+        guard let filter, filter.whenExcluded == .next, filter.unknown.isEmpty else { return settled?.open.filter { $0 > instant } ?? [] }
+        let passed = { (after: Instant) in unfilteredNext(after: after, origin: origin).flatMap { $0 <= instant ? $0 : nil } }
+        let moved = filter.moved { after in settled.map { $0.next(after: after, passed) } ?? passed(after) }
+        var open: [Instant] = []
+        while open.count < SettledDues.openMax, let next = moved.next(after: open.last ?? instant) { open.append(next) }
+        return open
+    }
+
+    private func unfilteredNext(after instant: Instant, _ origin: Instant, _ settled: SettledDues?) -> Instant? {
+        guard let settled else { return unfilteredNext(after: instant, origin: origin) }
+        return settled.next(after: instant) { unfilteredNext(after: $0, origin: origin) }
     }
 
     private func unfilteredNext(after instant: Instant, origin: Instant) -> Instant? {
@@ -180,13 +197,16 @@ public struct Recurrence: Sendable {
     }
 
     /// As `next(after:origin:)`, with a note when daylight saving or a calendar has affected the instant.
-    public func nextOccurrence(after instant: Instant, origin: Instant) -> Occurrence? {
-        guard let filter else { return unfilteredOccurrence(after: instant, origin: origin) }
-        guard let due = next(after: instant, origin: origin) else { return nil }
+    public func nextOccurrence(after instant: Instant, origin: Instant, settled: SettledDues? = nil) -> Occurrence? {
+        if filter == nil, settled?.open.isEmpty ?? true { return unfilteredOccurrence(after: instant, origin: origin) }
+        guard let due = next(after: instant, origin: origin, settled: settled) else { return nil }
         var occurrence = Occurrence(instant: due, note: nil)
         let own = unfilteredOccurrence(after: due.advanced(byMilliseconds: -1), origin: origin)
         if let own, own.instant == due { occurrence.note = own.note }
-        occurrence.exclusions = filter.remark(on: due, after: instant) { unfilteredNext(after: $0, origin: origin) }
+        if settled?.open.contains(due) ?? false { occurrence.exclusions = "moved by calendars that have changed since" }
+        if let remark = filter?.remark(on: due, after: instant, { unfilteredNext(after: $0, origin, settled) }) {
+            occurrence.exclusions = remark
+        }
         return occurrence
     }
 

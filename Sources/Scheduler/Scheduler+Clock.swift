@@ -37,6 +37,9 @@ extension Scheduler {
                         origin: min(schedule.origin, now),
                         lastEnd: schedule.lastEnd.map { min($0, now) }),
                     at: now)
+                if let settled = schedule.settled, settled.through > schedule.accounted {
+                    commit(.settled(task: state.name, schedule: schedule.id, SettledDues(through: schedule.accounted)), at: now)
+                }
                 plan(schedule, isChanged: true)
             }
             if let since = state.history?.expectedSince, since > limit, let isOverdue = state.history?.isOverdue {

@@ -70,7 +70,7 @@ extension Scheduler {
     }
 
     func context(_ now: Instant) -> ReadingContext {
-        var context = ReadingContext(now: now, zones: zones, zone: settings.zone, calendars: settings.calendars)
+        var context = ReadingContext(now: now, zones: zones, zone: settings.zone, calendars: calendars)
         context.taskDefaults = settings.taskDefaults
         return context
     }
@@ -126,6 +126,8 @@ extension Scheduler {
     private func attach(
         _ definition: ScheduleDefinition, to task: String, since: Instant, isFile: Bool, at now: Instant
     ) {
+        recordCalendars(of: definition, at: now)
+        reportUnknownCalendars(of: definition, task, isFile: isFile)
         let known = tasks[task]?.schedule(definition.id)
         // Due times count from the time at which an `at` was written, otherwise from the time at which the schedule was taken up.
         // Due times of a disabled schedule are not made up for when it is enabled again.
@@ -137,7 +139,11 @@ extension Scheduler {
             if definition.once != nil { accounted = min(since, now) }
             // After a clock was set back, handled due times must not occur again.
             if let known { accounted = max(accounted, known.accounted) }
+            // An edit of the calendars alone leaves what had moved to a later time.
+            let isOtherRule = known?.definition.map { !$0.isDueAlikeWithoutCalendars(definition) } ?? true
+            let open = isOtherRule || wasDisabled ? [] : known?.open(at: accounted) ?? []
             commit(.scheduled(task: task, schedule: definition.id, accounted: accounted, origin: now, lastEnd: nil), at: now)
+            settle(task, definition, SettledDues(through: accounted, open: open), at: now)
         }
         guard let state = tasks[task]?.schedule(definition.id) else { return }
         state.definition = definition

@@ -74,6 +74,9 @@ extension Scheduler {
                                 lastEnd: schedule.lastEnd)
                         ))
                 }
+                if let settled = schedule.settled {
+                    records.append((now, .settled(task: state.name, schedule: schedule.id, settled)))
+                }
                 if let files = schedule.files, files.isWhole {
                     records += Self.seenRecords(Array(files.seen), of: schedule).map { (now, $0) }
                 }

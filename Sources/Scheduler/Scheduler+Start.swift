@@ -22,6 +22,7 @@ extension Scheduler {
                 commit(.unscheduled(task: state.name, schedule: schedule.id), at: now)
             }
         }
+        adoptCalendars(isStart: true, at: now)
         agenda.start = PendingStart(isNewBoot: isNewBoot)
     }
 

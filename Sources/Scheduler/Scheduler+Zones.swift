@@ -1,4 +1,4 @@
-// Time zones and calendars that change while the daemon runs.
+// Time zones and calendars that change.
 
 extension Scheduler {
     /// Handles zones whose rules have changed: definitions in force that use one of them are read again, and their schedules are
@@ -7,24 +7,22 @@ extension Scheduler {
     func reread(_ changes: [ZoneDatabase.Change], _ onRecord: Set<JobID>, at now: Instant) {
         // The due times up to now are those of the old rules.
         takeDue(onRecord, at: now)
+        derived.calendars.forget()
         reread(because: "its new time zone", at: now) { schedule in
-            changes.contains { $0.old === schedule.zone || $0.old === schedule.recurrence.zone }
+            // The times of calendars may be in any zone.
+            !schedule.calendarNames.isEmpty || changes.contains { $0.old === schedule.zone || $0.old === schedule.recurrence.zone }
         }
     }
 
-    /// Handles calendars that have changed. Due times up to now stay handled, whatever the new calendars say of them.
-    func rereadCalendars(_ onRecord: Set<JobID>, at now: Instant) {
-        takeDue(onRecord, at: now)
-        reread(because: "the new calendars", at: now) { $0.namesCalendar }
-    }
-
-    private func reread(because reason: String, at now: Instant, _ isRead: (ScheduleDefinition) -> Bool) {
+    /// Reads the definitions in force again. `isStart` means that nobody has handled due times since those of the schedules that are
+    /// accounted for.
+    func reread(because reason: String, at now: Instant, isStart: Bool = false, _ isRead: (ScheduleDefinition) -> Bool) {
         for name in tasks.keys.sorted() {
             if let old = tasks[name]?.definition, old.schedules.contains(where: isRead) {
                 do throws(Problems) {
                     let new = try TaskDefinition(name: name, source: old.source, context(old.writtenAt))
                     for (before, after) in zip(old.schedules, new.schedules) where isRead(before) {
-                        carryOver(before, to: after, of: name, at: now)
+                        carryOver(before, to: after, of: name, isStart: isStart, at: now)
                     }
                     define(new, since: now, at: now)
                 } catch {
@@ -36,7 +34,7 @@ extension Scheduler {
                 else { continue }
                 do throws(Problems) {
                     let after = try ScheduleDefinition.file(id: state.id, source: source, context(before.writtenAt)).schedule
-                    carryOver(before, to: after, of: name, at: now)
+                    carryOver(before, to: after, of: name, isStart: isStart, at: now)
                     define(task: name, after, source, since: now, at: now)
                 } catch {
                     turn.refusals.append(
@@ -48,14 +46,19 @@ extension Scheduler {
 
     /// Keeps the handled times of a schedule that is read with new rules. The schedule's id may change: the id of an `at` depends
     /// on its instant, and every id on the name of the zone, which `local` may have changed.
-    private func carryOver(_ before: ScheduleDefinition, to after: ScheduleDefinition, of task: String, at now: Instant) {
+    private func carryOver(
+        _ before: ScheduleDefinition, to after: ScheduleDefinition, of task: String, isStart: Bool, at now: Instant
+    ) {
         guard let state = tasks[task]?.schedule(before.id) else { return }
         var accounted = state.accounted
+        var settled: SettledDues?
         if let old = before.once, let new = after.once {
             // It has occurred and does not occur again. Or it has not occurred, and will, even if it is in the past by now.
             accounted = old <= accounted ? max(accounted, new) : min(accounted, new.advanced(byMilliseconds: -1))
-        } else if before.namesCalendar || after.namesCalendar {
-            accounted = max(accounted, now)
+        } else if !before.calendarNames.isEmpty {
+            // Nothing was handled while no daemon ran, or while the schedule waited for a calendar that nobody knew.
+            if !isStart, before.unknownCalendars.isEmpty { accounted = max(accounted, now) }
+            settled = SettledDues(through: accounted, open: state.open(at: accounted))
         } else if after.recurrence.isFixed, let old = before.recurrence.zone, let new = after.recurrence.zone {
             let wall = accounted.advanced(byMilliseconds: Int64(old.offsetSeconds(at: accounted)) * 1000)
             accounted = max(accounted, new.resolve(wall: wall).first)
@@ -71,5 +74,6 @@ extension Scheduler {
                     task: task, schedule: after.id, accounted: accounted, origin: state.origin, lastEnd: state.lastEnd),
                 at: now)
         }
+        if let settled { settle(task, after, settled, at: now) }
     }
 }

@@ -51,7 +51,7 @@ public final class Scheduler {
     let zones: ZoneDatabase
     var limits: SchedulerLimits
     /// The reader of the configuration sets this, before the events that it applies to.
-    public var settings = SchedulerSettings()
+    public var settings = SchedulerSettings() { didSet { derived.calendars.settingsChanged() } }
 
     let recorded = RecordedState()
     var derived = DerivedState()
@@ -99,7 +99,9 @@ public final class Scheduler {
         case .resumed(let scope):
             if pauses[scope] != nil { commit(.resumed(scope), at: now) }
         case .limits(let limits): self.limits = limits
-        case .calendarsChanged(let onRecord): rereadCalendars(onRecord, at: now)
+        case .calendarsChanged(let onRecord):
+            takeDue(onRecord, at: now)
+            adoptCalendars(isStart: false, at: now)
         case .zonesChanged(let changes, let onRecord): reread(changes, onRecord, at: now)
         case .started(let boot, let version): start(boot: boot, version: version, at: now)
         case .stopped: commit(.daemonStopped, at: now)

@@ -87,7 +87,7 @@ public struct Simulation {
         tasks[task.name] = TaskReport()
         for schedule in task.schedules { count(schedule.id, of: task.name, counting[schedule.id]) }
         let context = ReadingContext(
-            now: task.writtenAt, zones: scheduler.zones, zone: scheduler.settings.zone, calendars: scheduler.settings.calendars)
+            now: task.writtenAt, zones: scheduler.zones, zone: scheduler.settings.zone, calendars: scheduler.calendars)
         scheduler.handle(.task(try Self.paper(task, context), since: from), at: from)
     }
 

@@ -5,6 +5,8 @@ import WorkerProtocol
 public enum Layout {
     public static let tasks = "tasks"
     public static let schedules = "schedules"
+    /// No directory: the journal keeps calendars under such names, `calendars/NAME`.
+    public static let calendars = "calendars"
     public static let patterns = "patterns"
     public static let temporary = "tmp"
     public static let new = "new"

@@ -86,6 +86,8 @@ final class RandomRun {
     private var waits: [JobID: (on: [JobID], when: After.When)] = [:]
     private var ends: [JobID: JobState] = [:]
     private var skips: [String: [(from: Instant, through: Instant)]] = [:]
+    /// The due times that earlier calendars decided.
+    private var settled: [String: SettledDues] = [:]
     /// For each schedule, the time from which its due times must be accounted for, and the rule by which they occur.
     private var grids: [String: (since: Instant, origin: Instant, rule: Recurrence)] = [:]
 
@@ -358,7 +360,9 @@ final class RandomRun {
             let definition = tasks[task]?.schedules.first { $0.id == schedule } ?? schedules[schedule]?.definition
             guard let rule = definition?.recurrence else { return fail("\(task) \(schedule) is not defined") }
             grids["\(task) \(schedule)"] = (accounted, origin, rule)
+        case .settled(let task, let schedule, let dues): settled["\(task) \(schedule)"] = dues
         case .unscheduled(let task, let schedule):
+            settled["\(task) \(schedule)"] = nil
             // A schedule that is defined again after the clock was set back is due again, so its due times are forgotten.
             let key = "\(task) \(schedule)"
             grids[key] = nil
@@ -489,7 +493,7 @@ final class RandomRun {
             let words = key.split(separator: " ").map(String.init)
             guard let state = scheduler.tasks[words[0]]?.schedule(words[1]) else { continue }
             var last = grid.since
-            while let due = grid.rule.next(after: last, origin: grid.origin), due <= state.accounted {
+            while let due = grid.rule.next(after: last, origin: grid.origin, settled: settled[key]), due <= state.accounted {
                 if !dues[key, default: []].contains(due),
                     !skips[key, default: []].contains(where: { $0.from <= due && due <= $0.through })
                 {

@@ -46,7 +46,22 @@ final class World {
         self.now = now
     }
 
-    var context: ReadingContext { ReadingContext(now: now, zones: database) }
+    /// As the service reads files.
+    var context: ReadingContext {
+        ReadingContext(now: now, zones: database, filesMax: 1 << 20, calendars: scheduler.calendars)
+    }
+
+    /// The calendars of the configuration: dates or windows by name. Nil for one whose file cannot be used.
+    func configure(_ calendars: [String: [String]?]) {
+        let entries = calendars.map { name, times in
+            let isDates = times?.first?.first?.isNumber ?? false
+            return Calendars.Entry(
+                name: name, dates: isDates ? times ?? [] : [], windows: isDates ? [] : times ?? [], file: times == nil ? "/c.ics" : nil)
+        }
+        scheduler.settings.calendars = Calendars(entries, zone: .utc, zones: database) { _ throws(RecurrenceError) in
+            throw RecurrenceError("the file is cut off")
+        }
+    }
 
     // MARK: Events
 
@@ -173,12 +188,17 @@ final class World {
     /// Restarts the daemon at `time`: replays the journal, reads the definitions, and catches up missed due times.
     func restarted(at time: String, boot: String = "b1", limits: SchedulerLimits = SchedulerLimits()) -> World {
         let world = World.restored(from: records, limits: limits, at: at(time), zones: database)
-        for (file, known) in scheduler.definitions.sorted(by: { $0.key < $1.key }) {
+        world.scheduler.settings = scheduler.settings
+        for (file, known) in scheduler.definitions.sorted(by: { $0.key < $1.key }) where !file.hasPrefix("calendars/") {
             var context = world.context
             context.now = known.writtenAt
             if file.hasPrefix("tasks/") {
-                let task = try! TaskDefinition(name: String(file.dropFirst(6)), source: known.source, context)
-                world.handle(.task(task, since: now))
+                let name = String(file.dropFirst(6))
+                if let task = try? TaskDefinition(name: name, source: known.source, context) {
+                    world.handle(.task(task, since: now))
+                } else {
+                    world.handle(.taskUnusable(name))
+                }
             } else {
                 let id = String(file.dropFirst(10))
                 let (task, definition) = try! ScheduleDefinition.file(id: id, source: known.source, context)
@@ -214,6 +234,9 @@ func line(_ record: Record) -> String {
     case .answered(let task, _, let due, let last):
         return "answered \(task) \(due.map(clock) ?? "never")\(last.map { " after \(clock($0))" } ?? "")"
     case .unscheduled(let task, _): return "unscheduled \(task)"
+    case .settled(let task, _, let dues):
+        let open = dues.open.isEmpty ? "" : ", open \(dues.open.map(clock).joined(separator: " "))"
+        return "settled \(task) to \(clock(dues.through))\(open)"
     case .skipped(let due):
         let count = due.count.map { " (\($0))" } ?? " (many)"
         return """

@@ -18,6 +18,10 @@ func everyRecord() throws -> [Record] {
         .scheduled(task: "t", schedule: "s", accounted: now, origin: now, lastEnd: nil),
         .scheduled(
             task: "t", schedule: "s", accounted: Instant(milliseconds: 0), origin: instant("2199-12-31T23:59:59.999Z"), lastEnd: now),
+        .settled(task: "t", schedule: "s", SettledDues(through: now)),
+        .settled(
+            task: "t", schedule: "s",
+            SettledDues(through: now, open: [now.advanced(byMilliseconds: 1), now.advanced(byMilliseconds: 86_400_000)])),
         .answered(task: "t", schedule: "s", due: now, last: nil), .answered(task: "t", schedule: "s", due: nil, last: now),
         .unscheduled(task: "t", schedule: "s"), .undefined(file: "tasks/t"), .recovered(last: now), .followed,
         .ran(task: "t", id, .failed), .expecting(task: "t", since: nil, isOverdue: false),

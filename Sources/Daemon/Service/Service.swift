@@ -50,7 +50,7 @@ package final class Service<FS: FileSystem, W: World> {
     var context: ReadingContext {
         var context = ReadingContext(
             now: now, zones: zones, zone: world.configuration.zone, owner: owner, filesMax: DescriptorLimit.kernelMax,
-            calendars: world.configuration.calendars)
+            calendars: scheduler.calendars)
         context.taskDefaults = world.configuration.taskDefaults
         return context
     }

@@ -5,10 +5,11 @@ import Store
 
 /// The configuration in force, and the file that it is read from, which is watched.
 ///
-/// Invariant: a configuration that cannot be used is refused and reported, and the previous one stays in force. The files of its calendars
-/// belong to it: one that cannot be used is a reason to refuse it, except at the start, when only the calendar is missing.
+/// Invariant: a configuration that cannot be used is refused and reported, and the previous one stays in force. The file of a calendar that
+/// cannot be used is reported alone: the rest of the configuration counts, and the scheduler keeps the calendar's last form.
 final class ConfigurationFile: Part, FileWatcher {
     private static let kept = "the last configuration that was accepted, or the defaults"
+    private static let keptCalendar = "the last form of this calendar that was accepted, if there is one"
     /// The maximum number of attempts to find the names that lead to the file while somebody changes them.
     private static let roundsMax = 8
     /// The time between two readings of a file that is being written.
@@ -27,6 +28,8 @@ final class ConfigurationFile: Part, FileWatcher {
     private var bytes: [UInt8]?
     /// The files of the calendars that the last reading named, whether it was accepted or refused.
     private var calendarFiles: [String] = []
+    /// The calendars that were reported because they cannot be used.
+    private var reportedCalendars: [String] = []
     private var watched = WatchedNames()
     private let zones: ZoneDatabase
     private let files: FileWatches
@@ -126,14 +129,12 @@ final class ConfigurationFile: Part, FileWatcher {
             new.readCalendars(zones) { path throws(RecurrenceError) in try Self.calendar(path) }
             calendarFiles = new.calendars.files
             if !isChanged, problems.isEmpty, bytes == text, new.calendars.isSame(as: inForce.calendars) { return }
-            let unusable = new.calendars.problems.map { "\(path): calendars.\($0.name): \($0.why)" }
-            if !isFirst, !unusable.isEmpty { return refuse(unusable, path) }
             let wasThere = readAt != nil
             bytes = text
             readAt = text == nil ? nil : now
             problems = []
             service.problems[path] = nil
-            if !unusable.isEmpty { refuse(unusable, path) }
+            reportCalendars(of: new, path)
             let haveCalendarsChanged = !isFirst && !new.calendars.isSame(as: inForce.calendars)
             inForce = new
             onChange(new)
@@ -145,6 +146,16 @@ final class ConfigurationFile: Part, FileWatcher {
             log.write(.notice, "configured", at: now, ["file": path])
         } catch {
             refuse(error.all.map { "\(path):\($0)" }, path)
+        }
+    }
+
+    /// Reports each calendar that cannot be used, by itself.
+    private func reportCalendars(of new: Configuration, _ path: String) {
+        let unusable = new.calendars.problems
+        for name in reportedCalendars where !unusable.contains(where: { $0.name == name }) { service.problems["calendars/\(name)"] = nil }
+        reportedCalendars = unusable.map(\.name)
+        for (name, why) in unusable {
+            service.report(problem: ["\(path): calendars.\(name): \(why)"], of: "calendars/\(name)", inForce: Self.keptCalendar)
         }
     }
 

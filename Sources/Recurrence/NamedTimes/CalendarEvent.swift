@@ -1,32 +1,38 @@
-/// An event of an iCalendar file, which may repeat by a recurrence rule.
+/// An event of an iCalendar file with all its occurrences: DTSTART, those of RRULE and those of RDATE, without those of EXDATE and
+/// those that another event replaces (RECURRENCE-ID).
+///
+/// Of an all-day event all times are wall times, as if they were UTC: days of the wall clock of whoever reads them.
 public struct CalendarEvent: Sendable {
-    /// True when its times are days of the wall clock of whoever reads them.
     let isAllDay: Bool
-    let lengthMilliseconds: Int64
-    /// Its beginnings. Of an all-day event, they are wall times, as if they were UTC.
-    private let starts: Recurrence
+    private let lengthMilliseconds: Int64
+    /// The beginnings that no rule gives, ascending.
+    private let starts: [Instant]
+    private let rule: Recurrence?
 
-    init(starts: Recurrence, lengthMilliseconds: Int64, isAllDay: Bool) {
-        self.starts = starts
+    init(starts: [Instant], rule: Recurrence?, lengthMilliseconds: Int64, isAllDay: Bool) {
+        self.starts = starts.sorted()
+        self.rule = rule
         self.lengthMilliseconds = lengthMilliseconds
         self.isAllDay = isAllDay
     }
 
-    private func start(after milliseconds: Int64) -> Int64? {
-        let instant = Instant(milliseconds: milliseconds)
-        return starts.next(after: instant, origin: instant)?.milliseconds
+    /// The occurrences that have a part in `range`.
+    func each(in range: Range<Instant>, _ visit: (Range<Instant>) -> Void) {
+        let before = range.lowerBound.advanced(byMilliseconds: -lengthMilliseconds)
+        func take(at start: Instant) { visit(start..<start.advanced(byMilliseconds: lengthMilliseconds)) }
+        for start in starts where start > before && start < range.upperBound { take(at: start) }
+        guard let rule else { return }
+        var after = before
+        while let start = rule.next(after: after, origin: after), start < range.upperBound {
+            take(at: start)
+            after = start
+        }
     }
 
-    /// The end of the occurrence that contains an instant, or nil.
-    func end(containing instant: Instant, _ wall: Wall) -> Instant? {
-        let now = isAllDay ? wall.milliseconds : instant.milliseconds
-        guard let start = start(after: now - lengthMilliseconds), start <= now else { return nil }
-        let end = start + lengthMilliseconds
-        return isAllDay ? wall.instant(end) : Instant(milliseconds: end)
-    }
-
-    func nextStart(after instant: Instant, _ wall: Wall) -> Instant? {
-        guard let start = start(after: isAllDay ? wall.milliseconds : instant.milliseconds) else { return nil }
-        return isAllDay ? wall.instant(start) : Instant(milliseconds: start)
+    /// The first occurrence that begins at or after an instant. Nil when there is none before 2200.
+    func first(from instant: Instant) -> Range<Instant>? {
+        let after = instant.advanced(byMilliseconds: -1)
+        let start = [starts.first { $0 > after }, rule?.next(after: after, origin: after)].compactMap(\.self).min()
+        return start.map { $0..<$0.advanced(byMilliseconds: lengthMilliseconds) }
     }
 }

@@ -1,147 +1,180 @@
-/// Reads the events of an iCalendar file (RFC 5545): DTSTART with DTEND or DURATION, RRULE and EXDATE of each VEVENT. Canceled and
-/// transparent events are left out, because nobody is busy then. Other components and properties are ignored.
-public enum CalendarFile {
-    /// A property with its parameters: `DTSTART;TZID=Europe/Berlin:20261224T180000`.
-    private struct Property {
-        var line: Int
-        var name: String
-        var zone: String?
-        var value: String
+/// Reads the events of an iCalendar file (RFC 5545): DTSTART with DTEND or DURATION, RRULE, RDATE and EXDATE of each VEVENT, and
+/// RECURRENCE-ID of one that replaces an occurrence of another. Canceled and transparent events are left out, because nobody is busy
+/// then. Other components and properties are ignored.
+public struct CalendarFile {
+    private let zones: CalendarFileZones
+    private let components: [Component]
+
+    /// The properties of a VEVENT.
+    private struct Component {
+        var properties: [CalendarProperty] = []
+
+        func first(_ name: String) -> CalendarProperty? { properties.first { $0.name == name } }
+
+        func all(_ name: String) -> [CalendarProperty] { properties.filter { $0.name == name } }
+
+        /// False when nobody is busy during the event.
+        var counts: Bool {
+            first("STATUS")?.value.asciiLowercased != "cancelled" && first("TRANSP")?.value.asciiLowercased != "transparent"
+        }
     }
 
-    /// More events than any calendar of holidays has.
+    /// More events than any calendar of holidays has. One that repeats each hour counts as 24.
     static let eventsMax = 2_000
 
-    /// Throws the first mistake, with its line.
+    /// The names of the properties that this type reads. The file without all other properties means the same.
+    static let propertiesRead: Set<String> = [
+        "BEGIN", "END", "UID", "STATUS", "TRANSP", "DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID", "TZID",
+        "X-LIC-LOCATION",
+    ]
+
+    /// Throws the first mistake, with its line. A time that names no zone is in `zone`.
     public static func events(_ bytes: [UInt8], zone: Zone, zones: ZoneDatabase) throws(RecurrenceError) -> [CalendarEvent] {
-        var events: [CalendarEvent] = []
-        var event: [Property]?
+        try CalendarFile(CalendarProperty.all(in: bytes), zone, zones).events()
+    }
+
+    /// The lines of a file that `events` reads, which give the same events.
+    public static func essence(of bytes: [UInt8]) -> String {
+        CalendarProperty.all(in: bytes).filter { propertiesRead.contains($0.name) }.map { "\($0.text)\r\n" }.joined()
+    }
+
+    private init(_ properties: [CalendarProperty], _ zone: Zone, _ database: ZoneDatabase) throws(RecurrenceError) {
+        var components: [Component] = []
+        var event: Component?
         var isCalendar = false
         var isWhole = false
         // The components inside the event, such as an alarm, have times of their own.
         var depth = 0
-        for property in properties(bytes) {
+        for property in properties {
             switch (property.name, property.value.asciiLowercased) {
             case ("BEGIN", "vcalendar"): (isCalendar, isWhole) = (true, false)
             case ("END", "vcalendar"): isWhole = true
-            case ("BEGIN", "vevent"): (event, depth) = ([], 0)
+            case ("BEGIN", "vevent"): (event, depth) = (Component(), 0)
             case ("END", "vevent"):
-                if let read = event { events += try self.events(read, zone, zones) }
+                if let event { components.append(event) }
                 event = nil
-                if events.count > eventsMax { throw RecurrenceError("line \(property.line): there are more than \(eventsMax) events") }
             case ("BEGIN", _): depth += 1
             case ("END", _): depth -= 1
-            default: if depth == 0 { event?.append(property) }
+            default: if depth == 0 { event?.properties.append(property) }
             }
         }
-        if isCalendar, !isWhole || event != nil { throw RecurrenceError("the file is cut off: END:VCALENDAR is missing") }
         guard isCalendar else { throw RecurrenceError("it is no iCalendar file: BEGIN:VCALENDAR is missing") }
+        guard isWhole, event == nil else { throw RecurrenceError("the file is cut off: END:VCALENDAR is missing") }
+        self.components = components
+        zones = CalendarFileZones(properties, outer: zone, database)
+    }
+
+    private func events() throws(RecurrenceError) -> [CalendarEvent] {
+        // The occurrences that an event of their own replaces, by the UID of the event that repeats.
+        var replaced: [String: [CalendarProperty]] = [:]
+        for component in components {
+            guard let id = component.first("RECURRENCE-ID"), let uid = component.first("UID") else { continue }
+            if id.parameter("range") != nil {
+                throw RecurrenceError("line \(id.line): RECURRENCE-ID: RANGE, a change of all later occurrences, is not supported")
+            }
+            replaced[uid.value, default: []].append(id)
+        }
+        var events: [CalendarEvent] = []
+        var weight = 0
+        for component in components where component.counts {
+            let replaced = component.first("RECURRENCE-ID") == nil ? component.first("UID").flatMap { replaced[$0.value] } ?? [] : []
+            let (read, itsWeight) = try self.events(component, without: replaced)
+            events += read
+            weight += itsWeight
+            guard weight <= Self.eventsMax else {
+                throw RecurrenceError("line \(component.properties.first?.line ?? 1): there are more than \(Self.eventsMax) events")
+            }
+        }
         return events
-    }
-
-    // MARK: Lines
-
-    private static func properties(_ bytes: [UInt8]) -> [Property] {
-        var properties: [Property] = []
-        var text: [UInt8] = []
-        var (line, begun) = (0, 0)
-        func finish() {
-            if let property = property(String(decoding: text, as: UTF8.self), line: begun) { properties.append(property) }
-            text = []
-        }
-        for var part in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
-            line += 1
-            if part.last == UInt8(ascii: "\r") { part.removeLast() }
-            // RFC 5545, 3.1: a line that begins with a blank continues the one before.
-            if let first = part.first, first == 0x20 || first == 0x09 {
-                text += part.dropFirst()
-            } else {
-                finish()
-                (text, begun) = (Array(part), line)
-            }
-        }
-        finish()
-        return properties
-    }
-
-    private static func property(_ text: String, line: Int) -> Property? {
-        var isQuoted = false
-        var parts = [""]
-        var value: Substring?
-        for index in text.indices {
-            let character = text[index]
-            if character == "\"" {
-                isQuoted.toggle()
-            } else if character == ":", !isQuoted {
-                value = text[text.index(after: index)...]
-                break
-            } else if character == ";", !isQuoted {
-                parts.append("")
-            } else {
-                parts[parts.count - 1].append(character)
-            }
-        }
-        guard let value else { return nil }
-        let zone = parts.dropFirst().first { $0.asciiLowercased.hasPrefix("tzid=") }.map { String($0.dropFirst(5)) }
-        return Property(line: line, name: String(parts[0].map { Character($0.uppercased()) }), zone: zone, value: String(value))
     }
 
     // MARK: Events
 
-    private static func events(_ properties: [Property], _ outer: Zone, _ zones: ZoneDatabase) throws(RecurrenceError) -> [CalendarEvent] {
-        func first(_ name: String) -> Property? { properties.first { $0.name == name } }
-        if first("STATUS")?.value.asciiLowercased == "cancelled" || first("TRANSP")?.value.asciiLowercased == "transparent" { return [] }
-        guard let start = first("DTSTART") else { return [] }
+    private func events(
+        _ component: Component, without replaced: [CalendarProperty]
+    ) throws(RecurrenceError) -> (events: [CalendarEvent], weight: Int) {
+        guard let start = component.first("DTSTART") else { return ([], 0) }
         let isAllDay = start.value.utf8.count == 8
-        // All-day times are compared with the wall clock, so they are read as if they were UTC.
-        let zone = isAllDay ? .utc : try self.zone(start, outer, zones)
-        let begin = try time(start, zone)
-        let length: Int64
-        if let end = first("DTEND") {
-            let last = try time(end, isAllDay ? .utc : try self.zone(end, outer, zones)).instants.lowerBound
-            length = last.milliseconds - begin.instants.lowerBound.milliseconds
-        } else if let duration = first("DURATION") {
-            length = try named(duration) { () throws(RecurrenceError) in try Span.parse(duration.value).approximateMilliseconds }
-        } else {
-            length = isAllDay ? Civil.millisecondsPerDay : 0
+        let begin = try time(start, isAllDay)
+        var length = isAllDay ? Civil.millisecondsPerDay : 0
+        if let end = component.first("DTEND") {
+            length = try time(end, isAllDay).instants.lowerBound.milliseconds - begin.instants.lowerBound.milliseconds
+        } else if let duration = component.first("DURATION") {
+            length = try duration.named { () throws(RecurrenceError) in try Span.parse(duration.value).approximateMilliseconds }
         }
-        guard length > 0 else { return [] }
         var excluded: [RRuleTime] = []
-        for property in properties where property.name == "EXDATE" {
-            for value in property.value.split(separator: ",") {
-                var one = property
-                one.value = String(value)
-                excluded.append(try time(one, isAllDay ? .utc : try self.zone(property, outer, zones)))
+        for property in component.all("EXDATE") { excluded += try times(property, isAllDay) }
+        for property in replaced { excluded += try times(property, isAllDay) }
+        var starts = [begin.instants.lowerBound]
+        // A period has a length of its own.
+        var periods: [CalendarEvent] = []
+        for property in component.all("RDATE") {
+            for value in property.values {
+                guard let place = value.value.firstIndex(of: "/") else {
+                    starts.append(try time(value, isAllDay).instants.lowerBound)
+                    continue
+                }
+                let period = try self.period(value, place)
+                if !excluded.contains(where: { $0.instants.contains(period.start) }) {
+                    periods.append(
+                        CalendarEvent(starts: [period.start], rule: nil, lengthMilliseconds: period.length, isAllDay: false))
+                }
             }
         }
-        let starts: Recurrence
-        if let rule = first("RRULE") {
-            starts = try named(rule) { () throws(RecurrenceError) in
-                try .rrule(rule.value, start: begin, excluding: excluded, zone: zone)
+        starts.removeAll { start in excluded.contains { $0.instants.contains(start) } }
+        var rule: Recurrence?
+        var weight = 1
+        if let property = component.first("RRULE") {
+            (rule, weight) = try property.named { () throws(RecurrenceError) in
+                let zone = isAllDay ? .utc : try zones.zone(of: start)
+                let rule = try Recurrence.rrule(property.value, start: begin, excluding: excluded, zone: zone)
+                return (rule, try Self.weight(rule))
             }
-        } else {
-            starts = .at(begin.instants.lowerBound)
         }
-        return [CalendarEvent(starts: starts, lengthMilliseconds: length, isAllDay: isAllDay)]
+        guard length > 0 else { return (periods, weight) }
+        return ([CalendarEvent(starts: starts, rule: rule, lengthMilliseconds: length, isAllDay: isAllDay)] + periods, weight)
     }
 
-    private static func time(_ property: Property, _ zone: Zone) throws(RecurrenceError) -> RRuleTime {
-        try named(property) { () throws(RecurrenceError) in
+    /// The number of occurrences in a day, at least 1.
+    private static func weight(_ rule: Recurrence) throws(RecurrenceError) -> Int {
+        guard case .rrule(let schedule) = rule.rule else { return 1 }
+        let rule = schedule.rule
+        guard rule.frequency <= .hourly, rule.minutes.count <= 1, rule.seconds.count <= 1 else {
+            throw RecurrenceError("an event of a calendar can repeat each hour at most")
+        }
+        return rule.frequency == .hourly ? 24 : max(1, rule.hours.count)
+    }
+
+    /// `START/END` or `START/DURATION`.
+    private func period(_ value: CalendarProperty, _ slash: String.Index) throws(RecurrenceError) -> (start: Instant, length: Int64) {
+        var first = value
+        var second = value
+        first.value = String(value.value[..<slash])
+        second.value = String(value.value[value.value.index(after: slash)...])
+        let start = try time(first, false).instants.lowerBound
+        let length = try value.named { () throws(RecurrenceError) in
+            second.value.hasPrefix("P")
+                ? try Span.parse(second.value).approximateMilliseconds
+                : try time(second, false).instants.lowerBound.milliseconds - start.milliseconds
+        }
+        guard length > 0 else { throw RecurrenceError("line \(value.line): \(value.name): a period must end after its beginning") }
+        return (start, length)
+    }
+
+    private func times(_ property: CalendarProperty, _ isAllDay: Bool) throws(RecurrenceError) -> [RRuleTime] {
+        var times: [RRuleTime] = []
+        for value in property.values { times.append(try time(value, isAllDay)) }
+        return times
+    }
+
+    private func time(_ property: CalendarProperty, _ isAllDay: Bool) throws(RecurrenceError) -> RRuleTime {
+        try property.named { () throws(RecurrenceError) in
             guard try BasicTime.parse(property.value) != nil else {
                 throw RecurrenceError("\(quoted(property.value)) is not a date or time such as 20261225 or 20261224T180000Z")
             }
+            // All-day times are compared with the wall clock, so they are read as if they were UTC.
+            let zone = isAllDay ? .utc : try zones.zone(of: property)
             return try RRuleTime.parse(property.value, zone: zone, now: Instant(milliseconds: 0))
-        }
-    }
-
-    private static func zone(_ property: Property, _ outer: Zone, _ zones: ZoneDatabase) throws(RecurrenceError) -> Zone {
-        guard let name = property.zone else { return outer }
-        return try named(property) { () throws(RecurrenceError) in try zones.zone(name) }
-    }
-
-    private static func named<T>(_ property: Property, _ read: () throws(RecurrenceError) -> T) throws(RecurrenceError) -> T {
-        do throws(RecurrenceError) { return try read() } catch {
-            throw RecurrenceError("line \(property.line): \(property.name): \(error.message)", hint: error.hint)
         }
     }
 }

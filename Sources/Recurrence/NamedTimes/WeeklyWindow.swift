@@ -77,29 +77,8 @@ struct WeeklyWindow: Sendable, Hashable {
             hint: "write days, times, or both: \"Mon-Fri 22:00-06:00\", \"Sat,Sun\", \"12:00-13:00\"")
     }
 
-    // MARK: Questions, in milliseconds of the wall clock
+    // MARK: In milliseconds from midnight of its day
 
-    private static let minute: Int64 = 60_000
-
-    /// The end of the window that contains a wall time, or nil.
-    func end(containing wall: Int64) -> Int64? {
-        let day = Civil.floorDivide(wall, Civil.millisecondsPerDay)
-        // It may have begun on the day before.
-        for begun in [day, day - 1] where Civil.weekday(days: begun) == weekday {
-            let midnight = begun * Civil.millisecondsPerDay
-            if midnight + Int64(start) * Self.minute <= wall, wall < midnight + Int64(end) * Self.minute {
-                return midnight + Int64(end) * Self.minute
-            }
-        }
-        return nil
-    }
-
-    func nextStart(after wall: Int64) -> Int64 {
-        var day = Civil.floorDivide(wall, Civil.millisecondsPerDay)
-        while true {
-            let start = day * Civil.millisecondsPerDay + Int64(start) * Self.minute
-            if Civil.weekday(days: day) == weekday, start > wall { return start }
-            day += 1
-        }
-    }
+    var startMilliseconds: Int64 { Int64(start) * 60_000 }
+    var endMilliseconds: Int64 { Int64(end) * 60_000 }
 }

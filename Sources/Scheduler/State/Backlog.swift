@@ -16,7 +16,7 @@ struct Backlog {
         // one.
         let (dues, earlier) =
             definition.recurrence.isFromEnd && definition.recurrence.isInterval && !runsNone
-            ? ([first], 0) : Self.latest(of: definition, from: first, origin: schedule.intervalOrigin, through: now, limit: limit)
+            ? ([first], 0) : Self.latest(of: schedule, definition, from: first, through: now, limit: limit)
         guard let kept = dues.first, let last = dues.last else { return nil }
         self.first = first
         if runsNone {
@@ -34,14 +34,14 @@ struct Backlog {
     ///
     /// Searches backwards from now in windows that double, so that a year of missed seconds costs only a few steps.
     private static func latest(
-        of definition: ScheduleDefinition, from first: Instant, origin: Instant, through now: Instant, limit: Int
+        of schedule: ScheduleState, _ definition: ScheduleDefinition, from first: Instant, through now: Instant, limit: Int
     ) -> (dues: [Instant], earlier: Int?) {
         let countedMax = max(10_000, limit)
         var end = now
         if let notAfter = definition.notAfter { end = min(end, notAfter) }
         var at = first
         var all = [first]
-        while let next = definition.recurrence.next(after: at, origin: origin), next <= end {
+        while let next = schedule.due(after: at), next <= end {
             if all.count >= countedMax { break }
             all.append(next)
             at = next
@@ -51,7 +51,7 @@ struct Backlog {
         while true {
             var found: [Instant] = []
             at = max(end.advanced(byMilliseconds: -window), first)
-            while let next = definition.recurrence.next(after: at, origin: origin), next <= end {
+            while let next = schedule.due(after: at), next <= end {
                 if found.count >= 2 * countedMax { found.removeFirst(countedMax) }
                 found.append(next)
                 at = next

@@ -13,6 +13,7 @@ struct DerivedState {
     var timetable = Timetable()
     var questions = Questions()
     var fileWaits = FileWaits()
+    var calendars = CalendarsInForce()
 }
 
 /// Instants at which something happens without an event.

@@ -33,6 +33,8 @@ public enum Record: Sendable {
     /// than a day at once has two such records: the first contains its earlier `accounted`.
     case scheduled(task: String, schedule: String, accounted: Instant, origin: Instant, lastEnd: Instant?)
     case unscheduled(task: String, schedule: String)
+    /// The calendars of a schedule, or its use of them, have changed: due times of the earlier ones do not count again.
+    case settled(task: String, schedule: String, SettledDues)
     /// The program of a pattern answered when the schedule is due next, nil for never. `last` is the due time before that.
     case answered(task: String, schedule: String, due: Instant?, last: Instant?)
     /// Due times that became no job.

@@ -11,6 +11,7 @@ public final class RecordedState {
     public fileprivate(set) var tasks: [String: TaskState] = [:]
     public fileprivate(set) var pauses: [PauseScope: String] = [:]
     /// The text of each definition in force, and the instant from which its relative times count, by its file's path without the ending.
+    /// Calendars that these definitions name are here too, as `calendars/NAME`.
     public fileprivate(set) var definitions: [String: (source: Source, writtenAt: Instant)] = [:]
     /// The boot in which the last daemon ran, according to the journal.
     public fileprivate(set) var lastBoot: String?
@@ -56,9 +57,11 @@ extension Scheduler {
         case .retried(let id, let original): recorded.retries.add(id, of: original)
         case .defined(let file, let source, let writtenAt):
             recorded.definitions[file] = (source, writtenAt)
+            derived.calendars.recorded(file, source)
             if file.hasPrefix("tasks/") { _ = task(named: String(file.dropFirst(6))) }
         case .undefined(let file):
             recorded.definitions[file] = nil
+            derived.calendars.recorded(file, nil)
             if file.hasPrefix("tasks/"), let state = tasks[String(file.dropFirst(6))] { forgetIfDone(state) }
         case .scheduled(let task, let id, let accounted, let origin, _):
             let schedule = self.task(named: task).schedule(id, accounted: accounted, origin: origin)
@@ -71,7 +74,8 @@ extension Scheduler {
                 if gone.files != nil { derived.fileWaits.version += 1 }
             }
             forgetIfDone(state)
-        case .answered(let task, let id, _, _), .filesSeen(let task, let id, _, _), .filesGone(let task, let id, _):
+        case .answered(let task, let id, _, _), .settled(let task, let id, _), .filesSeen(let task, let id, _, _),
+        .filesGone(let task, let id, _):
             tasks[task]?.schedule(id)?.apply(record)
         case .skipped(let skipped): tasks[skipped.task]?.schedule(skipped.schedule)?.apply(record)
         case .ran(let task, let id, let end): self.task(named: task).ran(id, end)

@@ -24,6 +24,8 @@ public final class ScheduleState {
     public private(set) var origin: Instant
     /// When the last run ended.
     public private(set) var lastEnd: Instant?
+    /// The due times that were decided by earlier calendars.
+    public private(set) var settled: SettledDues?
 
     // MARK: Partly recorded
 
@@ -70,6 +72,7 @@ public final class ScheduleState {
         case .unscheduled:
             asking = nil
             next = nil
+        case .settled(_, _, let dues): settled = dues
         case .answered(_, _, let due, let last): madeAsking().answer(due: due, last: last)
         case .skipped(let skipped):
             account(for: skipped.through)
@@ -115,12 +118,22 @@ public final class ScheduleState {
         return after
     }
 
+    /// The first due time of the definition after an instant.
+    func due(after instant: Instant) -> Instant? {
+        definition?.recurrence.next(after: instant, origin: intervalOrigin, settled: settled)
+    }
+
+    /// The times after an instant to which earlier due times have moved, by the calendars of the definition.
+    func open(at instant: Instant) -> [Instant] {
+        definition?.recurrence.open(at: instant, origin: intervalOrigin, settled: settled) ?? []
+    }
+
     /// The first due time that is not handled, within `not_before` and `not_after`.
     func computeNext() -> Instant? {
         guard let definition, definition.enabled else { return nil }
         let after = dueAfter
         let answered = asking?.due.flatMap { $0 > after ? $0 : nil }
-        guard let next = answered ?? definition.recurrence.next(after: after, origin: intervalOrigin) else { return nil }
+        guard let next = answered ?? due(after: after) else { return nil }
         if let notAfter = definition.notAfter, next > notAfter { return nil }
         return next
     }

@@ -193,7 +193,8 @@ final class Session {
         return configuration
     }
 
-    /// Reads the files of the calendars. One that cannot be read is reported where a schedule names it.
+    /// Reads the files of the calendars. In place of one that cannot be read, the last form counts that the daemon accepted. Without that,
+    /// the calendar is reported where a schedule names it.
     func readCalendars(_ configuration: inout Configuration) {
         configuration.readCalendars(zones) { path throws(RecurrenceError) in
             do throws(SystemError) {
@@ -202,6 +203,14 @@ final class Session {
                 throw RecurrenceError("\(error)")
             }
         }
+        guard !configuration.calendars.problems.isEmpty else { return }
+        configuration.calendars = configuration.calendars.filled(from: keptCalendars())
+    }
+
+    /// The calendars that the spool's journal keeps. None when it cannot be read, which the commands that need it report.
+    func keptCalendars() -> [String: NamedTimes] {
+        guard case .success = located, let fs = try? DiskFileSystem(path: spoolPath) else { return [:] }  // as above
+        return (try? Spool(fs, host: "").keptCalendars(zones)) ?? [:]  // as above
     }
 
     /// True when `--config` names another file than the daemon's.

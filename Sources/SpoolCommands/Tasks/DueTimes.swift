@@ -18,6 +18,8 @@ struct DueTimes {
     private let counting: [String: Counting]
     /// The answers of the programs of `ext:` patterns.
     private let answers: [String: Instant]
+    /// The due times that earlier calendars decided.
+    private let settled: [String: SettledDues]
     private let from: Instant
 
     /// Due times after `from`, by default after now. Reads the journal when a schedule depends on it.
@@ -27,7 +29,10 @@ struct DueTimes {
         self.from = from ?? session.now
         var counting: [String: Counting] = [:]
         var answers: [String: Instant] = [:]
-        let isKept = { (rule: Recurrence) in rule.isInterval || rule.patternExtension != nil }
+        var settled: [String: SettledDues] = [:]
+        let isKept = { (rule: Recurrence) in
+            rule.isInterval || rule.patternExtension != nil || rule.filter?.whenExcluded == .next
+        }
         if entries.contains(where: { $0.schedules.contains { isKept($0.definition.recurrence) } }) {
             try session.reading { () throws(JournalError) in
                 let newest: String?
@@ -40,6 +45,10 @@ struct DueTimes {
                         guard let origin = line.instant("origin") else { return }
                         counting["\(task)/\(schedule)"] = Counting(origin: origin, lastEnd: line.instant("last_end"))
                         answers["\(task)/\(schedule)"] = nil
+                    case "settled":
+                        guard case .settled(_, _, let dues)? = line.record(ReadingContext(now: line.at, zones: session.zones)) else { return }
+                        settled["\(task)/\(schedule)"] = dues
+                    case "unscheduled": settled["\(task)/\(schedule)"] = nil
                     case "answered": answers["\(task)/\(schedule)"] = line.instant("due")
                     default: break
                     }
@@ -48,6 +57,7 @@ struct DueTimes {
         }
         self.counting = counting
         self.answers = answers
+        self.settled = settled
     }
 
     /// The instant from which a schedule counts, and the end of its last run; nil when no daemon has accepted the schedule.
@@ -73,7 +83,8 @@ struct DueTimes {
             return [Due(instant: answer, task: task, schedule: definition)]
         }
         var due: [Due] = []
-        while due.count < count, let next = recurrence.nextOccurrence(after: after, origin: origin) {
+        let settled = settled["\(task)/\(definition.id)"]
+        while due.count < count, let next = recurrence.nextOccurrence(after: after, origin: origin, settled: settled) {
             if let notAfter = definition.notAfter, next.instant > notAfter { break }
             var note = next.words
             if recurrence.isFromEnd, !due.isEmpty { note = Self.estimated }

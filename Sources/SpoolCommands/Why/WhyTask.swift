@@ -41,7 +41,10 @@ struct WhyTask {
             if entry?.schedules.isEmpty ?? true { since = floor }
         }
         let history = try session.history(task: name, since: since, catalog.fs)
-        dues = PastDues(name, entry, history, down: daemon.down, try session.context())
+        // The definitions of the past were accepted.
+        var context = try session.context().ofAccepted
+        context.calendars = context.calendars.filled(from: session.keptCalendars())
+        dues = PastDues(name, entry, history, down: daemon.down, context)
     }
 
     /// True when tasks/ has a file of this name.

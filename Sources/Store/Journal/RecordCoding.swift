@@ -121,6 +121,12 @@ extension JournalLine {
             self.begin(sequence: sequence, at: now, "unscheduled")
             field("task", task)
             field("schedule", schedule)
+        case .settled(let task, let schedule, let dues):
+            self.begin(sequence: sequence, at: now, "settled")
+            field("task", task)
+            field("schedule", schedule)
+            field("through", dues.through)
+            if !dues.open.isEmpty { field("open", dues.open.map { UInt64(bitPattern: $0.milliseconds) }) }
         case .answered(let task, let schedule, let due, let last):
             self.begin(sequence: sequence, at: now, "answered")
             field("task", task)
@@ -244,6 +250,10 @@ extension JournalFields {
         case "unscheduled":
             guard let task = self["task"], let schedule = self["schedule"] else { return nil }
             return .unscheduled(task: task, schedule: schedule)
+        case "settled":
+            guard let task = self["task"], let schedule = self["schedule"], let through = instant("through") else { return nil }
+            let open = numbers("open").map { Instant(milliseconds: Int64(bitPattern: $0)) }
+            return .settled(task: task, schedule: schedule, SettledDues(through: through, open: open))
         case "answered":
             guard let task = self["task"], let schedule = self["schedule"] else { return nil }
             return .answered(task: task, schedule: schedule, due: instant("due"), last: instant("last"))
@@ -292,7 +302,9 @@ extension JournalFields {
     /// A count. A number that no program wrote is refused: it must not cause an overflow later.
     private func count(_ key: String) -> Int? { integer(key).flatMap { (0...1 << 40).contains($0) ? Int($0) : nil } }
 
-    private var fingerprints: [UInt64] { self["seen"]?.split(separator: ",").compactMap { UInt64($0, radix: 16) } ?? [] }
+    private var fingerprints: [UInt64] { numbers("seen") }
+
+    private func numbers(_ key: String) -> [UInt64] { self[key]?.split(separator: ",").compactMap { UInt64($0, radix: 16) } ?? [] }
 
     /// The files that the job runs for.
     var paths: [String] { fields.compactMap { $0.key == "path" ? FileName.string(from: $0.value) : nil } }

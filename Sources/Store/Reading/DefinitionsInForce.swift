@@ -139,6 +139,8 @@ extension Spool {
         var accepted = AcceptedDefinitions(of: unsettled.map { "\(kind.directory)/\(all[$0].stem)" }, context)
         // The newest segment begins with all definitions in force.
         let damage = try Journal<FS>.scan(fs, since: Instant(milliseconds: .max), into: &accepted)
+        var context = context
+        context.calendars = context.calendars.filled(from: accepted.calendars.times(context.zones))
         for index in unsettled { settle(&all[index], read[index], kind, accepted, context) }
         return (all, damage)
     }
@@ -156,7 +158,8 @@ extension Spool {
             // An accepted text was readable. Only a zone that was removed since can make it unreadable.
             before = try? kind.read(text, context.ofAccepted)
         }
-        if var file, one.problems.isEmpty {
+        // With the calendars of the journal the file may be usable, or the problem another.
+        if var file {
             if let known, known.source == file.source { file.writtenAt = known.writtenAt }
             do throws(DefinitionProblem) {
                 let definition = try kind.read(file, context)
@@ -169,6 +172,7 @@ extension Spool {
                 guard let late else {
                     one.definition = definition
                     one.writtenAt = file.writtenAt
+                    one.problems = []
                     return
                 }
                 one.late = late
@@ -188,6 +192,7 @@ private struct AcceptedDefinitions: JournalReader {
     private let ofSchedules: Bool
     private let context: ReadingContext
     private(set) var definitions: [String: (source: Source, writtenAt: Instant)] = [:]
+    private(set) var calendars = KeptCalendars()
     private var accounted: Set<String> = []
 
     init(of files: [String], _ context: ReadingContext) {
@@ -201,13 +206,14 @@ private struct AcceptedDefinitions: JournalReader {
 
     func wants(_ line: JournalGlance) -> Bool {
         switch line.kind {
-        case "defined", "undefined": line.firstValue(of: "file").map { files.contains($0) } ?? false
+        case "defined", "undefined": calendars.wants(line) || line.firstValue(of: "file").map { files.contains($0) } ?? false
         case "scheduled", "unscheduled": ofSchedules || line.firstValue(of: "task").map { files.contains("\(Layout.tasks)/\($0)") } ?? false
         default: false
         }
     }
 
     mutating func take(_ fields: JournalFields) {
+        calendars.take(fields)
         switch fields.record(context) {
         case .defined(let file, let source, let writtenAt): definitions[file] = (source, writtenAt)
         case .undefined(let file): definitions[file] = nil

@@ -168,7 +168,7 @@ public struct History: JournalReader {
         case .daemonStarted:
             // In a snapshot, no pause is open.
             if let open = downtimes.indices.last, downtimes[open].to == nil { downtimes[open].to = at }
-        case .requested, .followed, .repaired, .accepted, .retried, .moved, .remarked, .answered, .ran, .expecting, .filesSeen, .filesGone,
+        case .requested, .followed, .repaired, .accepted, .retried, .moved, .remarked, .answered, .settled, .ran, .expecting, .filesSeen, .filesGone,
             .announced, .failing:
             break
         }

@@ -83,18 +83,67 @@ struct CalendarTests {
         try Files.write(
             "\(spool.base)/days.ics", Self.ics.replacing("RRULE:FREQ=YEARLY\r\n", with: "RRULE:FREQ=YEARLY;UNTIL=\(year + 1)1231\r\n"))
         try nextDue("\(year + 2)-01-01")
-        // A task whose calendar was removed is reported, and runs without it.
+        // A task whose calendar is gone is reported, and keeps the calendar's last form, across a restart too.
         try Files.write(spool.configuration, "[calendars.always]\nwindows = \"Mon-Sun\"\n")
-        try spool.logLine("event=refused", "file=tasks/t")
-        try nextDue("\(year)-01-01")
-        #expect(try spool.ctl("next", "t", "-q", "-n", "1").output.hasPrefix("\(year)-01-01"))
-        let state = try spool.ctl("list", "--json").objects.first { $0.text("name") == "t" }?.text("state")
-        #expect(state == "edit refused")
+        try spool.logLine("event=refused", "file=tasks/t", "the configuration has no calendar", "last form stays in force")
+        for isRestarted in [false, true] {
+            if isRestarted {
+                try spool.crash()
+                try spool.start()
+            }
+            try nextDue("\(year + 2)-01-01")
+            #expect(try spool.ctl("next", "t", "-q", "-n", "1").output.hasPrefix("\(year + 2)-01-01"))
+            let state = try spool.ctl("list", "--json").objects.first { $0.text("name") == "t" }?.text("state")
+            #expect(state == "edit refused")
+            for said in [try spool.ctl("status"), try spool.ctl("why", "t"), try spool.ctl("list")] {
+                #expect(said.output.contains("no calendar \"holidays\" any more"), "\(said.output)")
+                #expect(said.output.contains("the calendar's last form stays in force"), "\(said.output)")
+            }
+        }
         try Files.write(spool.configuration, "[calendars.holidays]\nfile = \"\(spool.base)/days.ics\"\n")
         try nextDue("\(year + 2)-01-01")
-        // An invalid calendar file changes nothing, and is reported.
-        try Files.write("\(spool.base)/days.ics", "no calendar")
-        try spool.logLine("event=refused", "days.ics")
-        try nextDue("\(year + 2)-01-01")
+    }
+
+    @Test("N12: a calendar file that is cut off or unreadable is reported alone; its last form and the rest of the configuration count")
+    func brokenFile() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let outlook = Self.ics.replacing("DTSTART;VALUE=DATE:20000101", with: "DTSTART;TZID=W. Europe Standard Time:20000101T083000")
+            .replacing("RRULE", with: "DURATION:PT1H\r\nRRULE")
+        func configure(slots: Int) throws {
+            try Files.write(spool.configuration, "slots = \(slots)\n[calendars.holidays]\nfile = \"\(spool.base)/days.ics\"\n")
+        }
+        try Files.write("\(spool.base)/days.ics", outlook)
+        try configure(slots: 3)
+        try spool.start()
+        let keys = "command = [\"true\"]\n[[schedule]]\ncron = \"0 9 1 1 *\"\ntimezone = \"Europe/Berlin\"\nexcept = \"holidays\"\n"
+        try spool.acceptedTask("t", keys)
+        func slots() throws -> Int64? {
+            guard case .table(let table)? = try spool.daemonStatus()?["configuration"]?.kind, case .integer(let slots)? = table["slots"]?.kind
+            else { return nil }
+            return slots
+        }
+        func isNeverDue() throws -> Bool { try spool.ctl("next", "t", "-q", "-n", "1").output.isEmpty }
+        #expect(try isNeverDue())
+        for (index, text) in [
+            String(outlook.dropLast(30)), outlook.replacing("W. Europe Standard Time", with: "Mars/Olympus Mons"), "",
+        ].enumerated() {
+            let offset = spool.log.utf8.count
+            try Files.write("\(spool.base)/days.ics", text)
+            try spool.logLine(
+                "event=refused", "file=calendars/holidays", index == 1 ? "line 4: DTSTART: TZID" : "days.ics", after: offset)
+            // Everything else of the configuration counts.
+            try configure(slots: 4 + index)
+            try spool.wait(for: "\(4 + index) slots") { try slots() == Int64(4 + index) }
+            #expect(try isNeverDue(), "\(text)")
+        }
+        // A new task can use the last form too, after a restart as well.
+        try spool.crash()
+        try spool.start()
+        try spool.acceptedTask("other", keys)
+        #expect(try isNeverDue())
+        let check = try spool.ctl("check")
+        #expect(check.code == 4 && check.output.contains("days.ics: it is no iCalendar file") && !check.output.contains("cannot be used"))
+        try Files.write("\(spool.base)/days.ics", Self.ics.replacing("YEARLY", with: "YEARLY;UNTIL=20010101"))
+        try spool.wait(for: "another form") { try !isNeverDue() }
     }
 }

@@ -1,0 +1,292 @@
+import Synchronization
+
+/// The times of a calendar as sorted stretches of the time line, without overlaps.
+///
+/// Whole days and times of the day are kept apart, because a due time that moves treats them differently. The stretches are computed
+/// for one chunk of time at once, when it is first asked for, and kept: a question then costs one binary search for each chunk that it
+/// touches. The first question in a chunk costs one step for each event and each occurrence there.
+final class Covers: Sendable {
+    enum Kind: Int, CaseIterable, Sendable {
+        /// Dates, all-day events, windows without times of day.
+        case days
+        case times
+    }
+
+    private let days: [Int64]
+    private let windows: [WeeklyWindow]
+    private let events: [CalendarEvent]
+    private let tables = Mutex<[Table]>([])
+
+    /// The chunks in one zone. A zone that was read again is another one.
+    private struct Table {
+        let zone: Zone
+        var chunks: [Int64: Chunk] = [:]
+    }
+
+    private struct Chunk {
+        /// By the raw value of their kind. A stretch that crosses the border of the chunk is cut there.
+        var stretches: [[Range<Instant>]]
+        /// The first beginning at or after the end of the chunk. Not computed yet when it is nil.
+        var following: Beginning??
+    }
+
+    /// The beginning of a stretch.
+    struct Beginning: Sendable {
+        var at: Instant
+        var kind: Kind
+    }
+
+    init(days: [Int64], windows: [WeeklyWindow], events: [CalendarEvent]) {
+        self.days = days.sorted()
+        self.windows = windows
+        self.events = events
+    }
+
+    func `in`(_ zone: Zone) -> InZone { InZone(covers: self, zone: zone) }
+
+    // MARK: Chunks
+
+    /// About 199 days.
+    private static let chunkBits: Int64 = 34
+    /// A calendar is used in few zones. When it is used in more, or when zones change, the oldest table is computed again.
+    private static let zonesMax = 4
+    static let end = Instant(seconds: Civil.endSeconds)
+
+    private static func index(_ instant: Instant) -> Int64 { instant.milliseconds >> chunkBits }
+
+    private static func range(_ index: Int64) -> Range<Instant> {
+        Instant(milliseconds: index << chunkBits)..<Instant(milliseconds: (index + 1) << chunkBits)
+    }
+
+    private func read<T: Sendable>(_ index: Int64, _ zone: Zone, _ use: @Sendable (inout Chunk) -> sending T) -> T {
+        tables.withLock { tables in
+            var place = tables.firstIndex { $0.zone === zone }
+            if place == nil {
+                if tables.count == Self.zonesMax { tables.removeFirst() }
+                tables.append(Table(zone: zone))
+                place = tables.count - 1
+            }
+            if tables[place!].chunks[index] == nil { tables[place!].chunks[index] = chunk(Self.range(index), zone) }
+            return use(&tables[place!].chunks[index]!)
+        }
+    }
+
+    private func chunk(_ range: Range<Instant>, _ zone: Zone) -> Chunk {
+        var found: [[Range<Instant>]] = Kind.allCases.map { _ in [] }
+        func add(_ stretch: Range<Instant>, _ kind: Kind) {
+            let cut = stretch.clamped(to: range)
+            if !cut.isEmpty { found[kind.rawValue].append(cut) }
+        }
+        func resolve(_ wall: Int64) -> Instant { zone.resolve(wall: Instant(milliseconds: wall)).first }
+        func addWall(_ start: Int64, _ end: Int64, _ kind: Kind) {
+            let first = resolve(start)
+            // In a gap of the clock both ends may be the same instant.
+            add(first..<max(first, resolve(end)), kind)
+        }
+        let walls = Wall(range.lowerBound, zone).milliseconds..<Wall(range.upperBound, zone).milliseconds
+        // A window may have begun on the day before, and the clock may be set back over midnight.
+        let dayRange = Civil.floorDivide(walls.lowerBound, Civil.millisecondsPerDay) - 2
+            ... Civil.floorDivide(walls.upperBound, Civil.millisecondsPerDay) + 1
+        for day in days[index(ofDay: dayRange.lowerBound)...].prefix(while: { $0 <= dayRange.upperBound }) {
+            addWall(day * Civil.millisecondsPerDay, (day + 1) * Civil.millisecondsPerDay, .days)
+        }
+        if !windows.isEmpty {
+            for day in dayRange {
+                for window in windows where window.weekday == Civil.weekday(days: day) {
+                    let midnight = day * Civil.millisecondsPerDay
+                    addWall(midnight + window.startMilliseconds, midnight + window.endMilliseconds, window.isWholeDay ? .days : .times)
+                }
+            }
+        }
+        let wallRange = Instant(milliseconds: dayRange.lowerBound * Civil.millisecondsPerDay)
+            ..< Instant(milliseconds: (dayRange.upperBound + 1) * Civil.millisecondsPerDay)
+        for event in events {
+            event.each(in: event.isAllDay ? wallRange : range) { stretch in
+                if event.isAllDay {
+                    addWall(stretch.lowerBound.milliseconds, stretch.upperBound.milliseconds, .days)
+                } else {
+                    add(stretch, .times)
+                }
+            }
+        }
+        return Chunk(stretches: found.map(Self.merged))
+    }
+
+    private func index(ofDay day: Int64) -> Int { days.partitioningIndex { $0 >= day } }
+
+    private static func merged(_ stretches: [Range<Instant>]) -> [Range<Instant>] {
+        var merged: [Range<Instant>] = []
+        for stretch in stretches.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            if let last = merged.last, stretch.lowerBound <= last.upperBound {
+                merged[merged.count - 1] = last.lowerBound..<max(last.upperBound, stretch.upperBound)
+            } else {
+                merged.append(stretch)
+            }
+        }
+        return merged
+    }
+
+    /// The first beginning at or after an instant, found without chunks.
+    private func firstBeginning(from instant: Instant, _ zone: Zone) -> Beginning? {
+        var first: Beginning?
+        func consider(_ start: Instant?, _ kind: Kind) {
+            guard let start, start >= instant, first.map({ start < $0.at || start == $0.at && kind == .days }) ?? true else { return }
+            first = Beginning(at: start, kind: kind)
+        }
+        let wall = Wall(instant, zone)
+        func consider(wall start: Int64, _ kind: Kind) { consider(zone.resolve(wall: Instant(milliseconds: start)).first, kind) }
+        for day in days[index(ofDay: wall.day)...].prefix(2) { consider(wall: day * Civil.millisecondsPerDay, .days) }
+        for window in windows {
+            for day in wall.day...wall.day + 8 where Civil.weekday(days: day) == window.weekday {
+                consider(wall: day * Civil.millisecondsPerDay + window.startMilliseconds, window.isWholeDay ? .days : .times)
+            }
+        }
+        for event in events {
+            guard event.isAllDay else {
+                consider(event.first(from: instant)?.lowerBound, .times)
+                continue
+            }
+            if let start = event.first(from: Instant(milliseconds: wall.milliseconds))?.lowerBound {
+                consider(wall: start.milliseconds, .days)
+            }
+        }
+        return first
+    }
+
+    // MARK: Questions
+
+    /// The stretches as a zone has them.
+    struct InZone: Sendable {
+        fileprivate let covers: Covers
+        fileprivate let zone: Zone
+
+        func contains(_ instant: Instant, _ kind: Kind) -> Bool {
+            covers.read(Covers.index(instant), zone) { chunk in Self.place(of: instant, chunk.stretches[kind.rawValue]) != nil }
+        }
+
+        /// The end of the stretch that contains an instant. Nil when none does.
+        func end(_ kind: Kind, containing instant: Instant) -> Instant? {
+            var index = Covers.index(instant)
+            var instant = instant
+            var found: Instant?
+            while instant < Covers.end {
+                let at = instant
+                let end = covers.read(index, zone) { chunk in
+                    Self.place(of: at, chunk.stretches[kind.rawValue]).map { chunk.stretches[kind.rawValue][$0].upperBound }
+                }
+                guard let end else { break }
+                found = end
+                index += 1
+                guard end == Covers.range(index).lowerBound else { break }
+                instant = end
+            }
+            return found
+        }
+
+        /// The beginning of the stretch that contains an instant, but not before `earliest`. Nil when none contains it.
+        func start(_ kind: Kind, containing instant: Instant, notBefore earliest: Instant) -> Instant? {
+            var index = Covers.index(instant)
+            var instant = instant
+            var found: Instant?
+            while true {
+                let at = instant
+                let start = covers.read(index, zone) { chunk in
+                    Self.place(of: at, chunk.stretches[kind.rawValue]).map { chunk.stretches[kind.rawValue][$0].lowerBound }
+                }
+                guard let start else { break }
+                found = start
+                guard start == Covers.range(index).lowerBound, start > earliest else { break }
+                index -= 1
+                instant = start.advanced(byMilliseconds: -1)
+            }
+            return found.map { max($0, earliest) }
+        }
+
+        /// The first beginning of a stretch after an instant. Nil when there is none.
+        func beginning(after instant: Instant) -> Beginning? {
+            let index = Covers.index(instant)
+            return covers.read(index, zone) { [covers, zone] chunk in
+                var first: Beginning?
+                for kind in Kind.allCases {
+                    let stretches = chunk.stretches[kind.rawValue]
+                    let place = stretches.partitioningIndex { $0.lowerBound > instant }
+                    guard place < stretches.count, first.map({ stretches[place].lowerBound < $0.at }) ?? true else { continue }
+                    first = Beginning(at: stretches[place].lowerBound, kind: kind)
+                }
+                if let first { return first }
+                if let following = chunk.following { return following }
+                let following = covers.firstBeginning(from: Covers.range(index).upperBound, zone)
+                chunk.following = .some(following)
+                return following
+            }
+        }
+
+        /// The last end of a stretch at or before an instant that no stretch contains, or `earliest` when it would be before that.
+        func lastEnd(before instant: Instant, notBefore earliest: Instant) -> Instant {
+            var index = Covers.index(instant)
+            while Covers.range(index).upperBound > earliest {
+                let end = covers.read(index, zone) { chunk in
+                    Kind.allCases.compactMap { kind in
+                        let stretches = chunk.stretches[kind.rawValue]
+                        let place = stretches.partitioningIndex { $0.upperBound > instant }
+                        return place > 0 ? stretches[place - 1].upperBound : nil
+                    }.max()
+                }
+                if let end { return max(end, earliest) }
+                index -= 1
+            }
+            return earliest
+        }
+
+        /// The first instant after `instant` at which a stretch may begin or end.
+        func change(after instant: Instant) -> Instant {
+            let index = Covers.index(instant)
+            return covers.read(index, zone) { chunk in
+                var first = Covers.range(index).upperBound
+                for kind in Kind.allCases {
+                    let stretches = chunk.stretches[kind.rawValue]
+                    let place = stretches.partitioningIndex { $0.upperBound > instant }
+                    guard place < stretches.count else { continue }
+                    let stretch = stretches[place]
+                    first = min(first, stretch.lowerBound > instant ? stretch.lowerBound : stretch.upperBound)
+                }
+                return first
+            }
+        }
+
+        private static func place(of instant: Instant, _ stretches: [Range<Instant>]) -> Int? {
+            let place = stretches.partitioningIndex { $0.upperBound > instant }
+            return place < stretches.count && stretches[place].lowerBound <= instant ? place : nil
+        }
+    }
+}
+
+/// An instant on the wall clock of a zone.
+struct Wall {
+    let zone: Zone
+    /// Since 1970-01-01 00:00 of the wall clock.
+    let milliseconds: Int64
+
+    init(_ instant: Instant, _ zone: Zone) {
+        self.zone = zone
+        milliseconds = instant.milliseconds + Int64(zone.offsetSeconds(at: instant)) * 1000
+    }
+
+    var day: Int64 { Civil.floorDivide(milliseconds, Civil.millisecondsPerDay) }
+
+    /// The first instant at which the clock shows a wall time, or the end of the gap that skips it.
+    func instant(_ wall: Int64) -> Instant { zone.resolve(wall: Instant(milliseconds: wall)).first }
+}
+
+extension Array {
+    /// The index of the first element for which `isAfter` is true. It is true for all elements after that one.
+    fileprivate func partitioningIndex(where isAfter: (Element) -> Bool) -> Int {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if isAfter(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}

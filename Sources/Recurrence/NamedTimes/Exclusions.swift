@@ -1,0 +1,77 @@
+/// The times that a schedule's calendars exclude: those of `except`, and those in none of `only`.
+///
+/// Each kind forms stretches of its own, merged over all calendars. The time between two stretches of `only` has the kind of the
+/// stretch that ends it: a weekend is excluded as whole days when `only` holds the days from Monday to Friday.
+struct Exclusions: Sendable {
+    private let except: [Covers.InZone]
+    private let only: [Covers.InZone]
+
+    init(except: [Covers.InZone], only: [Covers.InZone]) {
+        self.except = except
+        self.only = only
+    }
+
+    /// The number of calendars in turn that one stretch may consist of. It ends there if there are more.
+    private static let turnsMax = 2_000
+
+    func isExcluded(_ instant: Instant) -> Bool {
+        let isContained = { (times: Covers.InZone) in times.contains(instant, .days) || times.contains(instant, .times) }
+        return except.contains(where: isContained) || !only.isEmpty && !only.contains(where: isContained)
+    }
+
+    /// The end of the stretch of a kind that contains an instant. Nil when none does.
+    func end(_ kind: Covers.Kind, containing instant: Instant) -> Instant? {
+        var end = instant
+        for _ in 0..<Self.turnsMax {
+            guard let next = furthest(kind, containing: end) else { break }
+            end = next
+        }
+        return end > instant ? end : nil
+    }
+
+    private func furthest(_ kind: Covers.Kind, containing instant: Instant) -> Instant? {
+        guard instant < Covers.end else { return nil }
+        var ends = except.compactMap { $0.end(kind, containing: instant) }
+        if let gap = gap(at: instant), gap.kind == kind { ends.append(gap.end) }
+        return ends.max()
+    }
+
+    /// The beginning of the stretch of a kind that contains an instant, but not before `earliest`. Nil when none contains it.
+    func start(_ kind: Covers.Kind, containing instant: Instant, notBefore earliest: Instant) -> Instant? {
+        var start: Instant?
+        var place = instant
+        for _ in 0..<Self.turnsMax {
+            guard place >= earliest else { break }
+            var starts = except.compactMap { $0.start(kind, containing: place, notBefore: earliest) }
+            if let gap = gap(at: place), gap.kind == kind {
+                starts.append(only.map { $0.lastEnd(before: place, notBefore: earliest) }.max() ?? earliest)
+            }
+            guard let first = starts.min() else { break }
+            start = first
+            place = first.advanced(byMilliseconds: -1)
+        }
+        return start
+    }
+
+    /// The first instant from `instant` on, and before `end`, that whole days exclude. Nil when there is none.
+    func firstDays(from instant: Instant, before end: Instant) -> Instant? {
+        var place = instant
+        while place < end {
+            if self.end(.days, containing: place) != nil { return place }
+            place = change(after: place)
+        }
+        return nil
+    }
+
+    /// The first instant after `instant` at which a stretch may begin or end.
+    func change(after instant: Instant) -> Instant {
+        (except + only).map { $0.change(after: instant) }.min() ?? Covers.end
+    }
+
+    /// The time in none of `only` that contains an instant, with its end. Nil when a calendar of `only` contains the instant.
+    private func gap(at instant: Instant) -> (kind: Covers.Kind, end: Instant)? {
+        guard !only.isEmpty, !only.contains(where: { $0.contains(instant, .days) || $0.contains(instant, .times) }) else { return nil }
+        let next = only.compactMap { $0.beginning(after: instant) }.min { ($0.at, $0.kind.rawValue) < ($1.at, $1.kind.rawValue) }
+        return next.map { ($0.kind, $0.at) } ?? (.times, Covers.end)
+    }
+}
