@@ -174,7 +174,14 @@ struct Check {
     private func everyDueTimeIsAccountedFor(_ scheduler: Scheduler) throws(Violation) {
         let facts = try journal.facts(world).due
         for (name, task) in scheduler.tasks where task.definition != nil {
-            guard let facts = facts[name], let from = facts.since else { continue }
+            guard var facts = facts[name], let from = facts.since else { continue }
+            if let accounted = facts.accounted { facts.change(at: accounted) }
+            if let byCalendars = facts.byCalendars {
+                let (lost, invented) = byCalendars.faults(ran: facts.runs, skipped: facts.skipped, now: world.now)
+                if let lost { throw Violation("\(name) was due at \(lost.rfc3339) by its calendars, of which nothing is known") }
+                if let invented { throw Violation("\(name) ran for \(invented.rfc3339), which its calendars do not give") }
+                continue
+            }
             let step = facts.stepMilliseconds
             var due = (from.milliseconds / step + 1) * step
             while due <= world.now.milliseconds {

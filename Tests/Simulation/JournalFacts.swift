@@ -27,24 +27,44 @@ struct JournalFacts {
         var text = ""
         var ran: Set<JobID> = []
         var skipped: [SkippedDue] = []
+        /// The keys of the schedule that concern calendars. Empty when it has none.
+        var calendarKeys: [String: String] = [:]
+        /// The due times by these calendars. Nil when there are none, or none yet.
+        var byCalendars: CalendarDues?
+        /// The due times of the runs.
+        var runs: Set<Instant> = []
+        /// The calendars, or the schedule's keys for them, have changed. The change counts from the next record of the schedule.
+        var changed: CalendarDues.Filter?
+        /// The schedule's keys for calendars have changed. Its next record says from when they count.
+        var isEdited = false
 
         mutating func deal(through instant: Instant) { accounted = max(accounted ?? instant, instant) }
 
         /// When the clock is set back further than a right clock would be, the count begins there, whatever a wrong clock had handled.
         mutating func begin(_ instant: Instant) {
             if let accounted, instant.advanced(byMilliseconds: 86_400_000) < accounted {
-                (since, skipped) = (instant, [])
+                (since, skipped, runs) = (instant, [], [])
                 self.accounted = instant
+                byCalendars = nil
             } else {
                 since = since ?? instant
                 deal(through: instant)
             }
         }
 
+        /// The change of the calendars counts from an instant.
+        mutating func change(at instant: Instant) {
+            guard let filter = changed else { return }
+            changed = nil
+            byCalendars?.change(filter, at: instant)
+        }
+
         var stepMilliseconds: Int64 { text.contains("cron = \"* * * * *\"") ? 60_000 : 300_000 }
     }
 
     private(set) var due: [String: Due] = [:]
+    /// The text of each calendar that the journal keeps.
+    private var calendars: [String: Source] = [:]
     /// The times from which a task's due times count: one for each time that the task was created.
     private(set) var beginnings: [String: [Instant]] = [:]
     private var inForce: Set<String> = []
@@ -96,23 +116,89 @@ struct JournalFacts {
         if let record = fields.record(ReadingContext(now: fields.at, zones: zones)) { take(record, at: fields.at) }
     }
 
+    // MARK: Calendars
+
+    private static func calendarKeys(_ source: Source) -> [String: String] {
+        var keys: [String: String] = [:]
+        for line in String(decoding: source.bytes, as: UTF8.self).split(separator: "\n") {
+            let words = line.split(separator: " = ", maxSplits: 1).map(String.init)
+            if words.count == 2, ["except", "only", "when_excluded"].contains(words[0]) { keys[words[0]] = words[1] }
+        }
+        return keys
+    }
+
+    private func filter(_ keys: [String: String]) -> CalendarDues.Filter {
+        func named(_ key: String) -> [CalendarDues.Windows?] {
+            (keys[key] ?? "").filter { $0.isLetter || $0 == " " }.split(separator: " ").map { name in
+                calendars[String(name)].flatMap { CalendarDues.Windows($0) }
+            }
+        }
+        return CalendarDues.Filter(except: named("except"), only: named("only"), moves: keys["when_excluded"] == "\"next\"")
+    }
+
+    /// A schedule's due times count from an instant.
+    private mutating func begin(_ task: String, _ accounted: Instant) {
+        let before = due[task]?.accounted
+        due[task]?.begin(accounted)
+        guard var known = due[task] else { return }
+        if known.byCalendars == nil {
+            guard !known.calendarKeys.isEmpty else { return }
+            known.byCalendars = CalendarDues(step: known.stepMilliseconds, filter(known.calendarKeys), since: accounted)
+            (known.changed, known.isEdited, known.runs) = (nil, false, [])
+        } else if known.isEdited {
+            // Due times from before the edit that nobody has handled do not count.
+            if let before, before < accounted {
+                known.skipped.append(
+                    SkippedDue(
+                        task: task, schedule: "", from: before.advanced(byMilliseconds: 1), through: accounted, count: nil, reason: .missed))
+            }
+            (known.changed, known.isEdited) = (filter(known.calendarKeys), false)
+        }
+        known.change(at: accounted)
+        due[task] = known
+    }
+
+    /// A due time of a task was handled, so a change of its calendars counts from the one before.
+    private mutating func handled(_ task: String) {
+        if due[task]?.isEdited == false, let accounted = due[task]?.accounted { due[task]?.change(at: accounted) }
+    }
+
+    // MARK: Records
+
     private mutating func take(_ record: Record, at instant: Instant) {
         let scheduled = scheduledBefore
         scheduledBefore = nil
         switch record {
+        case .defined(let file, let source, _) where file.hasPrefix("calendars/"):
+            let name = String(file.dropFirst("calendars/".count))
+            guard calendars[name] != source else { return }
+            calendars[name] = source
+            for (task, known) in due where known.calendarKeys.values.contains(where: { $0.contains("\"\(name)\"") }) {
+                let filter = filter(known.calendarKeys)
+                due[task]?.changed = filter
+            }
+        case .undefined(let file) where file.hasPrefix("calendars/"): calendars[String(file.dropFirst("calendars/".count))] = nil
         case .defined(let file, let source, _):
             let name = String(file.dropFirst("tasks/".count))
             let text = String(decoding: source.bytes, as: UTF8.self).split(separator: "\n").filter { $0.hasPrefix("cron") }.joined()
             // The schedule is another one now, so earlier due times do not count.
             if due[name]?.text != text { due[name] = Due(text: text) }
+            let keys = Self.calendarKeys(source)
+            guard due[name]?.calendarKeys != keys else { return }
+            // Before its first record of due times, the schedule has no earlier calendars.
+            if due[name]?.since != nil, due[name]?.byCalendars != nil || !keys.isEmpty { due[name]?.isEdited = true }
+            due[name]?.calendarKeys = keys
         case .scheduled(let task, _, let accounted, _, _):
             if inForce.insert(task).inserted { beginnings[task, default: []].append(accounted) }
             // Of two records at the same time, the first has only the state before a leap of the clock.
             if let scheduled, scheduled.task == task, scheduled.at == instant { due[task] = scheduled.due }
             scheduledBefore = (task, instant, due[task])
-            due[task]?.begin(accounted)
+            begin(task, accounted)
+        case .settled(let task, _, let dues): if due[task]?.isEdited == false { due[task]?.change(at: dues.through) }
         case .unscheduled(let task, _):
             due[task]?.since = nil
+            due[task]?.byCalendars = nil
+            due[task]?.changed = nil
             inForce.remove(task)
         case .accepted(let job):
             accepted[job.id, default: []].append(job)
@@ -122,7 +208,9 @@ struct JournalFacts {
             }
             if let original = job.retryOf.flatMap({ JobID($0) }) { retries.add(job.id, of: original) }
             guard let task = job.task, job.schedule != nil else { return }
+            handled(task)
             due[task]?.ran.insert(job.id)
+            due[task]?.runs.insert(job.due)
             due[task]?.deal(through: job.due)
         case .rejected(let file):
             rejected[file.file] = min(rejected[file.file] ?? instant, instant)
@@ -134,6 +222,7 @@ struct JournalFacts {
             states[id] = ending.state
         case .retried(let id, let original): retries.add(id, of: original)
         case .skipped(let skipped):
+            handled(skipped.task)
             due[skipped.task]?.skipped.append(skipped)
             due[skipped.task]?.deal(through: skipped.through)
         default: break

@@ -198,7 +198,15 @@ final class People {
         case .editTask:
             let path = "\(Layout.tasks)/task\(pick % 3).toml"
             guard let old = disk.bytes(path) else { return }
-            try rename(into: path, String(decoding: old, as: UTF8.self) + "# edited \(pick % 1000)\n")
+            var text = String(decoding: old, as: UTF8.self)
+            // Half of the edits change the calendars.
+            if pick >> 8 % 2 == 0, !text.hasSuffix("command = \n") {
+                let lines = text.split(separator: "\n").filter { line in
+                    !["except", "only", "when_excluded"].contains { line.hasPrefix($0) }
+                }
+                text = lines.joined(separator: "\n") + "\n" + Self.calendars(pick >> 9)
+            }
+            try rename(into: path, text + "# edited \(pick % 1000)\n")
         case .spoilTask:
             let path = "\(Layout.tasks)/task\(pick % 3).toml"
             guard disk.exists(path) else { return }
@@ -397,7 +405,15 @@ final class People {
             cron = "\(pick >> 12 % 2 == 0 ? "* * * * *" : "*/5 * * * *")"
             catch_up = "\(catchUps[Int(pick >> 8 % 3)])"
             catch_up_limit = 5
+            \(calendars(pick >> 44))
 
             """
+    }
+
+    /// The keys of a schedule for calendars: half of the schedules have some.
+    private static func calendars(_ pick: UInt64) -> String {
+        let keys = ["except = [\"c\"]", "only = [\"c\"]", "except = [\"c\", \"d\"]", "except = [\"c\"]\nonly = [\"d\"]"]
+        guard pick % 2 == 0 else { return "" }
+        return keys[Int(pick >> 1 % 4)] + (pick >> 3 % 3 == 0 ? "\n" : "\nwhen_excluded = \"next\"\n")
     }
 }

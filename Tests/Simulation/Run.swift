@@ -114,6 +114,7 @@ package final class Run {
         case .takeJournal:
             brokenBy = .people
             try world.takeJournal(pick)
+        case .configure: world.configure(pick)
         case .interject:
             let kinds: [Step.Kind] = [.drop, .submit, .edit, .remove, .retry, .cancel, .pause, .editTask]
             let kind = kinds[Int(pick >> 32) % kinds.count]

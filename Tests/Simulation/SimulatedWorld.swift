@@ -138,6 +138,37 @@ package final class SimulatedWorld: World {
         service?.clockWasSet()
     }
 
+    /// Somebody edits the configuration: its two calendars, and the defaults for all tasks. The daemon is told, if there is one.
+    func configure(_ pick: UInt64) {
+        var random = Random(pick)
+        if random.below(3) == 0 {
+            let notice = Value(.array([Value(.string(":"))]))
+            configuration.taskDefaults.onFailure = configuration.taskDefaults.onFailure == nil ? notice : nil
+        }
+        func windows() -> [String] {
+            (0...random.below(3)).map { _ in
+                // The run begins at two o'clock.
+                let start = 120 + random.below(180)
+                let end = start + 1 + random.below(40)
+                func clock(_ minute: Int) -> String { "0\(minute / 60):\(minute % 60 < 10 ? "0" : "")\(minute % 60)" }
+                return "\(clock(start))-\(clock(end))"
+            }
+        }
+        // A calendar that is missing, one whose file is cut off, or some windows.
+        let entries = ["c", "d"].compactMap { name -> Calendars.Entry? in
+            switch random.below(6) {
+            case 0: nil
+            case 1: Calendars.Entry(name: name, file: "/\(name).ics")
+            default: Calendars.Entry(name: name, windows: windows())
+            }
+        }
+        configuration.calendars = Calendars(entries, zone: .utc, zones: zones) { _ in Array("BEGIN:VCALENDAR\nBEGIN:VEVENT\n".utf8) }
+        guard let service else { return }
+        service.scheduler.settings.calendars = configuration.calendars
+        service.scheduler.settings.taskDefaults = configuration.taskDefaults
+        service.calendarsChanged()
+    }
+
     // MARK: A wrong clock
 
     private var yearsWrong: Int64 = 0
@@ -201,6 +232,8 @@ package final class SimulatedWorld: World {
         let service = Service(
             spool, zones: zones, log: log, spoolID: "x", world: self)
         service.submit(.limits(SchedulerLimits(slots: configuration.slots)))
+        service.scheduler.settings.calendars = configuration.calendars
+        service.scheduler.settings.taskDefaults = configuration.taskDefaults
         service.wasDiskBroken = hasSyncFailed
         return service
     }
