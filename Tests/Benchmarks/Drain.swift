@@ -42,6 +42,12 @@ extension Suite {
             Row(
                 measure: "  waiting before the start", ours: ours(backlog.ours.wall), reference: bare(backlog.bare.wall),
                 ratio: backlog.rate))
+        if place.isMemory { return }
+        let worn = try compareDrain(count) { try drainDropped(count, on: place, afterRecords: options.isSmoke ? 100 : 5400) }
+        report.add(
+            Row(
+                measure: "  where records came and went", ours: ours(worn.ours.wall), reference: bare(worn.bare.wall), ratio: worn.rate,
+                bar: "at least 0.55", isMet: worn.rate >= 0.55))
     }
 
     /// Measures bare, daemon, bare, and so on. Each round of the daemon is compared with the mean of the two bare rounds beside
@@ -69,14 +75,16 @@ extension Suite {
             load: Samples(ratios(\.processor)).median)
     }
 
-    /// Jobs are renamed into `new/` while the daemon is idle. Measures from the first rename until the last job is in `done/`.
-    private func drainDropped(_ count: Int, on place: Place) throws -> Drain {
+    /// Jobs are renamed into `new/` while the daemon is idle. Measures from the first rename until the last job is in `done/`. Before that,
+    /// `afterRecords` records are made and removed.
+    private func drainDropped(_ count: Int, on place: Place, afterRecords worn: Int = 0) throws -> Drain {
         let spool = try place.freshSpool()
         try writeJobs(count, spool: spool, to: "tmp")
         try place.settle()
         let processor = System.childrenSeconds()
         let wall = try DaemonUnderTest.serve(self, spool: spool) { daemon in
             try daemon.awaitReady()
+            if worn > 0 { try wear(spool, records: worn, on: place) }
             let ended = try EndedJobs(self, spool: spool)
             let from = try Directory.open("\(spool)/tmp")
             let to = try Directory.open("\(spool)/new")
@@ -103,6 +111,21 @@ extension Suite {
             return MonotonicInstant.now()
         }
         return Drain(wall: Double(end.nanoseconds(since: start)) / 1e9, processor: System.childrenSeconds() - processor)
+    }
+
+    /// Makes records as jobs make them, and removes all of them: ext4 does not use their inodes again for some minutes.
+    private func wear(_ spool: String, records count: Int, on place: Place) throws {
+        let running = try Directory.open("\(spool)/running")
+        let done = try Directory.open("\(spool)/done")
+        for number in 0..<count {
+            try running.makeDirectory(".\(number)")
+            for name in ["job.toml", "status.json", "stdout", "stderr", "environment"] {
+                try running.writeFile(".\(number)/\(name)", Array("worn".utf8))
+            }
+            try running.rename(".\(number)", into: done, as: ".\(number)")
+        }
+        for number in 0..<count { try done.removeTree(".\(number)") }
+        try place.settle()
     }
 
     private func writeJobs(_ count: Int, spool: String, to name: String) throws {
