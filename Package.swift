@@ -7,6 +7,9 @@ let strict: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 // warns about the Swift runtime's unused call of dlopen.
 let fullyStatic = ["-static-executable", "-use-ld=lld", "-Xlinker", "--gc-sections"]
 
+// With the static Swift library a program offers thousands of its symbols to libraries. No library needs one.
+let withoutExports: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "--no-export-dynamic"], .when(configuration: .release))]
+
 let package = Package(
     name: "spoold",
     products: [
@@ -17,28 +20,34 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLinux"),
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
-        .target(name: "Recurrence", swiftSettings: strict),
+        .target(name: "TextSearch", swiftSettings: strict),
+        .target(name: "Recurrence", dependencies: ["TextSearch"], swiftSettings: strict),
         .target(name: "Lines", swiftSettings: strict),
         .target(name: "Documents", dependencies: ["Lines"], swiftSettings: strict),
         .target(name: "WorkerProtocol", swiftSettings: strict),
-        .target(name: "Model", dependencies: ["Recurrence", "Documents", "WorkerProtocol"], swiftSettings: strict),
+        .target(name: "Model", dependencies: ["Recurrence", "Documents", "TextSearch", "WorkerProtocol"], swiftSettings: strict),
         .target(name: "Scheduler", dependencies: ["Model", "Recurrence"], swiftSettings: strict),
         .target(
             name: "Store", dependencies: ["Model", "Scheduler", "Recurrence", "Documents", "Linux", "CLinux", "WorkerProtocol"],
             swiftSettings: strict),
         .target(
             name: "Daemon",
-            dependencies: ["Scheduler", "Store", "Model", "Recurrence", "Documents", "WorkerProtocol", "Linux", "CLinux"],
+            dependencies: ["Scheduler", "Store", "Model", "Recurrence", "Documents", "TextSearch", "WorkerProtocol", "Linux", "CLinux"],
             swiftSettings: strict),
-        .target(name: "Crontabs", dependencies: ["Lines", "Linux", "Model", "Recurrence", "Documents"], swiftSettings: strict),
-        .target(name: "LiveView", dependencies: ["Store", "Scheduler", "Model", "Recurrence"], swiftSettings: strict),
-        .executableTarget(name: "spoold", dependencies: ["Daemon", "Store", "Model", "Linux"], swiftSettings: strict),
+        .target(name: "Crontabs", dependencies: ["Lines", "TextSearch", "Linux", "Model", "Recurrence", "Documents"], swiftSettings: strict),
+        .target(name: "LiveView", dependencies: ["Store", "Scheduler", "Model", "Recurrence", "TextSearch"], swiftSettings: strict),
+        .executableTarget(
+            name: "spoold", dependencies: ["Daemon", "Store", "Model", "Linux"], swiftSettings: strict, linkerSettings: withoutExports),
         .target(
             name: "SpoolCommands",
-            dependencies: ["Crontabs", "Lines", "LiveView", "Store", "Scheduler", "Model", "Recurrence", "Documents", "Linux", "CLinux"],
+            dependencies: [
+                "Crontabs", "Lines", "LiveView", "Store", "Scheduler", "Model", "Recurrence", "Documents", "TextSearch", "Linux", "CLinux",
+            ],
             swiftSettings: strict),
         // The other programs too, so that `swift run spoolctl demo` builds what it starts.
-        .executableTarget(name: "spoolctl", dependencies: ["SpoolCommands", "spoold", "spool-worker"], swiftSettings: strict),
+        .executableTarget(
+            name: "spoolctl", dependencies: ["SpoolCommands", "spoold", "spool-worker"], swiftSettings: strict,
+            linkerSettings: withoutExports),
         .executableTarget(
             name: "spool-worker", dependencies: ["WorkerProtocol", "Lines", "Linux", "CLinux"],
             swiftSettings: strict + [.unsafeFlags(["-static-executable"])],
@@ -55,6 +64,7 @@ let package = Package(
             path: "Tests/Simulation", swiftSettings: strict),
         .executableTarget(name: "Simulator", dependencies: ["Simulation"], path: "Tests/Simulator", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Model", "Linux"], path: "Tests/Support", swiftSettings: strict),
+        .testTarget(name: "TextSearchTests", dependencies: ["TextSearch"], swiftSettings: strict),
         .testTarget(name: "LinesTests", dependencies: ["Lines"], swiftSettings: strict),
         .testTarget(name: "CrontabsTests", dependencies: ["Crontabs", "Model", "Documents", "Recurrence", "Linux"], swiftSettings: strict),
         .testTarget(name: "DocumentsTests", dependencies: ["Documents", "TestSupport"], swiftSettings: strict),

@@ -1,4 +1,5 @@
 import Linux
+import TextSearch
 
 /// Writes lines of a crontab that cron reads back as the same command, input and variables.
 public enum CrontabLine {

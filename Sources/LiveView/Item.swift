@@ -1,4 +1,5 @@
 import Store
+import TextSearch
 
 /// The lists on the screen, in order.
 public enum List: Int, CaseIterable, Sendable {

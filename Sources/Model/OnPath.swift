@@ -1,3 +1,5 @@
+import TextSearch
+
 /// The files that an `on_path` schedule waits for.
 public final class OnPath: Sendable {
     public enum Paths: String, Sendable, CaseIterable {

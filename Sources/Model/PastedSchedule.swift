@@ -1,3 +1,5 @@
+import TextSearch
+
 /// The text of a schedule as typed, or as copied from a crontab, a timer unit or a task's file. Finds its kind, and the parts
 /// that do not belong to the schedule.
 public struct PastedSchedule: Sendable, Equatable {

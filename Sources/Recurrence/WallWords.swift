@@ -1,5 +1,7 @@
 // A wall-clock rule in plain English.
 
+import TextSearch
+
 extension WallFields {
     /// `at 02:30 every day`, `every 5 minutes between 09:00 and 17:59, on Monday to Friday`.
     var words: String {

@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import TextSearch
 
 /// The cgroups below the daemon's own: cgroups(7), version 2, where it has been delegated.
 ///

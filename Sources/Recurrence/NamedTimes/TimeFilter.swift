@@ -1,3 +1,5 @@
+import TextSearch
+
 /// The `except`, `only` and `when_excluded` of a schedule: which of its due times count, and when the others run.
 ///
 /// Invariants:

@@ -1,4 +1,5 @@
 import Store
+import TextSearch
 
 /// A column of `spoolctl jobs`, which can also be sorted by: a key of `status.json`, or a value that follows from such keys.
 struct JobColumn {

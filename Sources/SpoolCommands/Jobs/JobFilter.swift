@@ -1,4 +1,5 @@
 import Store
+import TextSearch
 
 /// The filters of `spoolctl jobs`: which jobs match.
 struct JobFilter {

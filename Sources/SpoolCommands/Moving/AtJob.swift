@@ -1,5 +1,6 @@
 import Linux
 import Store
+import TextSearch
 
 /// A job that at(1) has queued: a shell script in atd's spool that sets the umask, the environment and the directory of its
 /// caller, followed by the command. The file's name is the queue's letter, five hexadecimal digits of the job's number

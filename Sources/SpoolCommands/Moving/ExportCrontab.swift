@@ -1,6 +1,7 @@
 import Crontabs
 import Linux
 import Store
+import TextSearch
 
 /// Tasks as lines of one crontab. A variable applies to all lines below it, so a task's variables are reset for the next task.
 struct ExportCrontab {

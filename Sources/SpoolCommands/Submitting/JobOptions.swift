@@ -1,6 +1,7 @@
 import Glibc
 import Linux
 import Store
+import TextSearch
 
 /// The options for the keys of a job, and the table that they make.
 ///

@@ -1,4 +1,5 @@
 import Store
+import TextSearch
 
 extension SpoolCommand {
     static let next = SpoolCommand(

@@ -1,4 +1,5 @@
 import Store
+import TextSearch
 
 /// When a task is due, in a few words for a column: `daily 02:30`, `02:30 Mon-Fri UTC`, and `+1` for one more schedule.
 enum ScheduleWords {

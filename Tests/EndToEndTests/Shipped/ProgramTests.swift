@@ -1,0 +1,15 @@
+// What the programs are made of.
+
+import Testing
+
+@Suite struct ProgramTests {
+    @Test(
+        "No program needs Swift's engine for regular expressions, which is a tenth of its size",
+        .enabled(if: Commands.has("nm"), "needs nm"), arguments: ["spoold", "spoolctl"])
+    func hasNoRegularExpressions(program: String) throws {
+        let symbols = try Commands.run("nm", "--undefined-only", "\(SpoolUnderTest.programs)/\(program)").output
+        #expect(symbols.contains("swift"))
+        let needed = symbols.split(separator: "\n").filter { $0.contains("17_StringProcessing") }
+        #expect(needed.isEmpty, "use TextSearch")
+    }
+}
