@@ -172,8 +172,8 @@ public final class Daemon {
             isStopping = true
         }
         upgrade.onEnd = { [unowned self] in isStopping = true }
-        loop.clockWasSet = {
-            service.clockWasSet()
+        loop.clockWasSet = { moved in
+            service.clockWasSet(movedByMilliseconds: moved)
             // Accounts expire by the wall clock.
             users?.lookAtAll()
             users?.wakeAll()

@@ -1,3 +1,4 @@
+import CLinux
 import Linux
 import Scheduler
 
@@ -60,8 +61,11 @@ package final class EventLoop {
     /// The deadline for which the timer is set. Nil when the timer must be set again.
     private var armed: Wake?
     private var ready: [Poll.Event] = []
-    /// Called when the wall clock was set: by a person, by NTP, or because the machine woke up from sleep.
-    package var clockWasSet: () throws(SystemError) -> Void = {}
+    /// Called when the wall clock was set: by a person, by NTP, or because the machine woke up from sleep. The argument is the time in
+    /// milliseconds by which the clock was moved. It is 0 after sleep.
+    package var clockWasSet: (Int64) throws(SystemError) -> Void = { _ in }
+    /// The wall clock less the boot clock, which nobody can set, in milliseconds.
+    private var clockOffset = EventLoop.presentClockOffset()
 
     package init() throws(SystemError) {
         poll = try Poll()
@@ -113,17 +117,25 @@ package final class EventLoop {
     /// Waits for events and calls their handlers. With `isBusy` does not wait, because there is work anyway.
     package func wait(isBusy: Bool) throws(SystemError) {
         let wasSet = try arm()
-        if wasSet { try clockWasSet() }
+        if wasSet { try clockWasSet(takeClockMove()) }
         try poll.wait(timeoutMilliseconds: isBusy || wasSet ? 0 : -1, into: &ready)
         for event in ready {
             if event.token == Self.timerNumber {
                 armed = nil
-                if try timer.read() == .clockChanged { try clockWasSet() }
+                if try timer.read() == .clockChanged { try clockWasSet(takeClockMove()) }
             } else {
                 // There is no handler when the handler of another event has just removed the descriptor.
                 try handlers[event.token]?()
             }
         }
+    }
+
+    private static func presentClockOffset() -> Int64 { Clock.now() - Int64(linux_boot_nanoseconds() / 1_000_000) }
+
+    private func takeClockMove() -> Int64 {
+        let before = clockOffset
+        clockOffset = Self.presentClockOffset()
+        return clockOffset - before
     }
 
     /// Sets the timer to the least deadline. Returns true when the wall clock was set since the timer was last read.

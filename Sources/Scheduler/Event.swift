@@ -44,7 +44,7 @@ public enum Event {
     case started(boot: String, version: String)
     case stopped
     /// The clock was set, forward or back.
-    case clockSet
+    case clockSet(movedByMilliseconds: Int64)
     /// Only time has passed.
     case tick
 }

@@ -26,6 +26,15 @@ extension Scheduler {
         if let instant = job.slowAt { derived.timetable.slow.insert(SlowRun(instant: instant, job: job)) }
     }
 
+    /// The wall clock was set. A run becomes slow when it has run for the given time, whatever the clock shows.
+    func keepSlow(clockMovedByMilliseconds milliseconds: Int64) {
+        guard milliseconds != 0 else { return }
+        for job in jobs.values where job.slowAt != nil {
+            job.clockMovedMilliseconds += milliseconds
+            lineUpSlow(job)
+        }
+    }
+
     func announceSlow(at now: Instant) {
         while let run = derived.timetable.slow.takeFirst(by: now) {
             commit(.announced(run.job.id, .slow), at: now)
@@ -54,6 +63,6 @@ extension Job {
     var slowAt: Instant? {
         guard let slow = definition.notices?.slowMilliseconds, state == .running, let startedAt, !recorded.announced.contains(.slow)
         else { return nil }
-        return startedAt.advanced(byMilliseconds: slow)
+        return startedAt.advanced(byMilliseconds: slow).advanced(byMilliseconds: clockMovedMilliseconds)
     }
 }

@@ -105,7 +105,9 @@ public final class Scheduler {
         case .zonesChanged(let changes, let onRecord): reread(changes, onRecord, at: now)
         case .started(let boot, let version): start(boot: boot, version: version, at: now)
         case .stopped: commit(.daemonStopped, at: now)
-        case .clockSet: distrustMarksAhead(at: now)
+        case .clockSet(let milliseconds):
+            distrustMarksAhead(at: now)
+            keepSlow(clockMovedByMilliseconds: milliseconds)
         case .tick: break
         }
     }

@@ -17,7 +17,7 @@ import Testing
         for later in [at("03:03"), at("2036-11-21T02:03:00.000Z")] {
             let world = world()
             world.now = later
-            world.handle(.clockSet)
+            world.handle(.clockSet(movedByMilliseconds: 0))
             let lines = world.lines()
             #expect(lines.filter { $0.hasPrefix("accepted") }.count == 1, "\(lines)")
             #expect(world.lines() == [])
@@ -28,7 +28,7 @@ import Testing
         let world = world()
         #expect(world.until("02:30", endingRuns: true).filter { $0.contains("accepted") }.count == 6)
         world.now = at("02:03")
-        world.handle(.clockSet)
+        world.handle(.clockSet(movedByMilliseconds: 0))
         #expect(world.until("02:34", endingRuns: true).filter { $0.contains("accepted") } == [])
         #expect(world.until("02:36", endingRuns: true).filter { $0.contains("accepted") } == ["02:35:00 accepted t due 02:35:00"])
     }
@@ -39,7 +39,7 @@ import Testing
         var world = world()
         world.until("02:06", endingRuns: true)
         world.now = age
-        world.handle(.clockSet)
+        world.handle(.clockSet(movedByMilliseconds: 0))
         world.lines()
         world.end("t")
         world.lines()
@@ -48,7 +48,7 @@ import Testing
             world = world.restarted(at: "02:10")
         } else {
             world.now = at("02:10")
-            world.handle(.clockSet)
+            world.handle(.clockSet(movedByMilliseconds: 0))
         }
         #expect(world.scheduler.schedulesAhead(at: at("02:10")) == [])
         let lines = world.until("02:21", endingRuns: true)
@@ -65,9 +65,9 @@ import Testing
         var world = world()
         world.until("02:16", endingRuns: true)
         world.now = at("02:08")
-        world.handle(.clockSet)
+        world.handle(.clockSet(movedByMilliseconds: 0))
         world.now = age
-        world.handle(.clockSet)
+        world.handle(.clockSet(movedByMilliseconds: 0))
         world.lines()
         world.end("t")
         world.lines()
@@ -76,7 +76,7 @@ import Testing
             world = world.restarted(at: "02:09")
         } else {
             world.now = at("02:09")
-            world.handle(.clockSet)
+            world.handle(.clockSet(movedByMilliseconds: 0))
         }
         #expect(world.until("02:21", endingRuns: true).filter { $0.contains("accepted") } == ["02:20:00 accepted t due 02:20:00"])
     }
@@ -92,7 +92,7 @@ import Testing
             world.handle(.ended(id, attempt: 1, RunResult(outcome: outcome, startedAt: age, endedAt: age)))
             world.lines()
             world.now = at("02:10")
-            world.handle(.clockSet)
+            world.handle(.clockSet(movedByMilliseconds: 0))
             #expect(world["j"].map { $0.notBefore <= at("02:20") } == true, "\(keys)\(outcome)")
         }
     }
@@ -105,7 +105,7 @@ import Testing
         world.end("j", .exited(1))
         world.lines()
         world.now = at("02:10")
-        world.handle(.clockSet)
+        world.handle(.clockSet(movedByMilliseconds: 0))
         #expect(world.until("02:19").filter { $0.contains("started") } == [])
         #expect(world.until("02:21").filter { $0.contains("started") } == ["02:20:00 started j 2"])
     }
@@ -119,11 +119,11 @@ import Testing
     @Test("Attack 59: a wrong clock makes no due time occur again") func aClockThatIsWrongItselfBringsNothingBack() {
         let world = world()
         world.now = at("1970-01-01T00:03:00.000Z")
-        world.handle(.clockSet)
+        world.handle(.clockSet(movedByMilliseconds: 0))
         #expect(world.lines() == [])
         #expect(world.scheduler.tasks["t"]?.schedule("s")?.accounted == at("02:03"))
         world.now = at("02:06")
-        world.handle(.clockSet)
+        world.handle(.clockSet(movedByMilliseconds: 0))
         #expect(world.lines() == ["accepted t due 02:05:00", "started t 1"])
     }
 }

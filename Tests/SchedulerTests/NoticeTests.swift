@@ -119,6 +119,22 @@ import Testing
         }
     }
 
+    @Test("A run is slow when it has run for that long, whatever the clock is set to", arguments: ["2031-01-01T00:00:00.000Z", "01:00"])
+    func slowByTheTimeItRan(_ clock: String) {
+        let world = World()
+        world.drop("a", "slow = \"30m\"\non_slow = [\"nudge\"]")
+        world.lines()
+        world.now = at("02:10")
+        world.lines()
+        world.now = at(clock)
+        world.handle(.clockSet(movedByMilliseconds: world.now.milliseconds - at("02:10").milliseconds))
+        #expect(!world.lines().contains("announced slow a"))
+        let left = world.scheduler.nextWake().map { $0.milliseconds - world.now.milliseconds }
+        #expect(left == Int64(1_200_000))
+        world.now = world.now.advanced(byMilliseconds: 20 * 60_000)
+        #expect(world.lines().contains("announced slow a"))
+    }
+
     @Test func aRunIsSlowOnceAndALaterDaemonSaysIt() throws {
         let world = World()
         world.drop("a", "slow = \"30m\"\non_slow = [\"nudge\"]")

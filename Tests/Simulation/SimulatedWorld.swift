@@ -135,7 +135,7 @@ package final class SimulatedWorld: World {
     package func setClock(byMilliseconds change: Int64) {
         clockChanges += 1
         now = now.advanced(byMilliseconds: change)
-        service?.clockWasSet()
+        service?.clockWasSet(movedByMilliseconds: change)
     }
 
     /// Somebody edits the configuration: its two calendars, and the defaults for all tasks. The daemon is told, if there is one.
@@ -185,10 +185,11 @@ package final class SimulatedWorld: World {
         guard years != yearsWrong else { return }
         clockChanges += 1
         if !isClockWrong { rightUntil = max(rightUntil, now) }
+        let before = now
         now = now.advanced(byMilliseconds: (years - yearsWrong) * 365 * 86_400_000)
         yearsWrong = years
         if !isClockWrong { now = max(now, rightUntil) }
-        service?.clockWasSet()
+        service?.clockWasSet(movedByMilliseconds: now.milliseconds - before.milliseconds)
     }
 
     // MARK: The daemon's life

@@ -92,10 +92,10 @@ package final class Service<FS: FileSystem, W: World> {
     }
 
     /// The wall clock was set. The service's own waits go by another clock, except the daily scan of records.
-    package func clockWasSet() {
+    package func clockWasSet(movedByMilliseconds milliseconds: Int64) {
         log.write(.notice, "clock-set", at: now)
         warnOfWrongClock()
-        submit(.clockSet)
+        submit(.clockSet(movedByMilliseconds: milliseconds))
         retention.clockWasSet()
     }
 

@@ -76,6 +76,7 @@ public final class Job {
         if self.attempt > 0, state == .new { recorded.tryBefore = [(ending, endedAt)] }
         recorded.last = Ending(attempt: attempt, state: .running, reason: nil)
         recorded.last.startedAt = now
+        clockMovedMilliseconds = 0
         recorded.boot = boot
         recorded.endedAt = nil
         recorded.changedAt = now
@@ -140,6 +141,8 @@ public final class Job {
     var isTouched = false
     /// The job no longer waits: an edited version replaced it, it was withdrawn, or it has ended.
     var isDead = false
+    /// The time by which the wall clock was moved while the present try ran, as far as this daemon knows.
+    var clockMovedMilliseconds: Int64 = 0
 }
 
 // MARK: - Reading
