@@ -10,7 +10,7 @@ extension Composer {
             let isLate = one.timeoutMilliseconds.map { time >= $0 / 10 * 9 } ?? false
             return [
                 job(one.status), StyledLine(TimeText.clock(time), isLate ? .yellow : nil),
-                StyledLine(one.timeoutMilliseconds.map { TimeText.clock($0) } ?? "-"), progress(one.status.progress),
+                StyledLine(one.timeoutMilliseconds.map { TimeText.clock($0) } ?? "-"), progress(one.status),
             ]
         case .waiting(let one):
             let holds = snapshot.holds(on: one)
@@ -42,8 +42,9 @@ extension Composer {
 
     private static let barWidth = 10
 
-    private func progress(_ progress: Progress?) -> StyledLine {
-        guard let progress else { return StyledLine() }
+    /// The progress of a run. Without any, the job's title.
+    private func progress(_ status: JobStatus) -> StyledLine {
+        guard let progress = status.progress else { return StyledLine(PlainText.oneLine(status.title ?? ""), .dim) }
         var line = StyledLine()
         if size.columns >= 60 {
             let full = min(Self.barWidth, max(0, Int((progress.fraction * Double(Self.barWidth)).rounded(.down))))

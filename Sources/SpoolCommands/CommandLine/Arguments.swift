@@ -25,6 +25,8 @@ struct Arguments {
     func flag(_ name: String) -> Bool { given.contains { $0.name == name } }
     /// The value given last, so that the user can override an option in a shell's alias.
     func value(_ name: String) -> String? { given.last { $0.name == name }?.value }
+    /// The option as the user wrote it the last time, for errors.
+    func spelling(of name: String) -> String { given.last { $0.name == name }?.spelling ?? "--\(name)" }
     func values(_ name: String) -> [String] { given.filter { $0.name == name }.map(\.value) }
 
     /// Refuses each of these options beside `what`, a file that says the same.

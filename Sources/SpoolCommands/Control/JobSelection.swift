@@ -27,7 +27,8 @@ struct JobSelection {
         isDry = arguments.flag("dry-run")
         isSure = arguments.flag("yes")
         usualStates = usually
-        let given = JobFilter.options.first { !arguments.values($0.name).isEmpty }.map { "--\($0.name)" }
+        let filters = Set(JobFilter.options.map(\.name))
+        let given = arguments.given.first { filters.contains($0.name) }?.spelling
         let chosen = given ?? flag.flatMap { arguments.flag($0) ? "--\($0)" : nil }
         guard let chosen else {
             _ = try session.operands("a job's ID, or filters (see spoolctl jobs --help)")

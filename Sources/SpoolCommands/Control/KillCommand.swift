@@ -15,12 +15,12 @@ extension SpoolCommand {
         var signal: Int32 = 9
         if let text = session.arguments.value("signal") {
             guard let number = Signal.number(text) else {
-                throw .usage("--signal: \"\(text)\" is not a signal".suggesting(text.uppercased(), among: Signal.names.map(\.name)))
+                throw .usage("\(session.arguments.spelling(of: "signal")): \"\(text)\" is not a signal".suggesting(text.uppercased(), among: Signal.names.map(\.name)))
             }
             signal = number
         }
         let selection = try JobSelection(session, states: [.running], usually: [.running])
-        return try JobRequests.ask(session, selection, pastTense: "sent \(Signal.name(signal))") { writer in
+        return try JobRequests.ask(session, selection, pastTense: "signaled with \(Signal.name(signal))") { writer in
             writer.member("do", "kill")
             writer.member("signal", Int(signal))
         }

@@ -34,7 +34,7 @@ struct JobFilter {
         let arguments = session.arguments
         // An empty value, as of an unset variable in a script, would match every job, or none.
         for option in Self.options where arguments.values(option.name).contains(where: { $0.allSatisfy { $0 == "," || $0 == " " } }) {
-            throw .usage("--\(option.name) needs a value; an empty one was given")
+            throw .usage("\(arguments.spelling(of: option.name)) needs a value; an empty one was given")
         }
         reasons = try Self.choices("reason", arguments)
         let states: [JobState] = try Self.choices("state", arguments, aliases: ["waiting": "new"])

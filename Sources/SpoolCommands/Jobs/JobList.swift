@@ -10,6 +10,8 @@ struct JobList {
     private let limit: Int
     /// The jobs are shown as the usual table on a terminal.
     private let isTable: Bool
+    /// The jobs are shown as a table on a terminal.
+    private var saysWhatIsLeftOut: Bool { !isCount && session.output.isTerminal && !session.isJSON && !session.isQuiet }
     /// Jobs that started because another ended, such as mails, are left out of the usual table unless they are asked for.
     private let leavesFollowUpsOut: Bool
 
@@ -60,15 +62,20 @@ struct JobList {
             parts += 1
         }
         if parts > 1 { found.sort { $0.place.id < $1.place.id } }
-        if let order { found = sorted(found, by: order.column, isDescending: order.isDescending) }
-        else if limit > 0 { found = Array(found.suffix(limit)) }
+        if let order {
+            if limit > 0 { left.more = max(0, found.count - limit) }
+            found = sorted(found, by: order.column, isDescending: order.isDescending)
+        } else if limit > 0 {
+            if found.count > limit { left.areOlder = true }
+            found = Array(found.suffix(limit))
+        }
         if isCount {
             write(count: found.count)
         } else {
             var writer = JobListWriter(session, columns)
             for record in found { writer.write(record, waits: notes[record.status.id]) }
             writer.finish()
-            if isTable { write(left) }
+            if saysWhatIsLeftOut { write(left) }
         }
         return code
     }
@@ -87,6 +94,8 @@ struct JobList {
         var failedFollowUps = 0
         /// True when there may be more jobs than the limit.
         var areOlder = false
+        /// The number of jobs that come after the limit in the order of a column.
+        var more = 0
     }
 
     /// Calls `body` for each matching record of one part of the spool, without keeping any.
@@ -115,8 +124,8 @@ struct JobList {
             }
             body(record)
             count += 1
-            // The usual table says that there are more.
-            if count == limit, !isTable { return }
+            // A table says that there are more.
+            if count == limit, !saysWhatIsLeftOut { return }
         }
     }
 
@@ -157,8 +166,9 @@ struct JobList {
         if left.followUps > 0 {
             let jobs = left.followUps == 1 ? "1 follow-up job" : "\(left.followUps) follow-up jobs"
             let failed = left.failedFollowUps == 0 ? "" : " (\(left.failedFollowUps) failed)"
-            session.output.line(session.output.coloured("\(jobs)\(failed) not shown; --all shows them", .dim))
+            session.output.line(session.output.coloured("\(jobs)\(failed) not shown; --all shows \(left.followUps == 1 ? "it" : "them")", .dim))
         }
+        if left.more > 0 { session.output.line(session.output.coloured("\(left.more) more not shown; --limit 0 shows all", .dim)) }
         if left.areOlder { session.output.line(session.output.coloured("older jobs not shown; --limit 0 shows all", .dim)) }
     }
 }

@@ -53,9 +53,9 @@ struct JobTable {
         switch record.place.state {
         case .running:
             let attempt = status.attempt > 1 ? "try \(status.attempt) of \(status.tries)" : nil
-            return [attempt, status.progress?.message].compactMap(\.self).joined(separator: ", ")
-        case .failed: return record.lastErrorLine ?? status.failureText ?? ""
-        case .new, .done: return ""
+            return [attempt, status.progress?.message ?? status.title].compactMap(\.self).joined(separator: ", ")
+        case .failed: return record.lastErrorLine ?? status.failureText ?? status.title ?? ""
+        case .new, .done: return status.title ?? ""
         }
     }
 }

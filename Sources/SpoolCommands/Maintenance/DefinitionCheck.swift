@@ -22,12 +22,11 @@ struct DefinitionCheck {
     mutating func spool() throws(Failure) {
         let fs = try session.openSpool()
         let spool = Spool(fs, host: "")
-        if let path = session.configurationPath, FileName.isAccessible(path) { try file(path) }
+        let tasks = Set(try attempt { () throws(SystemError) in try spool.definitionFiles(in: Layout.tasks) }.keys)
+        if let path = session.configurationPath, FileName.isAccessible(path) { configuration(path, among: tasks) }
         let context = session.contextInAnyCase()
-        var tasks: Set<String> = []
         for directory in [Layout.tasks, Layout.schedules] {
             let files = try attempt { () throws(SystemError) in try spool.definitionFiles(in: directory) }
-            if directory == Layout.tasks { tasks = Set(files.keys) }
             let sorted = files.sorted { $0.key < $1.key }.map { (stem: $0.key, files: $0.value) }
             let late = try attempt { () throws(SystemError) in try spool.late(in: directory, sorted, context) }
             for (stem, names) in sorted {
@@ -84,19 +83,7 @@ struct DefinitionCheck {
         let absolute = try absolute(path, "the file")
         let directory = absolute.split(separator: "/").dropLast().last.map(String.init) ?? ""
         let isConfiguration = name == "spoold.toml" || path == session.configurationPath
-        if isConfiguration {
-            count += 1
-            guard let (bytes, _) = read(path, path) else { return }
-            do throws(Problems) {
-                var configuration = try Configuration(bytes, zones: session.zones, now: session.now)
-                session.readCalendars(&configuration)
-                for problem in configuration.calendars.problems { report.add(path, "calendars.\(problem.name): \(problem.why)") }
-                report.warn(path, try Source(format: .toml, bytes: bytes).table().bareNumbers)
-            } catch {
-                report.add(path, error)
-            }
-            return
-        }
+        if isConfiguration { return configuration(path, among: try knownTasks(to: absolute)) }
         let context = session.contextInAnyCase()
         let tasks = try knownTasks(to: absolute)
         guard name.hasSuffix(".toml") || name.hasSuffix(".json") else { return try job(path, shown: path, context, tasks: tasks) }
@@ -121,6 +108,21 @@ struct DefinitionCheck {
             }
         } else {
             readJob(source, path, context, tasks: tasks)
+        }
+    }
+
+    private mutating func configuration(_ path: String, among tasks: Set<String>?) {
+        count += 1
+        guard let (bytes, _) = read(path, path) else { return }
+        do throws(Problems) {
+            var configuration = try Configuration(bytes, zones: session.zones, now: session.now)
+            session.readCalendars(&configuration)
+            for problem in configuration.calendars.problems { report.add(path, "calendars.\(problem.name): \(problem.why)") }
+            let table = try Source(format: .toml, bytes: bytes).table()
+            report.warn(path, table.bareNumbers)
+            report.warn(path, table.taskReferences, among: tasks)
+        } catch {
+            report.add(path, error)
         }
     }
 

@@ -160,8 +160,7 @@ final class Session {
     /// The configuration file that the spool's daemon reads, or read last. When unknown, the file that a daemon would look for.
     var configurationPath: String? {
         if let given = arguments.value("config") { return given }
-        // Root does not follow a path that a user has published.
-        if owner == nil || geteuid() != 0, let file = published?.configuration.file, FileName.isAccessible(file) { return file }
+        if !isOfAnother, let file = published?.configuration.file, FileName.isAccessible(file) { return file }
         if geteuid() == 0 || owner != nil { return "/etc/spoold/spoold.toml" }
         if let config = environment("XDG_CONFIG_HOME") { return "\(config)/spoold/spoold.toml" }
         return homeDirectory().map { "\($0)/.config/spoold/spoold.toml" }
@@ -171,7 +170,7 @@ final class Session {
     /// defaults.
     func configuration() throws(Failure) -> Configuration {
         if let configured { return configured }
-        if let published, published.isInForce, !isOtherNamed(than: published.configuration) {
+        if let published, published.isInForce || isOfAnother, !isOtherNamed(than: published.configuration) {
             if var configuration = try? published.configuration.configuration(zones) {  // with an unknown zone, the file is read below
                 readCalendars(&configuration)
                 configured = configuration
@@ -193,10 +192,19 @@ final class Session {
         return configuration
     }
 
+    /// True while root reads a spool or part of another user: root follows no path that the user has published.
+    private var isOfAnother: Bool {
+        guard geteuid() == 0 else { return false }
+        if owner != nil { return true }
+        // A spool that is missing is reported when it is opened.
+        return (try? FileStatus.read(spoolPath, followingLinks: true)).map { $0.owner != 0 } ?? false
+    }
+
     /// Reads the files of the calendars. In place of one that cannot be read, the last form counts that the daemon accepted. Without that,
     /// the calendar is reported where a schedule names it.
     func readCalendars(_ configuration: inout Configuration) {
         configuration.readCalendars(zones) { path throws(RecurrenceError) in
+            if isOfAnother { throw RecurrenceError("root does not read a file that another user names") }
             do throws(SystemError) {
                 return try FileDescriptor.open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK).readAll(limit: Calendars.fileBytesMax)
             } catch {
@@ -280,14 +288,14 @@ final class Session {
             if let seconds = Double(text) { return try Span(seconds: seconds).approximateMilliseconds }
             return try Span.parse(text).approximateMilliseconds
         } catch {
-            throw .invalid("--\(option): \(error)")
+            throw .invalid("\(arguments.spelling(of: option)): \(error)")
         }
     }
 
     /// A whole number given on the command line.
     func count(_ option: String, default standard: Int) throws(Failure) -> Int {
         guard let text = arguments.value(option) else { return standard }
-        guard let number = Int(text), number >= 0 else { throw .usage("--\(option) needs a whole number, not \"\(text)\"") }
+        guard let number = Int(text), number >= 0 else { throw .usage("\(arguments.spelling(of: option)) needs a whole number, not \"\(text)\"") }
         return number
     }
 

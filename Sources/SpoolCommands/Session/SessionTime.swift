@@ -33,7 +33,7 @@ extension Session {
         let zone = try zoneForArguments()
         let instant: Instant
         do throws(RecurrenceError) { instant = try Instant.parse(text, zone: zone, now: now, as: sense) } catch {
-            throw .invalid(option.map { "--\($0): \(error)" } ?? "\(error)")
+            throw .invalid(option.map { "\(arguments.spelling(of: $0)): \(error)" } ?? "\(error)")
         }
         if option == "since", instant > now {
             complain("--since \"\(text)\" means \(spoken(instant)), and nothing is from then yet; 2h and yesterday mean the past")

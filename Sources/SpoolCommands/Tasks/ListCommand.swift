@@ -55,6 +55,7 @@ extension SpoolCommand {
                 shown += page.count
                 let due = try DueTimes(part.session, catalog.fs, for: page)
                 let last = try LastRuns(part.session, of: session.isQuiet ? [] : page.map(\.name))
+                let skips = isTable ? try SkippedDues(part.session, catalog.fs) : nil
                 for entry in page {
                     let run = last.run(of: entry.name)
                     if session.isJSON {
@@ -66,7 +67,7 @@ extension SpoolCommand {
                     } else if session.isQuiet {
                         session.output.line(part.session.qualified(entry.name))
                     } else if isTable {
-                        table.add(entry, catalog, due, run)
+                        table.add(entry, catalog, due, run, skips?.last(of: entry.name))
                     } else {
                         lines.add(catalog.row(entry, due, run))
                     }

@@ -45,9 +45,6 @@ private struct Simulate {
         var runs = 0
     }
 
-    /// The number of a task's latest runs for the median.
-    private static let sample = 25
-
     init(_ session: Session) throws(Failure) {
         self.session = session
         try session.noOperands()
@@ -107,36 +104,13 @@ private struct Simulate {
                 assumed = try session.milliseconds(text, option: "run-time")
             }
         }
-        let names = Set(entries.map(\.name))
-        var records = try session.records()
-        // Names are read first: of a hundred thousand records, only few need reading.
-        var latest: [String: [JobPlace]] = [:]
-        for place in try session.reading({ () throws(JournalError) in try records.places(in: [.done, .failed]) }) {
-            guard let name = JobID(place.id)?.name, names.contains(name), latest[name, default: []].count < Self.sample else { continue }
-            latest[name, default: []].append(place)
-        }
+        let usual = try UsualRuns(session, of: Set(entries.map(\.name)))
         var takes: [String: RunTime] = [:]
-        for name in names {
-            var lengths: [Int64] = []
-            for place in latest[name] ?? [] {
-                guard let status = try session.reading({ () throws(JournalError) in try records.record(at: place) })?.status,
-                    status.task == name, let length = Self.length(status)
-                else { continue }
-                lengths.append(length)
-            }
-            lengths.sort()
-            takes[name] =
-                lengths.isEmpty
-                ? RunTime(milliseconds: assumed) : RunTime(milliseconds: lengths[lengths.count / 2], runs: lengths.count)
-            if let own = given[name] { takes[name] = RunTime(milliseconds: own) }
+        for name in entries.map(\.name) {
+            let known = usual.length(of: name).map { RunTime(milliseconds: $0.milliseconds, runs: $0.runs) }
+            takes[name] = given[name].map { RunTime(milliseconds: $0) } ?? known ?? RunTime(milliseconds: assumed)
         }
         return takes
-    }
-
-    /// The time of a recorded run; nil when it never began, or when its end is unknown.
-    private static func length(_ status: JobStatus) -> Int64? {
-        if status.reason == .lost { return nil }
-        return status.ranMilliseconds.flatMap { $0 >= 0 ? $0 : nil }
     }
 
     // MARK: Writing

@@ -16,7 +16,9 @@ extension TaskCatalog {
     }
 
     /// The task's title for people, else its description.
-    func title(of entry: Entry) -> String? { text("title", of: entry) ?? text("description", of: entry) }
+    func title(of entry: Entry) -> String? { ownTitle(of: entry) ?? text("description", of: entry) }
+
+    func ownTitle(of entry: Entry) -> String? { text("title", of: entry) }
 
     private func colour(of entry: Entry) -> Output.Colour? {
         if entry.task == nil || entry.isEditRefused || isOverdue(entry) { return .red }
@@ -49,7 +51,7 @@ extension TaskCatalog {
         writer.member("name", session.qualified(entry.name))
         writer.member("state", state(of: entry))
         writer.member("note", pauseNote(of: entry))
-        writer.member("title", text("title", of: entry))
+        writer.member("title", ownTitle(of: entry))
         writer.member("description", text("description", of: entry))
         writer.member("next_due", due.next([entry], count: 1).first?.instant)
         writer.member("file", "\(session.spoolPath)/\(Layout.tasks)/\(entry.files[0])")

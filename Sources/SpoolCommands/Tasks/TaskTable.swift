@@ -10,19 +10,22 @@ struct TaskTable {
 
     init(_ session: Session) { self.session = session }
 
-    mutating func add(_ entry: TaskCatalog.Entry, _ catalog: TaskCatalog, _ due: DueTimes, _ last: JobRecord?) {
+    /// - Parameter skip: the last due time of the task that became no run.
+    mutating func add(_ entry: TaskCatalog.Entry, _ catalog: TaskCatalog, _ due: DueTimes, _ last: JobRecord?, _ skip: SkippedDues.Skip?) {
         let name = catalog.session.qualified(entry.name)
         let pause = catalog.pauseNote(of: entry)
         let isWrong = entry.task == nil || entry.isEditRefused || catalog.isOverdue(entry)
         let next = due.next([entry], count: 1).first?.instant
         let waits = entry.schedules.contains { $0.definition.enabled && $0.definition.onPath != nil }
-        let took = last.flatMap { $0.status.tookMilliseconds(now: session.now) }.map { TimeText.short($0) }
+        // A run that goes on says more than a due time that was left out because of it.
+        let skip = last?.place.state == .running || last.map({ ran in skip.map { $0.due < ran.status.due } ?? false }) ?? false ? nil : skip
+        let took = skip != nil ? nil : last.flatMap { $0.status.tookMilliseconds(now: session.now) }.map { TimeText.short($0) }
         table.add([
             .init(isWrong ? "\(name) !" : name, isWrong ? .red : nil),
             .init(ScheduleWords.text(entry.schedules.map(\.definition), callerZone: session.callerZone)),
             pause != nil ? .init("paused", .yellow) : .init(next == nil ? waits ? "on a file" : "-" : session.briefTime(next)),
-            .init(last.map { session.briefTime($0.ranAt) } ?? "-"),
-            .init(last?.outcome ?? "-", last?.place.state == .failed ? .red : nil),
+            .init(skip.map { session.briefTime($0.due) } ?? last.map { session.briefTime($0.ranAt) } ?? "-"),
+            skip.map { .init($0.word, .yellow) } ?? .init(last?.outcome ?? "-", last?.place.state == .failed ? .red : nil),
             .init(took ?? "-"),
             .init(catalog.title(of: entry) ?? ""),
         ])

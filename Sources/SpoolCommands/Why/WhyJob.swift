@@ -39,6 +39,7 @@ struct WhyJob {
         } else if session.isJSON {
             writeJSON()
         } else {
+            if let title = status.title { output.line(Output.oneLine("\(status.name): \(title)")) }
             output.line(Output.oneLine(sentence))
             for line in status.errorTailLines { output.line("  \(Output.oneLine(line))") }
         }
@@ -158,12 +159,31 @@ struct WhyJob {
             sentence += "; its timeout of \(length(limit)) ends at \(wording.instant(started.advanced(byMilliseconds: limit)))"
         }
         sentence += "."
+        if let started { sentence += try slowness(session.now.milliseconds - started.milliseconds) }
         var graph = try WaitRing(session)
         ring = try graph.ring(of: id)
         addRing()
         if let down = try DaemonState(session, fs).down {
             sentence += " The worker records how it ends, though \(wording.downtime(down))."
         }
+    }
+
+    /// The number of runs from which the usual length of a task's runs is known, and how much longer a run must take.
+    private static let usualRunsMin = 3
+    private static let slowFactor: Int64 = 2
+    private static let slowMillisecondsMin: Int64 = 1000
+
+    /// Says that the run takes longer than `slow`, or much longer than the task's runs usually take.
+    private func slowness(_ ran: Int64) throws(Failure) -> String {
+        var usual: String?
+        if let task = status.task, let length = try UsualRuns(session, of: [task]).length(of: task), length.runs >= Self.usualRunsMin,
+            ran > max(Self.slowMillisecondsMin, length.milliseconds * Self.slowFactor)
+        {
+            usual = "its last \(length.runs) runs usually took \(TimeText.length(length.milliseconds))"
+        }
+        let limit = definition?.notices?.slowMilliseconds.flatMap { ran >= $0 ? "it is slow after \(TimeText.length($0))" : nil }
+        let reasons = [limit, usual].compactMap(\.self)
+        return reasons.isEmpty ? "" : " It has run for \(TimeText.length(ran)), longer than usual: \(reasons.joined(separator: "; "))."
     }
 
     private mutating func addRing() {
@@ -269,6 +289,7 @@ struct WhyJob {
         session.output.jsonObject { writer in
             writer.member("kind", "job")
             writer.member("id", status.id)
+            writer.member("title", status.title)
             writer.member("state", record.place.state.rawValue)
             writer.member("reason", status.reason?.rawValue)
             writer.member("sentence", sentence)

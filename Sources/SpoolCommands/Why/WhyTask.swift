@@ -90,6 +90,7 @@ struct WhyTask {
         } else if session.isQuiet {
             for verdict in last { if let job = verdict.job { session.output.line(job.id) } }
         } else {
+            if let title = entry.flatMap({ catalog.ownTitle(of: $0) }) { session.output.line(Output.oneLine("\(name): \(title)")) }
             for sentence in sentences { session.output.line(Output.oneLine(sentence)) }
             var table = TextTable(["DUE", "OUTCOME", "SCHEDULE", "WHAT BECAME OF IT"])
             for verdict in last {

@@ -48,6 +48,23 @@ struct BulkTests {
         #expect(try spool.runsOn())
     }
 
+    @Test("kill says with which signal how many jobs were signaled, and messages name options as they were typed")
+    func spoken() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        let id = try spool.ctl("submit", "trap 'exit 0' HUP; echo > \(spool.out)/began; read x < \(gate.path)").id
+        try spool.output("began")
+        #expect(try spool.ctl("kill", "-s", "HUP", "--dry-run", "--state", "running").output == "\(id): would be signaled with SIGHUP\n")
+        let killed = try spool.ctl("kill", "-s", "HUP", "--state", "running")
+        #expect(killed.errors == "spoolctl: 1 job signaled with SIGHUP\n", "\(killed)")
+        try gate.release()
+        for (words, spelling) in [(["list", "-n", "x"], "-n"), (["next", "-n", "-1"], "-n"), (["jobs", "--lim", "x"], "--limit")] {
+            let result = try spool.ctl(list: words)
+            #expect(result.errors.contains("spoolctl: \(spelling) needs a whole number, not "), "\(words): \(result)")
+        }
+        #expect(try spool.ctl("cancel", "x", "-Q", "video").errors.contains("not both \"x\" and -Q"))
+    }
+
     @Test("On a terminal more than ten jobs are canceled only after a question, or with --yes")
     func asks() throws {
         let spool = try SpoolUnderTest()

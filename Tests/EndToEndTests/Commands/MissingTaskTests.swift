@@ -21,6 +21,17 @@ struct MissingTaskTests {
         "7:20: warning: after: there is no task \"gone\"",
     ]
 
+    @Test("check warns of a default on_failure in the configuration that names a missing task")
+    func configuration() throws {
+        let spool = try SpoolUnderTest(configuration: "mail = \"root\"\non_failure = \"alrm\"\n", starting: false)
+        try spool.task("alarm", "command = ['true']")
+        let warning = "\(spool.configuration):2:14: warning: on_failure: there is no task \"alrm\"; did you mean \"alarm\"?"
+        let all = try spool.ctl("check")
+        #expect(all.code == 0 && all.lines == [warning], "\(all)")
+        try Files.write(spool.configuration, "on_failure = \"alarm\"\n")
+        #expect(try spool.ctl("check").output.isEmpty)
+    }
+
     @Test("check warns of keys that name a missing task, and its exit code stays the same")
     func check() throws {
         let spool = try SpoolUnderTest(starting: false)

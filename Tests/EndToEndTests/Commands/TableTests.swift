@@ -38,7 +38,7 @@ struct TableTests {
         #expect(line(runs, in: table).contains("long-name-") && line(runs, in: table).contains(" running "), "\(table)")
         #expect(line(waits, in: table).contains(" waiting ") && line(waits, in: table).contains("queue"), "\(table)")
         #expect(line(later, in: table).contains("starts "), "\(table)")
-        #expect(table.last == "1 follow-up job not shown; --all shows them" && table.count == 6, "\(table)")
+        #expect(table.last == "1 follow-up job not shown; --all shows it" && table.count == 6, "\(table)")
         #expect(try lines(spool, "jobs --all", untilItShows: "JOB").count == 6, "a header and five jobs")
         #expect(try spool.ctl("jobs", "-q").lines.count == 5, "a pipe gets all")
         #expect(try spool.ctl("jobs").rows.map { $0[0] }.contains(failed), "and whole ids")
@@ -46,6 +46,33 @@ struct TableTests {
         let coloured = try lines(spool, "jobs --state failed", untilItShows: "exit 3", colours: true)
         #expect(coloured.contains { $0.contains("\u{1B}[31mexit 3") }, "\(coloured)")
         try gate.release()
+    }
+
+    @Test("jobs --sort says how many more there are, with --columns too; the title is in the note")
+    func sorted() throws {
+        let spool = try SpoolUnderTest()
+        for _ in 0..<3 { _ = try spool.ctl("submit", "-w", "--title", "The report", "--name", "report", "true") }
+        for (words, more) in [("jobs --sort -took --limit 2", 1), ("jobs --sort id --limit 1 --columns id", 2)] {
+            let table = try lines(spool, words, untilItShows: "more not shown")
+            #expect(table.last == "\(more) more not shown; --limit 0 shows all", "\(table)")
+        }
+        #expect(try lines(spool, "jobs --limit 1 --columns id", untilItShows: "older jobs").count == 3)
+        #expect(try lines(spool, "jobs --limit 1", untilItShows: "older jobs").contains { $0.hasSuffix("  The report") })
+    }
+
+    @Test("list shows a due time after the last run that was skipped")
+    func skips() throws {
+        let spool = try SpoolUnderTest()
+        try spool.acceptedTask("late", "command = 'true'\n[[schedule]]\ncron = '* * * * * *'\ncatch_up = 'none'")
+        try spool.wait(for: "a run") { try spool.journal().contains { $0.kind == "ended" } }
+        try spool.stop()
+        try awaitClock(Clock.now() + 2000)
+        // No run follows, so the last result stays.
+        try Files.write("\(spool.path)/control/pause-late", "")
+        try spool.start()
+        try spool.wait(for: "the skipped due times") { try spool.journal().contains { $0.kind == "skipped" } }
+        let table = try lines(spool, "list", untilItShows: "late")
+        #expect(table.contains { $0.hasPrefix("late ") && $0.contains(" skipped ") }, "\(table)")
     }
 
     @Test("list shows when tasks are due and how they ended, and what is wrong with them below")

@@ -25,6 +25,25 @@ struct WhyTests {
         return elements.compactMap { if case .table(let object) = $0.kind { object } else { nil } }
     }
 
+    @Test("N7: why names the title, and says of a running job that it takes longer than usual")
+    func slow() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        let wait = "[ -e \(spool.out)/quick ] || read x < \(gate.path)"
+        let keys = "title = 'Nightly dump'\nslow = '1s'\non_slow = 'echo > \(spool.out)/slow'\n"
+        try spool.acceptedTask("t", "\(keys)command = '\(wait)'")
+        try Files.write("\(spool.out)/quick", "")
+        for _ in 0..<3 { #expect(try spool.ctl("run", "t", "-w").code == 0) }
+        try Files.remove("\(spool.out)/quick")
+        let id = try spool.ctl("run", "t").id
+        try spool.output("slow")
+        let text = try why(spool, id)
+        #expect(text.hasPrefix("t: Nightly dump\nIt runs since ") && text.contains(" It has run for "), "\(text)")
+        #expect(text.contains(", longer than usual: it is slow after 1.0s; its last 3 runs usually took "), "\(text)")
+        #expect(try why(spool, "t").hasPrefix("t: Nightly dump\n") && json(spool, id).text("title") == "Nightly dump")
+        try gate.release()
+    }
+
     // MARK: Jobs that wait
 
     @Test("N7: why ID of a waiting job gives the reason, and names the jobs that hold it")

@@ -192,6 +192,27 @@ struct EverybodyTests {
         #expect(try spool.ctl(as: user, "cancel", "no-such-job").code == 3)
     }
 
+    @Test("Root follows no path that another user's spool publishes: neither a configuration nor the file of a calendar")
+    func publishedPaths() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        for line in ["chown -R 5 \(spool.path)", "chmod 711 \(spool.base)"] { try Commands.succeed("sh", "-c", line) }
+        let secret = "\(spool.base)/secret"
+        try Files.write(secret, "not toml, and root's alone\n")
+        let calendars = "{\"c\": {\"file\": \"\(secret)\"}}"
+        let published = "{\"configuration\": {\"file\": \"\(secret)\", \"timezone\": \"Asia/Tokyo\", \"calendars\": \(calendars)}}"
+        try Files.write("\(spool.path)/state/status.json", published)
+        try Commands.succeed("chown", "5", "\(spool.path)/state/status.json")
+        spool.namesConfiguration = false
+        try spool.task("t", "command = 'true'\n[[schedule]]\ncron = '@daily'\nexcept = ['c']")
+        try Commands.succeed("chown", "5", "\(spool.path)/tasks/t.toml")
+        for words in [["next"], ["list"], ["check"], ["status", "-v"], ["show", "t"]] {
+            let result = try spool.ctl(list: words)
+            #expect(!result.output.contains("root's alone") && !result.errors.contains(":1:"), "\(words): \(result)")
+            #expect(!result.errors.contains("configuration: \(secret)"), "\(words): \(result)")
+        }
+        #expect(try spool.ctl("check").output.contains("root does not read a file that another user names"))
+    }
+
     @Test("Users are served without a configuration file, too")
     func noConfiguration() throws {
         let spool = try SpoolUnderTest.ofEverybody()
