@@ -15,7 +15,8 @@ extension SpoolCommand {
         var signal: Int32 = 9
         if let text = session.arguments.value("signal") {
             guard let number = Signal.number(text) else {
-                throw .usage("\(session.arguments.spelling(of: "signal")): \"\(text)\" is not a signal".suggesting(text.uppercased(), among: Signal.names.map(\.name)))
+                let spelling = session.arguments.spelling(of: "signal")
+                throw .usage("\(spelling): \"\(text)\" is not a signal".suggesting(text.uppercased(), among: Signal.names.map(\.name)))
             }
             signal = number
         }

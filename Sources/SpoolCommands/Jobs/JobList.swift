@@ -166,7 +166,8 @@ struct JobList {
         if left.followUps > 0 {
             let jobs = left.followUps == 1 ? "1 follow-up job" : "\(left.followUps) follow-up jobs"
             let failed = left.failedFollowUps == 0 ? "" : " (\(left.failedFollowUps) failed)"
-            session.output.line(session.output.coloured("\(jobs)\(failed) not shown; --all shows \(left.followUps == 1 ? "it" : "them")", .dim))
+            let them = left.followUps == 1 ? "it" : "them"
+            session.output.line(session.output.coloured("\(jobs)\(failed) not shown; --all shows \(them)", .dim))
         }
         if left.more > 0 { session.output.line(session.output.coloured("\(left.more) more not shown; --limit 0 shows all", .dim)) }
         if left.areOlder { session.output.line(session.output.coloured("older jobs not shown; --limit 0 shows all", .dim)) }

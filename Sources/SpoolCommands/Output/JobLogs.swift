@@ -36,7 +36,8 @@ struct JobLogs {
         if session.arguments.flag("follow") { return try follow(record) }
         if record.status.attempt == 0, !record.place.state.isTerminal {
             throw Failure(
-                ExitCode.failed, "\(shownID) has not started; spoolctl logs -f waits for its start, and spoolctl why says what it waits for")
+                ExitCode.failed,
+                "\(shownID) has not started; spoolctl logs -f waits for its start, and spoolctl why says what it waits for")
         }
         try refuseMissingTry(record)
         let last = wantedTry ?? record.status.attempt

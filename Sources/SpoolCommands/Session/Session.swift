@@ -295,7 +295,9 @@ final class Session {
     /// A whole number given on the command line.
     func count(_ option: String, default standard: Int) throws(Failure) -> Int {
         guard let text = arguments.value(option) else { return standard }
-        guard let number = Int(text), number >= 0 else { throw .usage("\(arguments.spelling(of: option)) needs a whole number, not \"\(text)\"") }
+        guard let number = Int(text), number >= 0 else {
+            throw .usage("\(arguments.spelling(of: option)) needs a whole number, not \"\(text)\"")
+        }
         return number
     }
 
