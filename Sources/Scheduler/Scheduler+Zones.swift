@@ -52,19 +52,19 @@ extension Scheduler {
         guard let state = tasks[task]?.schedule(before.id) else { return }
         var accounted = state.accounted
         var settled: SettledDues?
-        if let old = before.once, let new = after.once {
+        if let old = before.once, let new = after.once, old != new || before.calendarNames.isEmpty {
             // It has occurred and does not occur again. Or it has not occurred, and will, even if it is in the past by now.
             accounted = old <= accounted ? max(accounted, new) : min(accounted, new.advanced(byMilliseconds: -1))
         } else if !before.calendarNames.isEmpty {
             // Nothing was handled while no daemon ran, or while the schedule waited for a calendar that nobody knew.
             if !isStart, before.unknownCalendars.isEmpty { accounted = max(accounted, now) }
-            settled = SettledDues(through: accounted, open: state.open(at: accounted))
         } else if after.recurrence.isFixed, let old = before.recurrence.zone, let new = after.recurrence.zone {
             let wall = accounted.advanced(byMilliseconds: Int64(old.offsetSeconds(at: accounted)) * 1000)
             accounted = max(accounted, new.resolve(wall: wall).first)
         } else if after.recurrence.zone != nil {
             accounted = max(accounted, now)
         }
+        if !before.calendarNames.isEmpty { settled = SettledDues(through: accounted, open: state.open(at: accounted)) }
         // The schedule is known and has no other id, so its new text is not an edit.
         state.definition = nil
         if before.id != after.id { commit(.unscheduled(task: task, schedule: before.id), at: now) }

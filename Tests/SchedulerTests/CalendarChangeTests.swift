@@ -78,6 +78,20 @@ import Testing
         #expect(runs(world.until("2026-11-24T20:00:00.000Z", endingRuns: true)) == ["2026-11-24T09:00:00"])
     }
 
+    @Test func aSingleDueTimeThatHasRunDoesNotMove() {
+        let world = world("at = \"2026-11-21T09:00:00Z\"\nexcept = \"c\"\nwhen_excluded = \"next\"", ["c": ["2026-11-30"]])
+        #expect(runs(world.until("10:00", endingRuns: true)) == ["09:00:00"])
+        change(world, ["c": ["2026-11-21"]])
+        #expect(runs(world.until("2026-11-23T20:00:00.000Z", endingRuns: true)) == [])
+    }
+
+    @Test func aSingleDueTimeThatHasMovedIsNotLost() {
+        let world = world("at = \"2026-11-21T09:00:00Z\"\nexcept = \"c\"\nwhen_excluded = \"next\"", ["c": ["2026-11-21"]])
+        #expect(runs(world.until("10:00", endingRuns: true)) == [])
+        change(world, ["c": ["2026-11-30"]])
+        #expect(runs(world.until("2026-11-23T20:00:00.000Z", endingRuns: true)) == ["2026-11-22T09:00:00"])
+    }
+
     @Test func aNewScheduleHasNoDueTimeFromBefore() {
         let world = world("cron = \"0 1 * * *\"\nexcept = \"c\"\nwhen_excluded = \"next\"", ["c": ["2026-11-21"]])
         #expect(world.scheduler.nextDue()?.instant == at("2026-11-22T01:00:00.000Z"))
