@@ -65,8 +65,20 @@ struct DueTimes {
         counting["\(task)/\(schedule.id)"].map { ($0.origin, $0.lastEnd) }
     }
 
-    /// The next `count` due times of a schedule.
-    func next(_ schedule: TaskCatalog.Schedule, of entry: TaskCatalog.Entry, count: Int) -> [Due] {
+    /// The maximum of the option `--count`: those of every minute for ten weeks.
+    static let countMax = 100_000
+
+    /// The option `--count`.
+    static func count(_ session: Session, default standard: Int) throws(Failure) -> Int {
+        let count = try session.count("count", default: standard)
+        guard count <= countMax else {
+            throw .usage("--count is at most \(countMax), not \(count); for later due times, use --from with the last time shown")
+        }
+        return count
+    }
+
+    /// The next `count` due times of a schedule, without those after `end`.
+    func next(_ schedule: TaskCatalog.Schedule, of entry: TaskCatalog.Entry, count: Int, until end: Instant? = nil) -> [Due] {
         let definition = schedule.definition
         let task = entry.name
         // A file in schedules/ may exist before its task.
@@ -85,6 +97,7 @@ struct DueTimes {
         var due: [Due] = []
         let settled = settled["\(task)/\(definition.id)"]
         while due.count < count, let next = recurrence.nextOccurrence(after: after, origin: origin, settled: settled) {
+            if let end, next.instant > end { return due }
             if let notAfter = definition.notAfter, next.instant > notAfter { break }
             var note = next.words
             if recurrence.isFromEnd, !due.isEmpty { note = Self.estimated }
@@ -104,10 +117,20 @@ struct DueTimes {
     /// The next `count` due times of several tasks, merged.
     func next(_ entries: [TaskCatalog.Entry], count: Int) -> [Due] {
         var all: [Due] = []
-        for entry in entries {
-            for schedule in entry.schedules { all += next(schedule, of: entry, count: count) }
+        // Nothing after this instant is among the first `count`.
+        var end: Instant?
+        func keepFirst() {
+            all.sort { ($0.instant, $0.task) < ($1.instant, $1.task) }
+            all.removeLast(max(0, all.count - count))
+            if all.count == count { end = all.last?.instant }
         }
-        all.sort { ($0.instant, $0.task) < ($1.instant, $1.task) }
-        return Array(all.prefix(count))
+        for entry in entries {
+            for schedule in entry.schedules {
+                all += next(schedule, of: entry, count: count, until: end)
+                if all.count >= 2 * count { keepFirst() }
+            }
+        }
+        keepFirst()
+        return all
     }
 }

@@ -50,7 +50,7 @@ private struct Explain {
         let from = try session.instant(option: "from", as: .boundary) ?? session.now
         var explanation = question.schedule.explanation(at: from)
         if let leftOut { explanation.warnings.insert(leftOut, at: 0) }
-        let next = question.occurrences(after: from, count: try session.count("count", default: 3))
+        let next = question.occurrences(after: from, count: try DueTimes.count(session, default: 3))
         write(question, explanation, next)
         return ExitCode.done
     }

@@ -44,7 +44,7 @@ private struct Next {
 
     init(_ session: Session) throws(Failure) {
         self.session = session
-        count = try session.count("count", default: 5)
+        count = try DueTimes.count(session, default: 5)
         from = try session.instant(option: "from", as: .boundary) ?? session.now
     }
 

@@ -525,6 +525,9 @@ struct CtlCommandTests {
         #expect(next.first?.text("task") == "b")
         #expect(next.compactMap { $0.text("due") } == next.compactMap { $0.text("due") }.sorted())
         #expect(try spool.ctl("next", "a", "--json").objects.allSatisfy { $0.text("task") == "a" })
+        #expect(try spool.ctl("next", "-n", "1", "-q").output.split(separator: "\n").count == 1)
+        let tooMany = try spool.ctl("next", "-n", "2000000000")
+        #expect(tooMany.code == 2 && tooMany.errors.contains("--count is at most 100000, not 2000000000"), "\(tooMany.errors)")
         #expect(try spool.ctl("next", "nosuch").code == 3)
         #expect(try spool.ctl("next", "--cron", "61 * * * *").code == 4)
     }
