@@ -46,7 +46,8 @@ struct DueTimes {
                         counting["\(task)/\(schedule)"] = Counting(origin: origin, lastEnd: line.instant("last_end"))
                         answers["\(task)/\(schedule)"] = nil
                     case "settled":
-                        guard case .settled(_, _, let dues)? = line.record(ReadingContext(now: line.at, zones: session.zones)) else { return }
+                        let record = line.record(ReadingContext(now: line.at, zones: session.zones))
+                        guard case .settled(_, _, let dues)? = record else { return }
                         settled["\(task)/\(schedule)"] = dues
                     case "unscheduled": settled["\(task)/\(schedule)"] = nil
                     case "answered": answers["\(task)/\(schedule)"] = line.instant("due")
