@@ -34,7 +34,8 @@ let package = Package(
             name: "Daemon",
             dependencies: ["Scheduler", "Store", "Model", "Recurrence", "Documents", "TextSearch", "WorkerProtocol", "Linux", "CLinux"],
             swiftSettings: strict),
-        .target(name: "Crontabs", dependencies: ["Lines", "TextSearch", "Linux", "Model", "Recurrence", "Documents"], swiftSettings: strict),
+        .target(
+            name: "Crontabs", dependencies: ["Lines", "TextSearch", "Linux", "Model", "Recurrence", "Documents"], swiftSettings: strict),
         .target(name: "LiveView", dependencies: ["Store", "Scheduler", "Model", "Recurrence", "TextSearch"], swiftSettings: strict),
         .executableTarget(
             name: "spoold", dependencies: ["Daemon", "Store", "Model", "Linux"], swiftSettings: strict, linkerSettings: withoutExports),

@@ -49,7 +49,9 @@ func startCommand(
     return (try start(request, descriptors, group), given)
 }
 
-private func start(_ request: RunRequest, _ descriptors: [(from: Int32, to: Int32)], _ group: RawBox?) throws(StartFailure) -> Process.Started {
+private func start(
+    _ request: RunRequest, _ descriptors: [(from: Int32, to: Int32)], _ group: RawBox?
+) throws(StartFailure) -> Process.Started {
     let executable = try findCommand(request)
     guard request.confinement.isEmpty else { return try startConfined(request, executable, descriptors, group) }
     return try spawn(executable, request.arguments, request, descriptors)

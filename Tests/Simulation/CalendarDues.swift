@@ -77,7 +77,8 @@ struct CalendarDues {
     mutating func change(_ filter: Filter, at instant: Instant) {
         let last = periods[periods.count - 1]
         periods[periods.count - 1].through = instant
-        let pending = arrivals(of: last, dueAfter: instant.advanced(byMilliseconds: -86_400_000), dueThrough: instant).filter { $0 > instant }
+        let dayBefore = instant.advanced(byMilliseconds: -86_400_000)
+        let pending = arrivals(of: last, dueAfter: dayBefore, dueThrough: instant).filter { $0 > instant }
         periods.append(Period(after: instant, filter: filter, pending: Set(pending).sorted()))
     }
 

@@ -12,7 +12,9 @@ struct DeadlineCheck {
     func perform() throws(Violation) {
         guard let service = world.service else { return }
         let left = service.wakeAt.monotonic?.millisecondsLeft(at: world.monotonicNow)
-        if left == nil, service.hasUnplaced || service.hasUnready { throw Violation("something is to be tried again, and nothing says when") }
+        if left == nil, service.hasUnplaced || service.hasUnready {
+            throw Violation("something is to be tried again, and nothing says when")
+        }
         if let left, left > Self.waitMillisecondsMax { throw Violation("the service tries again only in \(left) ms") }
     }
 }

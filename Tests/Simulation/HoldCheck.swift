@@ -19,7 +19,8 @@ struct HoldCheck {
 
     func isFree(_ job: Job) throws(Violation) {
         // A pause may come between the decision to start and the start, when the disk refuses the job's move for a while.
-        if let hold = holds(on: job).first(where: { $0.kind != .pause }) { throw Violation("\(job.id) begins, and why says that it waits: \(hold)") }
+        guard let hold = holds(on: job).first(where: { $0.kind != .pause }) else { return }
+        throw Violation("\(job.id) begins, and why says that it waits: \(hold)")
     }
 
     private func holds(on job: Job) -> [Hold] {

@@ -59,7 +59,7 @@ struct JournalFacts {
             byCalendars?.change(filter, at: instant)
         }
 
-        var stepMilliseconds: Int64 { text.contains("cron = \"* * * * *\"") ? 60_000 : 300_000 }
+        var stepMilliseconds: Int64 { text.contains("cron = \"* * * * *\"") ? 60_000 : text.contains("*/20") ? 1_200_000 : 300_000 }
     }
 
     private(set) var due: [String: Due] = [:]
@@ -150,7 +150,8 @@ struct JournalFacts {
             if let before, before < accounted {
                 known.skipped.append(
                     SkippedDue(
-                        task: task, schedule: "", from: before.advanced(byMilliseconds: 1), through: accounted, count: nil, reason: .missed))
+                        task: task, schedule: "", from: before.advanced(byMilliseconds: 1), through: accounted, count: nil,
+                        reason: .missed))
             }
             (known.changed, known.isEdited) = (filter(known.calendarKeys), false)
         }

@@ -402,7 +402,7 @@ final class People {
             overlap = "\(overlaps[Int(pick >> 4 % 5)])"
             [[schedule]]
             id = "each-minute"
-            cron = "\(pick >> 12 % 2 == 0 ? "* * * * *" : "*/5 * * * *")"
+            cron = "\(["* * * * *", "*/5 * * * *", "*/20 * * * *"][Int(pick >> 12 % 3)])"
             catch_up = "\(catchUps[Int(pick >> 8 % 3)])"
             catch_up_limit = 5
             \(calendars(pick >> 44))

@@ -102,6 +102,8 @@ package final class SimulatedWorld: World {
         disk = SimulatedDisk(bug: bug)
         var configuration = Configuration()
         configuration.slots = 3
+        let entries = [Calendars.Entry(name: "c", windows: ["02:10-02:25"]), Calendars.Entry(name: "d", windows: ["02:20-03:00"])]
+        configuration.calendars = Calendars(entries, zone: .utc, zones: zones) { _ in [] }
         self.configuration = configuration
         now = Self.start
         disk.time = now.milliseconds &* 1_000_000
@@ -147,10 +149,12 @@ package final class SimulatedWorld: World {
         }
         func windows() -> [String] {
             (0...random.below(3)).map { _ in
-                // The run begins at two o'clock.
-                let start = 120 + random.below(180)
-                let end = start + 1 + random.below(40)
-                func clock(_ minute: Int) -> String { "0\(minute / 60):\(minute % 60 < 10 ? "0" : "")\(minute % 60)" }
+                // Around the present time of day, so that a change concerns due times that have just passed.
+                let start = min(max(0, Int(now.milliseconds / 60_000) % 1440 - 30 + random.below(60)), 1390)
+                let end = start + 1 + random.below(45)
+                func clock(_ minute: Int) -> String {
+                    "\(minute < 600 ? "0" : "")\(minute / 60):\(minute % 60 < 10 ? "0" : "")\(minute % 60)"
+                }
                 return "\(clock(start))-\(clock(end))"
             }
         }

@@ -87,7 +87,7 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
             }
             guard var file = try spool.definition(in: Layout.tasks, stem: stem, files: files) else { return false }
             if let known = scheduler.tasks[stem]?.definition, known.source == file.source, service.health.problems[path] == nil,
-                !mayCalendarsDiffer || !known.schedules.contains { !$0.calendarNames.isEmpty }
+                !mayCalendarsDiffer || known.schedules.allSatisfy(\.calendarNames.isEmpty)
             {
                 return true
             }

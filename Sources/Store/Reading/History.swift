@@ -168,8 +168,8 @@ public struct History: JournalReader {
         case .daemonStarted:
             // In a snapshot, no pause is open.
             if let open = downtimes.indices.last, downtimes[open].to == nil { downtimes[open].to = at }
-        case .requested, .followed, .repaired, .accepted, .retried, .moved, .remarked, .answered, .settled, .ran, .expecting, .filesSeen, .filesGone,
-            .announced, .failing:
+        case .requested, .followed, .repaired, .accepted, .retried, .moved, .remarked, .answered, .settled, .ran, .expecting, .filesSeen,
+            .filesGone, .announced, .failing:
             break
         }
     }

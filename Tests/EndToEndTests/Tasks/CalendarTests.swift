@@ -118,8 +118,8 @@ struct CalendarTests {
         let keys = "command = [\"true\"]\n[[schedule]]\ncron = \"0 9 1 1 *\"\ntimezone = \"Europe/Berlin\"\nexcept = \"holidays\"\n"
         try spool.acceptedTask("t", keys)
         func slots() throws -> Int64? {
-            guard case .table(let table)? = try spool.daemonStatus()?["configuration"]?.kind, case .integer(let slots)? = table["slots"]?.kind
-            else { return nil }
+            guard case .table(let table)? = try spool.daemonStatus()?["configuration"]?.kind else { return nil }
+            guard case .integer(let slots)? = table["slots"]?.kind else { return nil }
             return slots
         }
         func isNeverDue() throws -> Bool { try spool.ctl("next", "t", "-q", "-n", "1").output.isEmpty }

@@ -153,7 +153,10 @@ import Testing
     @Test(arguments: [
         ("x", "it is no iCalendar file: BEGIN:VCALENDAR is missing"),
         ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101\nEND:VEVENT\n", "the file is cut off: END:VCALENDAR is missing"),
-        ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:tomorrow\nEND:VEVENT\nEND:VCALENDAR\n", "line 3: DTSTART: \"tomorrow\" is not a date or time such as"),
+        (
+            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:tomorrow\nEND:VEVENT\nEND:VCALENDAR\n",
+            "line 3: DTSTART: \"tomorrow\" is not a date or time such as"
+        ),
         ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;TZID=Mars/Olympus:20260101T000000\nEND:VEVENT\nEND:VCALENDAR\n", "line 3: DTSTART: "),
         ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101\nRRULE:FREQ=SOMETIMES\nEND:VEVENT\nEND:VCALENDAR\n", "line 4: RRULE: "),
     ])
