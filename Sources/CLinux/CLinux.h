@@ -122,6 +122,8 @@ struct linux_program {
     int is_session;
     /* Whether the parent handles or ignores signals. The program gets the default for all. */
     int resets_signals;
+    /* The process that starts it. */
+    pid_t parent;
     int error;
     int directory_error;
     /* The boot clock in nanoseconds just before the process was made, and in the process. */
@@ -150,7 +152,12 @@ static inline void linux_become(struct linux_program *start) {
         int from = start->descriptors[2 * i], to = start->descriptors[2 * i + 1];
         if ((from == to ? fcntl(to, F_SETFD, 0) : dup2(from, to)) < 0) { goto failed; }
     }
-    syscall(SYS_close_range, start->first_closed, ~0u, 0);
+    if (syscall(SYS_close_range, start->first_closed, ~0u, 0) != 0) {
+        // A sandbox that does not know the call.
+        struct rlimit limit;
+        if (getrlimit(RLIMIT_NOFILE, &limit) != 0) { goto failed; }
+        for (rlim_t number = (rlim_t)start->first_closed; number < limit.rlim_cur; number++) { close((int)number); }
+    }
     if (start->umask >= 0) { umask((mode_t)start->umask); }
     if (start->directory && chdir(start->directory) != 0) {
         start->directory_error = errno;
@@ -158,6 +165,8 @@ static inline void linux_become(struct linux_program *start) {
     }
     // Last, because a signal must not run a handler of the parent.
     uint64_t none = 0;
+    // chdir(2) may have waited for a file system that hangs, and the parent may have been killed: others think that nothing was started.
+    if (getppid() != start->parent) { _exit(127); }
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
     execve(start->path, start->arguments, start->environment);
 failed:
@@ -169,6 +178,7 @@ failed:
 __attribute__((noinline)) static pid_t linux_start(struct linux_program *start) {
     start->error = 0;
     start->directory_error = 0;
+    start->parent = getpid();
     start->clock_before = linux_boot_nanoseconds();
     pid_t pid = vfork();
     if (pid == 0) {

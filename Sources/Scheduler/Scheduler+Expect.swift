@@ -4,9 +4,11 @@
 // next success ends this. The overdue state and the beginning of the present time both survive a restart.
 
 /// A task, with the time by which its next success is required.
-struct TimedTask: Comparable {
+struct TimedTask: TimedEntry {
     let instant: Instant
     let task: TaskState
+
+    var isValid: Bool { task.expectedBy == instant }
 
     static func < (a: Self, b: Self) -> Bool { a.instant != b.instant ? a.instant < b.instant : a.task.name < b.task.name }
     static func == (a: Self, b: Self) -> Bool { a.instant == b.instant && a.task === b.task }
@@ -40,25 +42,12 @@ extension Scheduler {
     }
 
     func lineUp(_ state: TaskState) {
-        guard let instant = state.expectedBy, let history = state.history, !history.isLinedUp else { return }
-        history.isLinedUp = true
+        guard let instant = state.expectedBy else { return }
         derived.timetable.expectations.insert(TimedTask(instant: instant, task: state))
     }
 
-    /// The time at which the next task becomes overdue. Entries of tasks that have succeeded since are moved to their new time.
-    func nextExpectation() -> Instant? {
-        while let top = derived.timetable.expectations.first {
-            if top.task.expectedBy == top.instant, tasks[top.task.name] === top.task { return top.instant }
-            derived.timetable.expectations.removeFirst()
-            top.task.history?.isLinedUp = false
-            if tasks[top.task.name] === top.task { lineUp(top.task) }
-        }
-        return nil
-    }
-
     func checkExpectations(at now: Instant) {
-        while let instant = nextExpectation(), instant <= now, let state = derived.timetable.expectations.removeFirst()?.task {
-            state.history?.isLinedUp = false
+        while let state = derived.timetable.expectations.takeFirst(by: now)?.task {
             guard let since = state.history?.expectedSince, let definition = state.definition else { continue }
             // The record comes first: if the journal is cut after it, neither the record nor the follow-up is made twice.
             do throws(Problems) {

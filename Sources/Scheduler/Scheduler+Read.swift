@@ -42,7 +42,7 @@ extension Scheduler {
         if let next = derived.timetable.dues.first() { consider(next.instant) }
         if let next = derived.timetable.slow.first() { consider(next.instant) }
         for schedule in derived.questions.failing { if let again = schedule.asking?.askedAgain { consider(again) } }
-        if let expectation = nextExpectation() { consider(expectation) }
+        if let next = derived.timetable.expectations.first() { consider(next.instant) }
         return wake
     }
 

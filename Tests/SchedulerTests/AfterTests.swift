@@ -46,6 +46,23 @@ import Testing
         #expect((lines + world.lines()).filter { $0.contains(" b ") } == [became])
     }
 
+    @Test("A waiting run with a new text does not become the latest of its task", arguments: [false, true])
+    func changedRun(isRestarted: Bool) {
+        var world = World(slots: 1)
+        world.task("t", "overlap = \"queue\"")
+        world.drop("holder")
+        world.lines()
+        let first = world.drop("a", of: "t")
+        let second = world.drop("b", of: "t")
+        world.lines()
+        world.handle(.dropped(world.job("a", "priority = 1", of: "t", id: first)))
+        world.lines()
+        if isRestarted { world = World.restored(from: world.scheduler.snapshot(at: world.now), at: world.now) }
+        let waiter = world.drop("c", "after = [\"t\"]")
+        world.lines()
+        #expect(world.scheduler.jobs[waiter]?.waitsFor == [second])
+    }
+
     @Test func itWaitsForAllOfThemAndForItsStart() {
         let world = World()
         let a = world.drop("a")

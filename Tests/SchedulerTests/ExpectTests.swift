@@ -37,6 +37,15 @@ import Testing
         #expect(world.until("04:00").filter { $0.contains("overdue t ") } == ["03:30:00 overdue t since 02:30:00"])
     }
 
+    @Test func aShorterTimeCountsAtOnce() {
+        let world = World()
+        world.task("t", "expect = \"30d\"")
+        world.task("other", "expect = \"10h\"")
+        world.until("02:30")
+        world.task("t", "expect = \"1h\"")
+        #expect(world.until("05:00").filter { $0.contains("overdue t ") } == ["03:00:00 overdue t since 02:00:00"])
+    }
+
     @Test(arguments: [false, true])
     func aRestartNeitherForgetsNorDoublesIt(fromSnapshot: Bool) {
         var world = World()

@@ -51,6 +51,7 @@ func everyRecord() throws -> [Record] {
     waiting.parent = id
     waiting.depth = 16
     waiting.overdueTask = "t"
+    waiting.readAt = waiting.createdAt.advanced(byMilliseconds: 5000)
     records.append(.accepted(waiting))
     for reason in SkippedDue.Reason.allCases {
         records.append(.skipped(SkippedDue(task: "t", schedule: "s", from: now, through: now, count: 3, reason: reason)))

@@ -61,7 +61,8 @@ final class SpoolLocation: Part {
 
     private var spool: Spool<DiskFileSystem> { service.spool }
 
-    var wakeAt: Wake { Wake(monotonic: lookAt) }
+    /// A suspicion may come after ``beforeTurn()``, from the events that are read after the turn.
+    var wakeAt: Wake { Wake(monotonic: isSuspect ? .now() : lookAt) }
     var isIdle: Bool { lookAt == nil }
 
     // MARK: The lock

@@ -27,7 +27,7 @@ struct Timetable {
     /// Runs that become slow at this time unless they have ended.
     var slow = Lineup<SlowRun>()
     /// Tasks that become overdue at this time unless they succeed.
-    var expectations = Heap<TimedTask>()
+    var expectations = Lineup<TimedTask>()
 }
 
 /// Work for the next turn. A turn empties it. After a replay it contains the follow-ups that are owed.

@@ -75,6 +75,9 @@ public struct AcceptedJob: Sendable {
     public var due: Instant
     /// The time of acceptance.
     public var createdAt: Instant
+    /// The time at which its text was read, from which relative times in the text count. Later than `createdAt` when the text was
+    /// replaced.
+    public var readAt: Instant
     /// The earliest start: the due time, `start`, or the due time with its jitter.
     public var notBefore: Instant
     public var source: Source
@@ -112,6 +115,7 @@ public struct AcceptedJob: Sendable {
         self.schedule = schedule
         self.due = due
         self.createdAt = createdAt
+        readAt = createdAt
         self.notBefore = notBefore
         self.source = source
         self.definition = definition

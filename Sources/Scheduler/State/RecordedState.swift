@@ -109,7 +109,7 @@ extension Scheduler {
         if let key = job.definition.unique?.key, derived.uniques[key] == nil { derived.uniques[key] = job }
         if let name = job.task {
             let task = task(named: name)
-            task.add(job)
+            task.add(job, isReplacement: before != nil)
             // A requested run of an earlier due time does not change the schedule.
             if job.file == nil, let id = job.schedule { task.schedule(id)?.run(job, files: accepted.fingerprints) }
         }

@@ -41,10 +41,11 @@ public final class TaskState {
         return index.map { schedules.remove(at: $0) }
     }
 
-    /// A run was accepted.
-    func add(_ job: Job) {
+    /// A run was accepted. With `isReplacement` it is a waiting run with a new text, and no later than it was.
+    func add(_ job: Job, isReplacement: Bool) {
         active.insert(job)
-        madeHistory().latest = (job.id, nil)
+        let history = madeHistory()
+        if !isReplacement || history.latest?.id == job.id { history.latest = (job.id, nil) }
     }
 
     func began(_ job: Job) { if job.definition.overlap != .allow { current = job } }
@@ -126,6 +127,4 @@ final class TaskHistory {
     /// The time from which a success is expected: the last success, or the first time that it was expected.
     fileprivate(set) var expectedSince: Instant?
     fileprivate(set) var isOverdue = false
-    /// The task has an entry in the timetable of expectations. Derived.
-    var isLinedUp = false
 }

@@ -439,7 +439,12 @@ private struct OwnDirectories {
 
     mutating func made(_ path: String) { if path.hasPrefix(Self.prefix) { paths.insert(path) } }
 
-    mutating func renamed(_ from: String, _ to: String) { if paths.remove(from) != nil { made(to) } }
+    mutating func renamed(_ from: String, _ to: String) {
+        let isOwn = paths.remove(from) != nil
+        // Somebody may have moved the directory away that was there.
+        paths.remove(to)
+        if isOwn { made(to) }
+    }
 
     /// The directory is removed, or belongs to somebody else from now on.
     mutating func leave(_ path: String) { paths.remove(path) }

@@ -13,6 +13,7 @@ extension JournalLine {
             field("schedule", optional: job.schedule)
             field("due", job.due)
             field("created", job.createdAt)
+            if job.readAt != job.createdAt { field("read", job.readAt) }
             field("start", job.notBefore)
             if let file = job.file {
                 field("file", FileName.bytes(of: file.name))
@@ -319,7 +320,8 @@ extension JournalFields {
             let start = instant("start"), let source
         else { return nil }
         var context = context
-        context.now = created
+        let readAt = instant("read") ?? created
+        context.now = readAt
         // An accepted text was readable. If a zone has been removed since, only its times are affected, which no longer matter.
         var definition = JobDefinition.unusable
         do throws(Problems) {
@@ -337,6 +339,7 @@ extension JournalFields {
             id: id, name: name, task: self["task"], schedule: self["schedule"], due: due, createdAt: created,
             notBefore: start, source: source, definition: definition, file: stamp, retryOf: self["retry_of"],
             isDirectory: integer("directory") == 1)
+        job.readAt = readAt
         job.forgivenTries = count("forgiven") ?? 0
         job.earlierTries = count("earlier") ?? 0
         job.waitsFor = self["waits_for"]?.split(separator: ",").compactMap { JobID($0) } ?? []

@@ -4,11 +4,20 @@
 // Invariants:
 // - Such a directory still belongs to its job. It is found by the id in its status.json and moved back to the job's place. Its
 //   content is not changed, because the run may be writing to it.
+// - Root's daemon takes only a directory that root owns or, for a job that runs as another user, that user: anybody can create one in
+//   new/ with the status of any job.
 // - If the job's own directory is in its place, another one with the same id is a copy, and these rules do not apply.
 
 extension Spool {
     /// The id in a directory's status. Nil when there is none.
     func jobOfStray(_ path: String) throws(SystemError) -> JobID? { try fs.jobStatus(in: path).flatMap { JobID($0.id) } }
+
+    /// True when the directory can be the job's, by its owner.
+    func mayBelong(_ path: String, to job: Job) throws(SystemError) -> Bool {
+        guard isRoots else { return true }
+        guard let status = try fs.status(path) else { return false }
+        return status.owner == 0 || job.definition.isForAnother && status.owner == owner(job.definition)?.user
+    }
 
     /// True when the directory of a job that is running, or has run in this turn, is not in its place.
     func isStray(_ job: Job) throws(SystemError) -> Bool {
@@ -20,12 +29,12 @@ extension Spool {
     package func stray(of job: Job) throws(SystemError) -> String? {
         for state in JobState.allCases where places[job] != .directory(state) {
             let path = Layout.directory(of: job.id, state)
-            if try fs.status(path)?.kind == .directory, try jobOfStray(path) == job.id { return path }
+            if try fs.status(path)?.kind == .directory, try mayBelong(path, to: job), try jobOfStray(path) == job.id { return path }
         }
         guard places[job] == .directory(.running) else { return nil }
         for entry in try fs.list(Layout.new) where entry.kind == .directory && !Name.isUnfinished(entry.name) {
             let path = "\(Layout.new)/\(entry.name)"
-            if try jobOfStray(path) == job.id { return path }
+            if try mayBelong(path, to: job), try jobOfStray(path) == job.id { return path }
         }
         return nil
     }

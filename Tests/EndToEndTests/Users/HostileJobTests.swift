@@ -168,6 +168,34 @@ import Testing
         #expect(try spool.ended("job").isEmpty)
     }
 
+    @Test("U3: a user's directory in new/ with the status of root's job never becomes that job's directory")
+    func forgedStray() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        let gate = try spool.gate()
+        try spool.drop(
+            "job.toml", """
+            script = 'echo $SPOOL_TRY >>\(spool.out)/begun; [ $SPOOL_TRY = 2 ] || read x <\(gate.path); exit 3'
+            tries = 2
+            backoff = 0
+            """)
+        try spool.lines("begun", count: 1)
+        let job = try spool.running("job")
+        try Files.write("\(spool.out)/status.json", try Files.text("\(job.directory)/status.json"), mode: 0o644)
+        try Files.rename(job.directory, "\(spool.base)/away")
+        let forged = "\(spool.path)/new/\(job.id)"
+        try TestUser.games.shell(
+            """
+            mkdir \(forged) && cp \(spool.out)/status.json \(forged) && echo 'echo evil >>\(spool.out)/begun' >\(forged)/script && \
+            chmod -R a+rwX \(forged)
+            """)
+        try gate.release()
+        let end = try spool.end(of: "job")
+        #expect(end.outcome == "failed exit 3", "\(spool.log)")
+        #expect(try spool.linesNow("begun") == ["1", "2"])
+        #expect(try Files.status(end.directory).owner == 0)
+        #expect(try Files.status(forged).owner == TestUser.games.id)
+    }
+
     @Test("U3: a user who stops their own worker stops nobody else, and cancel ends the run")
     func stoppedWorker() throws {
         let spool = try UserTests.spool()
