@@ -34,7 +34,9 @@ struct JournalFacts {
         /// The due times of the runs.
         var runs: Set<Instant> = []
         /// The calendars, or the schedule's keys for them, have changed. The change counts from the next record of the schedule.
-        var changed: CalendarDues.Filter?
+        private(set) var changed: CalendarDues.Filter?
+        /// The time of the record that changed them.
+        private(set) var changedAt: Instant?
         /// The schedule's keys for calendars have changed. Its next record says from when they count.
         var isEdited = false
 
@@ -51,6 +53,15 @@ struct JournalFacts {
                 deal(through: instant)
             }
         }
+
+        /// The calendars have changed at an instant. A change before it counts already, even if nothing of the schedule was recorded since.
+        mutating func expectChange(_ filter: CalendarDues.Filter, at instant: Instant) {
+            if !isEdited, let changedAt, changedAt < instant, let accounted { change(at: accounted) }
+            (changed, changedAt) = (filter, instant)
+        }
+
+        /// The schedule has no earlier calendars, so no change is expected.
+        mutating func forgetChange() { changed = nil }
 
         /// The change of the calendars counts from an instant.
         mutating func change(at instant: Instant) {
@@ -144,7 +155,8 @@ struct JournalFacts {
         if known.byCalendars == nil {
             guard !known.calendarKeys.isEmpty else { return }
             known.byCalendars = CalendarDues(step: known.stepMilliseconds, filter(known.calendarKeys), since: accounted)
-            (known.changed, known.isEdited, known.runs) = (nil, false, [])
+            known.forgetChange()
+            (known.isEdited, known.runs) = (false, [])
         } else if known.isEdited {
             // Due times from before the edit that nobody has handled do not count.
             if let before, before < accounted {
@@ -153,7 +165,8 @@ struct JournalFacts {
                         task: task, schedule: "", from: before.advanced(byMilliseconds: 1), through: accounted, count: nil,
                         reason: .missed))
             }
-            (known.changed, known.isEdited) = (filter(known.calendarKeys), false)
+            known.expectChange(filter(known.calendarKeys), at: accounted)
+            known.isEdited = false
         }
         known.change(at: accounted)
         due[task] = known
@@ -176,7 +189,7 @@ struct JournalFacts {
             calendars[name] = source
             for (task, known) in due where known.calendarKeys.values.contains(where: { $0.contains("\"\(name)\"") }) {
                 let filter = filter(known.calendarKeys)
-                due[task]?.changed = filter
+                due[task]?.expectChange(filter, at: instant)
             }
         case .undefined(let file) where file.hasPrefix("calendars/"): calendars[String(file.dropFirst("calendars/".count))] = nil
         case .defined(let file, let source, _):
@@ -199,7 +212,7 @@ struct JournalFacts {
         case .unscheduled(let task, _):
             due[task]?.since = nil
             due[task]?.byCalendars = nil
-            due[task]?.changed = nil
+            due[task]?.forgetChange()
             inForce.remove(task)
         case .accepted(let job):
             accepted[job.id, default: []].append(job)
