@@ -77,24 +77,20 @@ final class Covers: Sendable {
             let cut = stretch.clamped(to: range)
             if !cut.isEmpty { found[kind.rawValue].append(cut) }
         }
-        func resolve(_ wall: Int64) -> Instant { zone.resolve(wall: Instant(milliseconds: wall)).first }
-        func addWall(_ start: Int64, _ end: Int64, _ kind: Kind) {
-            let first = resolve(start)
-            // In a gap of the clock both ends may be the same instant.
-            add(first..<max(first, resolve(end)), kind)
+        func add(wall walls: Range<Instant>, _ kind: Kind) {
+            for stretch in zone.stretches(wall: walls) { add(stretch, kind) }
         }
         let walls = Wall(range.lowerBound, zone).milliseconds..<Wall(range.upperBound, zone).milliseconds
         // A window may have begun on the day before, and the clock may be set back over midnight.
         let dayRange = Civil.floorDivide(walls.lowerBound, Civil.millisecondsPerDay) - 2
             ... Civil.floorDivide(walls.upperBound, Civil.millisecondsPerDay) + 1
         for day in days[index(ofDay: dayRange.lowerBound)...].prefix(while: { $0 <= dayRange.upperBound }) {
-            addWall(day * Civil.millisecondsPerDay, (day + 1) * Civil.millisecondsPerDay, .days)
+            add(wall: Self.walls(day, 0, Civil.millisecondsPerDay), .days)
         }
         if !windows.isEmpty {
             for day in dayRange {
                 for window in windows where window.weekday == Civil.weekday(days: day) {
-                    let midnight = day * Civil.millisecondsPerDay
-                    addWall(midnight + window.startMilliseconds, midnight + window.endMilliseconds, window.isWholeDay ? .days : .times)
+                    add(wall: Self.walls(day, window.startMilliseconds, window.endMilliseconds), window.isWholeDay ? .days : .times)
                 }
             }
         }
@@ -103,13 +99,19 @@ final class Covers: Sendable {
         for event in events {
             event.each(in: event.isAllDay ? wallRange : range) { stretch in
                 if event.isAllDay {
-                    addWall(stretch.lowerBound.milliseconds, stretch.upperBound.milliseconds, .days)
+                    add(wall: stretch, .days)
                 } else {
                     add(stretch, .times)
                 }
             }
         }
         return Chunk(stretches: found.map(Self.merged))
+    }
+
+    /// The wall times between two times of a day, which count from its midnight.
+    private static func walls(_ day: Int64, _ start: Int64, _ end: Int64) -> Range<Instant> {
+        let midnight = day * Civil.millisecondsPerDay
+        return Instant(milliseconds: midnight + start)..<Instant(milliseconds: midnight + end)
     }
 
     private func index(ofDay day: Int64) -> Int { days.partitioningIndex { $0 >= day } }
@@ -134,11 +136,14 @@ final class Covers: Sendable {
             first = Beginning(at: start, kind: kind)
         }
         let wall = Wall(instant, zone)
-        func consider(wall start: Int64, _ kind: Kind) { consider(zone.resolve(wall: Instant(milliseconds: start)).first, kind) }
-        for day in days[index(ofDay: wall.day)...].prefix(2) { consider(wall: day * Civil.millisecondsPerDay, .days) }
+        func consider(wall walls: Range<Instant>, _ kind: Kind) {
+            for stretch in zone.stretches(wall: walls) { consider(stretch.lowerBound, kind) }
+        }
+        for day in days[index(ofDay: wall.day)...].prefix(2) { consider(wall: Self.walls(day, 0, Civil.millisecondsPerDay), .days) }
         for window in windows {
-            for day in wall.day...wall.day + 8 where Civil.weekday(days: day) == window.weekday {
-                consider(wall: day * Civil.millisecondsPerDay + window.startMilliseconds, window.isWholeDay ? .days : .times)
+            for day in wall.day - 1...wall.day + 8 where Civil.weekday(days: day) == window.weekday {
+                consider(
+                    wall: Self.walls(day, window.startMilliseconds, window.endMilliseconds), window.isWholeDay ? .days : .times)
             }
         }
         for event in events {
@@ -146,9 +151,7 @@ final class Covers: Sendable {
                 consider(event.first(from: instant)?.lowerBound, .times)
                 continue
             }
-            if let start = event.first(from: Instant(milliseconds: wall.milliseconds))?.lowerBound {
-                consider(wall: start.milliseconds, .days)
-            }
+            if let walls = event.first(from: Instant(milliseconds: wall.milliseconds)) { consider(wall: walls, .days) }
         }
         return first
     }

@@ -151,4 +151,19 @@ public final class Zone: Sendable, CustomStringConvertible {
         }
         return .gap(transition: Instant(seconds: gap ?? local))
     }
+
+    /// The times at which the clock shows a wall time of `walls`, in order. A repeated hour may give two of them, a gap none.
+    func stretches(wall walls: Swift.Range<Instant>) -> [Swift.Range<Instant>] {
+        var stretches: [Swift.Range<Instant>] = []
+        let widest = Int64(Self.largestOffset)
+        var range = rangeIndex(at: Civil.floorDivide(walls.lowerBound.milliseconds, 1000) &- widest)
+        while range < ranges.count, ranges[range].start <= Civil.floorDivide(walls.upperBound.milliseconds, 1000) &+ widest {
+            let shift = Int64(ranges[range].offset) * 1000
+            let start = max(walls.lowerBound.milliseconds - shift, ranges[range].start * 1000)
+            let end = min(walls.upperBound.milliseconds - shift, ranges[range].end * 1000)
+            if start < end { stretches.append(Instant(milliseconds: start)..<Instant(milliseconds: end)) }
+            range += 1
+        }
+        return stretches
+    }
 }

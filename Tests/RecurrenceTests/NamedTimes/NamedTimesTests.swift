@@ -37,6 +37,19 @@ import Testing
         #expect(try times(windows: [text]).contains(instant(time, Self.berlin), outer: Self.berlin) == isIn)
     }
 
+    /// In Berlin the clock shows 02:00 to 03:00 twice on the 25th of October 2026.
+    @Test(arguments: [
+        ("02:00-03:00", ["00:00", "00:30", "01:00", "01:30"]), ("02:15-02:45", ["00:30", "01:30"]),
+        ("01:00-02:30", ["23:00", "23:30", "00:00", "01:00"]), ("02:30-04:00", ["00:30", "01:30", "02:00", "02:30"]),
+    ])
+    func bothPassesOfARepeatedHour(window: String, inUTC: [String]) throws {
+        let times = try times(windows: [window])
+        let start = try instant("2026-10-24T23:00:00Z", Zone.utc)
+        let found = (0..<10).map { start.advanced(byMilliseconds: $0 * 1_800_000) }
+            .filter { times.contains($0, outer: Self.berlin) }
+        #expect(found.map { String($0.rfc3339.prefix(16).suffix(5)) } == inUTC)
+    }
+
     @Test(
         arguments: [
             "", "Mon-", "Monday-Frx", "25:00-26:00", "10:00", "10:00-", "Mon 10-11", "Mon 10:00-11:00 x", "Mon,", "Mo 10:00-11:00",
