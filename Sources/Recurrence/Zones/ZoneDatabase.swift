@@ -27,6 +27,14 @@ public struct ZoneDatabase: Sendable {
         return known.share(try fresh(name), as: name)
     }
 
+    /// The same for a name that may well be unknown, without the search for the nearest names. Nil when the name is unknown or its file is
+    /// damaged.
+    func zone(ifKnown name: String) -> Zone? {
+        if name == "UTC" || name == "local" || known[name] != nil { return try? zone(name) }  // damaged
+        guard Self.isPlausible(name), let zone = try? find(name) else { return nil }  // damaged
+        return known.share(zone, as: name)
+    }
+
     private func fresh(_ name: String) throws(RecurrenceError) -> Zone { name == "local" ? try local() : try read(name) }
 
     // MARK: Files that change
@@ -91,6 +99,11 @@ public struct ZoneDatabase: Sendable {
             throw RecurrenceError(
                 "\(quoted(name)) is not the name of a time zone", hint: #"names look like "Europe/Berlin", "UTC" or "local""#)
         }
+        guard let zone = try find(name) else { throw unknown(name) }
+        return zone
+    }
+
+    private func find(_ name: String) throws(RecurrenceError) -> Zone? {
         for directory in directories {
             if let zone = try load(directory + "/" + name, name: name) { return zone }
         }
@@ -98,7 +111,7 @@ public struct ZoneDatabase: Sendable {
         if ["Etc/UTC", "Zulu", "UCT", "Etc/UCT", "Universal", "GMT", "Etc/GMT"].contains(name) {
             return Zone(name: name, ranges: Zone.utc.ranges, abbreviations: [name.hasSuffix("GMT") ? "GMT" : "UTC"])
         }
-        throw unknown(name)
+        return nil
     }
 
     /// Returns nil when there is no such file.
