@@ -49,6 +49,12 @@ final class WallSchedule<Rule: WallRule>: Sendable {
         return Occurrence(instant: found.instant, note: note(on: found))
     }
 
+    /// The wall time in milliseconds that the rule gives for a due time: earlier than that on the clock when a gap has moved it.
+    func wall(of due: Instant) -> Int64? {
+        guard let found = find(after: due.advanced(byMilliseconds: -1)), found.instant == due else { return nil }
+        return found.local * 1000 + due.milliseconds % 1000
+    }
+
     @inline(__always)
     private func find(after instant: Instant) -> Found? {
         let second = Civil.floorDivide(instant.milliseconds, 1000)

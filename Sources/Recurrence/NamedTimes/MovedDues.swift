@@ -7,11 +7,13 @@
 /// element, and therefore loses and repeats none.
 struct MovedDues {
     private let rule: (Instant) -> Instant?
+    private let wall: TimeFilter.WallOf
     private let exclusions: Exclusions
     private let zone: Zone
 
-    init(_ rule: @escaping (Instant) -> Instant?, _ exclusions: Exclusions, _ zone: Zone) {
+    init(_ rule: @escaping (Instant) -> Instant?, _ wall: @escaping TimeFilter.WallOf, _ exclusions: Exclusions, _ zone: Zone) {
         self.rule = rule
+        self.wall = wall
         self.exclusions = exclusions
         self.zone = zone
     }
@@ -27,12 +29,17 @@ struct MovedDues {
     /// The time at which a due time runs. Nil when there is none before 2200.
     func moved(_ due: Instant) -> Instant? {
         var moved = due
+        // Where a gap of the clock has moved the due time, this is not the time of day on the clock.
+        var wall: Int64?
         for _ in 0..<Self.movesMax {
             guard moved < Covers.end else { return nil }
             if let end = exclusions.end(.days, containing: moved) {
-                moved = landing(of: moved, end)
+                let written = wall ?? self.wall(due) ?? Wall(due, zone).milliseconds
+                moved = landing(of: written, end)
+                wall = written
             } else if let end = exclusions.end(.times, containing: moved) {
                 moved = end
+                wall = Wall(end, zone).milliseconds
             } else {
                 return moved
             }
@@ -40,11 +47,11 @@ struct MovedDues {
         return nil
     }
 
-    /// The first time at or after `end` with the same time of day.
-    private func landing(of due: Instant, _ end: Instant) -> Instant {
+    /// The first time at or after `end` with the time of day of a wall time.
+    private func landing(of written: Int64, _ end: Instant) -> Instant {
         let day = Civil.millisecondsPerDay
         let wall = Wall(end, zone)
-        let time = Wall(due, zone).milliseconds - Wall(due, zone).day * day
+        let time = written - Civil.floorDivide(written, day) * day
         var landing = wall.day * day + time
         if landing < wall.milliseconds { landing += day }
         // Where the clock repeats an hour, the first pass may be before the end.
@@ -150,9 +157,9 @@ struct MovedDues {
         let cycles = Civil.floorDivide(endWall - wall - 1, day)
         let cycleEnd = endWall - cycles * day
         let (cycle, cycleEndsAt) = (Wall(due, zone).instant(cycleEnd - day), Wall(due, zone).instant(cycleEnd))
-        // When the clock changes in the cycle or on the day of the landing, the order may be another. When more days are excluded after
-        // the stretch, so may be the order of arrival.
-        guard zone.offsetSeconds(at: cycle) == zone.offsetSeconds(at: cycleEndsAt),
+        // When a gap has moved the due time, or the clock changes in the cycle or on the day of the landing, the order may be another.
+        // When more days are excluded after the stretch, so may be the order of arrival.
+        guard self.wall(due) ?? wall == wall, zone.offsetSeconds(at: cycle) == zone.offsetSeconds(at: cycleEndsAt),
             zone.offsetSeconds(at: end) == zone.offsetSeconds(at: reach(end)),
             exclusions.firstDays(from: end, before: hasArrived ? reach(end) : max(reach(end), instant.advanced(byMilliseconds: 1))) == nil
         else { return due }

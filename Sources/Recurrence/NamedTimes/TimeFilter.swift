@@ -47,16 +47,21 @@ public final class TimeFilter: Sendable {
 
     // MARK: Due times
 
+    /// The wall time that the rule without the filter gives for a due time, in milliseconds. Nil when it gives none.
+    typealias WallOf = (Instant) -> Int64?
+
     /// The first due time after an instant, by the rule without the filter.
-    func next(after instant: Instant, _ rule: (Instant) -> Instant?) -> Instant? {
+    func next(after instant: Instant, _ wall: @escaping WallOf, _ rule: (Instant) -> Instant?) -> Instant? {
         guard unknown.isEmpty else { return nil }
         switch whenExcluded {
         case .skip: return nextAllowed(after: instant, rule)
-        case .next: return withoutActuallyEscaping(rule) { moved($0).next(after: instant) }
+        case .next: return withoutActuallyEscaping(rule) { moved(wall, $0).next(after: instant) }
         }
     }
 
-    func moved(_ rule: @escaping (Instant) -> Instant?) -> MovedDues { MovedDues(rule, exclusions, zone) }
+    func moved(_ wall: @escaping WallOf, _ rule: @escaping (Instant) -> Instant?) -> MovedDues {
+        MovedDues(rule, wall, exclusions, zone)
+    }
 
     private func nextAllowed(after instant: Instant, _ rule: (Instant) -> Instant?) -> Instant? {
         var after = instant
@@ -72,7 +77,7 @@ public final class TimeFilter: Sendable {
     // MARK: Words
 
     /// The effect on the due time `due`, which follows `after`: the excluded due times between, and where they went.
-    func remark(on due: Instant, after: Instant, _ rule: (Instant) -> Instant?) -> String? {
+    func remark(on due: Instant, after: Instant, _ wall: @escaping WallOf, _ rule: (Instant) -> Instant?) -> String? {
         var excluded: [(at: Instant, words: String)] = []
         var count = 0
         func add(_ other: Instant) {
@@ -88,7 +93,9 @@ public final class TimeFilter: Sendable {
                 add(other)
             }
         case .next:
-            withoutActuallyEscaping(rule) { rule in for other in moved(rule).sources(of: due, max: Self.remarkedMax) { add(other) } }
+            withoutActuallyEscaping(rule) { rule in
+                for other in moved(wall, rule).sources(of: due, max: Self.remarkedMax) { add(other) }
+            }
         }
         guard let first = excluded.first else { return nil }
         var times = excluded.map { String($0.at.rfc3339(in: zone).prefix(16)).replacing("T", with: " ") }

@@ -39,6 +39,9 @@ final class RRuleSchedule: Sendable {
         return last
     }
 
+    /// As `WallSchedule.wall(of:)`.
+    func wall(of due: Instant) -> Int64? { schedule.wall(of: due) }
+
     func nextOccurrence(after instant: Instant) -> Occurrence? {
         guard let due = next(after: instant) else { return nil }
         return schedule.nextOccurrence(after: due.advanced(byMilliseconds: -1))

@@ -58,6 +58,18 @@ import TestSupport
         #expect(took < .seconds(10))
     }
 
+    @Test func aDueTimeThatAGapHasMovedKeepsItsTimeOfDay() throws {
+        // The clock skips 02:30 on Sunday the 28th, so the due time is at 03:00.
+        let rule = try moves("30 2 * * *", except: [times([], ["Sat,Sun"])])
+        #expect(
+            try show(rule.due(after: instant("2027-03-27 00:00", Self.berlin), limit: 3))
+                == ["2027-03-29 02:30", "2027-03-30 02:30", "2027-03-31 02:30"])
+        let many = try moves("0,30,45 2-3 * * *", except: [times([], ["Sat,Sun"])])
+        #expect(
+            try show(many.due(after: instant("2027-03-27 00:00", Self.berlin), limit: 6)).map { String($0.suffix(5)) }
+                == ["02:00", "02:30", "02:45", "03:00", "03:30", "03:45"])
+    }
+
     // MARK: Beside the definition
 
     /// The same as the manual says it, minute by minute.
