@@ -12,7 +12,8 @@ extension Scheduler {
 
     /// Takes over the calendars of the configuration, and reads the definitions again that name a calendar which has changed.
     ///
-    /// - Parameter isStart: the calendars have changed while no daemon ran, so due times since then are those of the new ones.
+    /// - Parameter isStart: the calendars have changed while no daemon ran, so due times since the last one ended are those of the new
+    ///   calendars.
     func adoptCalendars(isStart: Bool, at now: Instant) {
         var named: Set<String> = []
         for state in tasks.values {
@@ -56,6 +57,13 @@ extension Scheduler {
     func settle(_ task: String, _ definition: ScheduleDefinition, _ dues: SettledDues, at now: Instant) {
         let known = tasks[task]?.schedule(definition.id)?.settled
         guard known != dues, known != nil || !dues.open.isEmpty || definition.recurrence.filter?.whenExcluded == .next else { return }
+        if dues.open.count == SettledDues.openMax, let last = dues.open.last {
+            turn.refusals.append(
+                Turn.Refusal(
+                    file: "tasks/\(task)",
+                    why: "schedule \(definition.id): the calendars have changed, and more than \(SettledDues.openMax) due times had moved "
+                        + "to later times; those that had moved past \(last.rfc3339) do not run"))
+        }
         commit(.settled(task: task, schedule: definition.id, dues), at: now)
     }
 }

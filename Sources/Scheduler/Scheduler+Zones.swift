@@ -14,8 +14,7 @@ extension Scheduler {
         }
     }
 
-    /// Reads the definitions in force again. `isStart` means that nobody has handled due times since those of the schedules that are
-    /// accounted for.
+    /// Reads the definitions in force again. `isStart` means that nobody has handled due times since an earlier daemon ended.
     func reread(because reason: String, at now: Instant, isStart: Bool = false, _ isRead: (ScheduleDefinition) -> Bool) {
         for name in tasks.keys.sorted() {
             if let old = tasks[name]?.definition, old.schedules.contains(where: isRead) {
@@ -51,20 +50,30 @@ extension Scheduler {
     ) {
         guard let state = tasks[task]?.schedule(before.id) else { return }
         var accounted = state.accounted
-        var settled: SettledDues?
+        var open: [Instant] = []
         if let old = before.once, let new = after.once, old != new || before.calendarNames.isEmpty {
             // It has occurred and does not occur again. Or it has not occurred, and will, even if it is in the past by now.
             accounted = old <= accounted ? max(accounted, new) : min(accounted, new.advanced(byMilliseconds: -1))
-        } else if !before.calendarNames.isEmpty {
-            // Nothing was handled while no daemon ran, or while the schedule waited for a calendar that nobody knew.
-            if !isStart, before.unknownCalendars.isEmpty { accounted = max(accounted, now) }
-        } else if after.recurrence.isFixed, let old = before.recurrence.zone, let new = after.recurrence.zone {
-            let wall = accounted.advanced(byMilliseconds: Int64(old.offsetSeconds(at: accounted)) * 1000)
-            accounted = max(accounted, new.resolve(wall: wall).first)
-        } else if after.recurrence.zone != nil {
-            accounted = max(accounted, now)
+            open = state.open(at: accounted)
+        } else {
+            if !before.calendarNames.isEmpty {
+                // Nothing was handled while the schedule waited for a calendar that nobody knew.
+                if before.unknownCalendars.isEmpty { accounted = max(accounted, isStart ? handledBeforeStart(state, at: now) : now) }
+                open = state.open(at: accounted)
+            }
+            if after.recurrence.isFixed, let old = before.recurrence.zone, let new = after.recurrence.zone {
+                if old !== new {
+                    // All times keep their wall time.
+                    let moved = { (instant: Instant) in
+                        new.resolve(wall: instant.advanced(byMilliseconds: Int64(old.offsetSeconds(at: instant)) * 1000)).first
+                    }
+                    accounted = max(state.accounted, moved(accounted))
+                    open = Set(open.map(moved)).filter { $0 > accounted }.sorted()
+                }
+            } else if after.recurrence.zone != nil, before.calendarNames.isEmpty {
+                accounted = max(accounted, now)
+            }
         }
-        if !before.calendarNames.isEmpty { settled = SettledDues(through: accounted, open: state.open(at: accounted)) }
         // The schedule is known and has no other id, so its new text is not an edit.
         state.definition = nil
         if before.id != after.id { commit(.unscheduled(task: task, schedule: before.id), at: now) }
@@ -74,6 +83,14 @@ extension Scheduler {
                     task: task, schedule: after.id, accounted: accounted, origin: state.origin, lastEnd: state.lastEnd),
                 at: now)
         }
-        if let settled { settle(task, after, settled, at: now) }
+        if !before.calendarNames.isEmpty { settle(task, after, SettledDues(through: accounted, open: open), at: now) }
+    }
+
+    /// The time up to which an earlier daemon decided the due times of a schedule, by calendars that have changed since. What the daemon
+    /// left out does not run now. Its first due time that was not handled, before a crash or while the daemon ended, still counts.
+    private func handledBeforeStart(_ state: ScheduleState, at now: Instant) -> Instant {
+        let ended = min(lastRestored ?? state.accounted, now)
+        guard let due = state.computeNext(), due <= ended else { return ended }
+        return due.advanced(byMilliseconds: -1)
     }
 }

@@ -64,6 +64,8 @@ public final class Scheduler {
     /// The last turn would have started a job in another slot.
     public internal(set) var isShortOfSlots = false
     private(set) var isRestoring = false
+    /// The time of the last record that was replayed: an earlier daemon ran until then.
+    private(set) var lastRestored: Instant?
 
     public init(limits: SchedulerLimits = SchedulerLimits(), zones: ZoneDatabase) {
         self.limits = limits
@@ -155,6 +157,7 @@ public final class Scheduler {
     /// job, and the store moves those that are not in their place.
     public func restore(_ record: Record, at instant: Instant) {
         isRestoring = true
+        lastRestored = instant
         apply(record, at: instant)
         isRestoring = false
     }

@@ -47,14 +47,46 @@ import Testing
         var world = world("cron = \"0 9 21 11 *\"\nexcept = \"c\"\nwhen_excluded = \"next\"", ["c": ["2026-11-21"]])
         #expect(runs(world.until("10:00")) == [])
         if restarts {
+            world.handle(.stopped)
+            world.lines()
             world.configure(["c": ["2026-12-30"]])
             world = world.restarted(at: "10:05")
         } else {
             change(world, ["c": ["2026-12-30"]])
         }
-        // While no daemon ran, no due time was handled, so that of the 21st is made up for by the new calendar.
-        #expect(runs(world.until(tomorrow, endingRuns: true)) == [restarts ? "09:00:00" : "2026-11-22T09:00:00"])
+        #expect(runs(world.until(tomorrow, endingRuns: true)) == ["2026-11-22T09:00:00"])
         #expect(runs(world.until("2026-11-30T00:00:00.000Z", endingRuns: true)) == [])
+    }
+
+    /// The daemon left the due time out, or no daemon ran then. The daemon ends at one of these times.
+    @Test(arguments: [("10:00", []), ("08:00", ["09:00:00"])])
+    func aDueTimeThatWasLeftOutDoesNotRunAfterARestart(ended: String, due: [String]) {
+        var world = world("cron = \"0 9 * * sat\"\nexcept = \"c\"", ["c": ["2026-11-21"]])
+        world.until(ended)
+        world.handle(.stopped)
+        world.lines()
+        world.configure(["c": ["2026-12-30"]])
+        world = world.restarted(at: "2026-11-24T12:00:00.000Z")
+        #expect(runs(world.until("2026-11-27T00:00:00.000Z", endingRuns: true)) == due)
+        #expect(runs(world.until("2026-11-28T20:00:00.000Z", endingRuns: true)) == ["2026-11-28T09:00:00"])
+    }
+
+    @Test func aDueTimeThatTheEndingDaemonDidNotHandleIsMadeUpFor() {
+        var world = world("cron = \"0 9 * * *\"\nexcept = \"c\"", ["c": ["2026-11-30"]])
+        world.until("08:00")
+        world.now = at("10:00")
+        world.handle(.stopped)
+        world.lines(mayStart: false)
+        world.configure(["c": ["2026-12-30"]])
+        world = world.restarted(at: "12:00")
+        #expect(runs(world.until("20:00", endingRuns: true)) == ["09:00:00"])
+    }
+
+    @Test func aMinuteScheduleLosesNoMovedDueTime() {
+        let world = world("cron = \"* * * * *\"\nexcept = \"c\"\nwhen_excluded = \"next\"", ["c": ["2026-11-21"]])
+        world.until("23:59")
+        change(world, ["c": ["2026-12-30"]])
+        #expect(world.scheduler.tasks["t"]?.schedules.first?.settled?.open.count == 1440 - 120 - 1)
     }
 
     @Test func aMovedDueTimeMovesOnWhenItsNewTimeIsExcludedToo() {

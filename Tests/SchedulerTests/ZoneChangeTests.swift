@@ -70,6 +70,23 @@ import Testing
         #expect(world.scheduler.nextDue()?.task == "u")
     }
 
+    /// The calendar leaves nothing of this out, and changes nothing of it.
+    @Test(arguments: ["skip", "next"]) func aScheduleWithACalendarNeitherLosesNorRepeats(mode: String) throws {
+        for (now, hours, due) in [("07:30", 3.0, ["06:00:00"]), ("08:30", 0.0, [])] {
+            let database = try Database(hours: 1)
+            let world = World(at: "02:00", zones: database.zones)
+            world.configure(["c": ["2026-12-30"]])
+            world.task(
+                "t",
+                "overlap = \"allow\"\n[[schedule]]\ntimezone = \"Test/Zone\"\ncron = \"0 9 * * *\"\nexcept = \"c\"\n"
+                    + "when_excluded = \"\(mode)\"")
+            world.lines()
+            world.until(now, endingRuns: true)
+            world.handle(try database.set(hours: hours))
+            #expect(accepted(world.until("20:00", endingRuns: true)) == due)
+        }
+    }
+
     /// A wall time that has passed does not occur again, even if its instant has moved into the future.
     @Test(
         arguments: [

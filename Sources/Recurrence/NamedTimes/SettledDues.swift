@@ -8,8 +8,8 @@ public struct SettledDues: Sendable, Hashable {
     /// Later than `through`, ascending.
     public var open: [Instant]
 
-    /// More than the moved due times of a schedule of every five minutes.
-    public static let openMax = 500
+    /// More than the minutes of a day, so that a schedule of each minute loses none when whole days exclude its due times.
+    public static let openMax = 2_000
 
     public init(through: Instant, open: [Instant] = []) {
         self.through = through
