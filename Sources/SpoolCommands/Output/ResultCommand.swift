@@ -18,7 +18,7 @@ extension SpoolCommand {
         ]
     ) { session throws(Failure) in
         let path = try session.operand("a FILE, or - for standard input")
-        let input = path == "-" ? StandardInput() : try StandardInput(path: path)
+        let input = path == "-" ? StandardInput() : try session.asCaller { () throws(Failure) in try StandardInput(path: path) }
         let job = try RunningJob(session)
         var failure: Failure?
         try job.put(Layout.resultFile) { temporary throws(SystemError) in

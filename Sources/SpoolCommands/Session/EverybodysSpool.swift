@@ -92,7 +92,9 @@ enum EverybodysSpool {
     }
 
     /// The commands whose operands are not names of tasks or jobs.
-    private static let otherOperands: Set<String> = ["submit", "check", "import", "apply", "demo", "completion", "explain", "__complete"]
+    private static let otherOperands: Set<String> = [
+        "submit", "check", "import", "apply", "demo", "completion", "explain", "progress", "result", "__complete",
+    ]
 
     /// When root names a user's task or job, `alice/backup`, as an operand or in an option such as `--task`, this process acts as that
     /// user, and the command works on that user's part.
@@ -104,9 +106,9 @@ enum EverybodysSpool {
         let own = otherOperands.contains(command.name) ? [] : operands.prefix(command.ownOperands ?? operands.count)
         let options = Set(command.options.filter(\.mayNameUser).map(\.name))
         let values = arguments.given.filter { options.contains($0.name) }.map(\.value)
-        // Beside an operand of a user, an option means that user's task without saying so again.
-        let isSaid = own.contains { UserPart.split($0).owner != nil }
-        let texts = own + values.filter { !isSaid || UserPart.split($0).owner != nil }
+        // Operands that say a user also say the user of the options, and options that of the operands.
+        let sides = [try names(command, arguments, Array(own)), values]
+        let texts = sides.filter { $0.contains { UserPart.split($0).owner != nil } }.flatMap(\.self)
         let names = texts.map { UserPart.split($0) }
         guard let first = names.lazy.compactMap(\.owner).first, Name.isValid(first), UserPart.servesEverybody(session.spoolPath) else {
             return session
@@ -117,6 +119,12 @@ enum EverybodysSpool {
         arguments.replaceOperands(own.map { UserPart.split($0).name } + operands.dropFirst(own.count))
         arguments.replaceValues(of: options) { UserPart.split($0).name }
         return try part(of: first, session, arguments)
+    }
+
+    /// The operands without the duration of `extend`.
+    private static func names(_ command: SpoolCommand, _ arguments: Arguments, _ operands: [String]) throws(Failure) -> [String] {
+        guard command.name == SpoolCommand.extend.name, arguments.value("to") == nil else { return operands }
+        return try SpoolCommand.duration(operands)?.1 ?? []
     }
 
     /// A session on a user's part of the spool, in which this process, which is root's, acts as that user.

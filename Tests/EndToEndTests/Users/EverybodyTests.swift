@@ -258,6 +258,38 @@ struct EverybodyTests {
         #expect(try Files.status("\(spool.path)/tasks/games").owner == 5)
     }
 
+    @Test("Root names the user once, in an operand or an option; durations, fractions, messages and files are no names")
+    func namedOnce() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        let gate = try spool.gate()
+        _ = chmod(gate.path, 0o666)
+        let line = "echo > \(spool.out)/b; read x < \(gate.path)"
+        let id = String(try spool.ctl(as: .games, "submit", "-q", "--timeout", "1h", "--", "sh", "-c", line).output.dropLast())
+        try spool.output("b")
+        try Files.write("\(spool.base)/rows.json", "{\"rows\": 3}\n", mode: 0o600)
+        for words in [
+            ["extend", "10m", "games/@"], ["extend", "games/\(id)", "10m"], ["extend", "--to", "2h", "games/@"],
+            ["progress", "0.5", "--job", "games/@"], ["progress", "50%", "src/main.c", "--job", "games/@"],
+            ["result", "\(spool.base)/rows.json", "--job", "games/@"],
+        ] {
+            let result = try spool.ctl(list: words)
+            #expect(result.code == 0, "\(words): \(result)")
+        }
+        #expect(try spool.ctl("status", "games/@").output.contains("src/main.c"))
+        let mixed = try spool.ctl("extend", "10m", "games/@", "@")
+        #expect(mixed.code == 2 && mixed.errors.contains("games/@, @ belong to several users"), "\(mixed)")
+        try gate.release()
+        #expect(try spool.ctl("wait", "games/\(id)").code == 0)
+        #expect(try spool.ctl("status", "games/\(id)", "--json").output.contains("\"rows\":3"))
+        let own = "cd \(spool.base); \(SubmitWaitTests.ctl) progress 0.5 src/main.c && \(SubmitWaitTests.ctl) result ./rows.json"
+        let job = try spool.ctl("submit", "-w", "--", "sh", "-c", own)
+        #expect(job.code == 0, "\(job)")
+        #expect(try spool.ctl(as: .games, "create", "backup", "--cron", "@daily", "--", "true").code == 0)
+        let schedule = String(try spool.ctl(as: .games, "schedule", "backup", "--cron", "@hourly", "-q").output.dropLast())
+        let removed = try spool.ctl("unschedule", schedule, "--task", "games/backup")
+        #expect(removed.code == 0 && !Files.exists("\(spool.path)/schedules/games/\(schedule).toml"), "\(removed)")
+    }
+
     @Test("journal, why and fsck of root cover all users, or one on request; those of a user cover the user's own part")
     func rootsReports() throws {
         let spool = try SpoolUnderTest.ofEverybody()
