@@ -99,6 +99,14 @@ extension Directory {
         }
     }
 
+    /// Swaps a name with one in another directory, renameat2(2) RENAME_EXCHANGE. Throws EINVAL where the file system cannot do this.
+    public borrowing func exchange(_ first: String, with directory: borrowing Directory, _ second: String) throws(SystemError) {
+        let (one, other) = (raw, directory.raw)
+        try attempt("rename", at: first) { firstPath throws(SystemError) in
+            try FileName.withCPath(second) { linux_renameat2(one, firstPath, other, $0, LINUX_RENAME_EXCHANGE) }
+        }
+    }
+
     /// Gives a file a second name, linkat(2). For a symbolic link, the link itself gets the name, not its target.
     public borrowing func link(_ existing: String, to new: String) throws(SystemError) {
         let raw = raw

@@ -59,16 +59,12 @@ struct JobEdit: DefinitionEdit {
 
     func write(_ changed: Source) throws(Failure) -> [ScheduleDefinition] {
         try check(changed)
-        let name = "\(Base32.encode(.random(in: 0...(.max)), characters: 8)).\(file)"
-        let (fs, status) = (fs, status)
-        try attempt { () throws(SystemError) in
-            try fs.create("\(Layout.temporary)/\(name)", changed.bytes, mode: UInt32(status.mode & 0o755))
-            try fs.sync("\(Layout.temporary)/\(name)")
-        }
+        let (fs, file, mode) = (fs, file, UInt32(status.mode & 0o755))
+        let temporary = try attempt { () throws(SystemError) in try fs.compose(changed.bytes, for: file, mode: mode) }
         do throws(Failure) {
-            if try session.daemon() == nil { try replace(with: name) } else { try ask(name) }
+            if try session.daemon() == nil { try replace(with: temporary) } else { try ask(temporary) }
         } catch {
-            try? fs.removeFile("\(Layout.temporary)/\(name)")  // taken, or litter; the first error is reported
+            try? fs.removeFile(temporary)  // taken, or litter; the first error is reported
             throw error
         }
         return []
@@ -85,12 +81,12 @@ struct JobEdit: DefinitionEdit {
         }
     }
 
-    private func ask(_ name: String) throws(Failure) {
+    private func ask(_ temporary: String) throws(Failure) {
         let id = session.qualified(record.status.id)
         let answer = try ControlRequest(session).make { writer in
             writer.member("do", "update")
             writer.member("id", record.status.id)
-            writer.member("file", name)
+            writer.member("file", String(temporary.dropFirst(Layout.temporary.count + 1)))
             writer.member("inode", String(status.inode))
         }
         guard let answer else { throw Failure(ExitCode.failed, "spoold ended before it answered; see spoolctl status \(id)") }
@@ -98,7 +94,7 @@ struct JobEdit: DefinitionEdit {
     }
 
     /// Replaces the file while no daemon serves the spool.
-    private func replace(with name: String) throws(Failure) {
+    private func replace(with temporary: String) throws(Failure) {
         guard record.place.isFile else {
             let id = session.qualified(record.status.id)
             throw Failure(ExitCode.failed, "spoold is not running; only it can change \(id), which is a directory")
@@ -109,7 +105,7 @@ struct JobEdit: DefinitionEdit {
             throw Failure(ExitCode.failed, "\(path) was changed or taken by another program meanwhile; try again")
         }
         try attempt { () throws(SystemError) in
-            try fs.rename("\(Layout.temporary)/\(name)", to: path)
+            try fs.rename(temporary, to: path)
             try fs.sync(Layout.new)
         }
     }

@@ -196,12 +196,12 @@ struct ApplyPlan {
                 try change.add(new.source.bytes, at: "\(place)/\(new.name)", over: before)
             }
         }
-        try change.carryOut()
         for place in [Layout.schedules, Layout.tasks] {
-            let superseded = differences.filter { $0.directory == place }
-                .flatMap { item in item.old.map(\.name).filter { $0 != item.new?.name } }
-            if !superseded.isEmpty { try DefinitionWriting(fs: spool.fs, directory: place).remove(superseded) }
+            for item in differences where item.directory == place {
+                for old in item.old where old.name != item.new?.name { change.remove("\(place)/\(old.name)", over: old.before) }
+            }
         }
+        try change.carryOut()
     }
 
     // MARK: Remarks

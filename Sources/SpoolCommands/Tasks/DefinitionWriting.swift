@@ -7,20 +7,14 @@ struct DefinitionWriting {
     /// `tasks` or `schedules`.
     let directory: String
 
-    /// Adds a definition. False when another definition has the name.
+    /// Adds a definition. Returns false when another definition has the name. A file of another user, which does not count, is replaced.
     func add(_ source: Source, stem: String) throws(Failure) -> Bool {
-        try attempt { () throws(SystemError) in
-            for ending in ["toml", "json"] where try fs.status("\(directory)/\(stem).\(ending)") != nil { return false }
-            let file = "\(stem).\(source.format == .json ? "json" : "toml")"
-            let temporary = try fs.compose(source.bytes, for: file)
-            do throws(SystemError) { try fs.renameNoReplace(temporary, to: "\(directory)/\(file)") } catch {
-                try? fs.removeFile(temporary)  // litter; the first error is reported
-                if error.errno == SystemError.exists { return false }
-                throw error
-            }
-            try fs.sync(directory)
-            return true
-        }
+        let known = try attempt { () throws(SystemError) in try Spool(fs, host: "").definitionFiles(in: directory, stem: stem) }
+        guard known.isEmpty else { return false }
+        var change = DefinitionChange(fs)
+        try change.add(source.bytes, at: "\(directory)/\(stem).\(source.format == .json ? "json" : "toml")", over: .nothing)
+        try change.carryOut()
+        return true
     }
 
     func remove(_ files: [String]) throws(Failure) {

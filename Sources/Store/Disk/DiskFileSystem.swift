@@ -277,6 +277,18 @@ public final class DiskFileSystem: FileSystem {
         reportChange?("renamed \(from) to \(to)")
     }
 
+    /// Swaps two names. Returns false where the file system cannot do this.
+    public func exchange(_ first: String, _ second: String) throws(SystemError) -> Bool {
+        let (one, name) = try place(of: first)
+        let (other, otherName) = try place(of: second)
+        do throws(SystemError) { try one.opened.exchange(name, with: other.opened, otherName) } catch {
+            if [EINVAL, ENOSYS].contains(error.errno) { return false }
+            throw error
+        }
+        reportChange?("exchanged \(first) and \(second)")
+        return true
+    }
+
     public func removeFile(_ path: String) throws(SystemError) {
         let (directory, name) = try place(of: path)
         try directory.opened.unlink(name)

@@ -208,13 +208,68 @@ struct ChangeTests {
         let spool = try SpoolUnderTest(starting: false)
         #expect(try spool.ctl("create", "t", "--", "true").code == 0)
         #expect(try spool.ctl("schedule", "t", "--cron", "0 2 * * *", "--id", "k").code == 0)
+        let trace = "\(spool.base)/trace"
         let result = try Commands.run(
             "strace",
-            ["-qq", "-o", "/dev/null", "-e", "trace=renameat,renameat2", "-e", "inject=renameat,renameat2:error=EIO:when=2"]
+            ["-qq", "-y", "-o", trace, "-e", "trace=renameat,renameat2,fsync", "-e", "inject=renameat,renameat2:error=EIO:when=2"]
                 + [SubmitWaitTests.ctl, "--spool", spool.path, "update", "t", "--priority", "4", "--cron", "0 3 * * *"])
         #expect(result.code == 1 && result.error.contains("changed already: tasks/t.toml; not changed: schedules/k.toml"), "\(result)")
         #expect(try Files.text("\(spool.path)/tasks/t.toml").contains("priority = 4"))
         #expect(try Files.text("\(spool.path)/schedules/k.toml").contains("0 2 * * *") && Files.list("\(spool.path)/tmp").isEmpty)
+        let calls = try Files.text(trace)
+        #expect(calls.contains("/tasks>) "), "the directory of the changed file is synced: \(calls)")
+    }
+
+    @Test("M4: Of updates at the same time, each that succeeds is in the task's file")
+    func atOnce() throws {
+        let spool = try SpoolUnderTest()
+        #expect(try spool.ctl("create", "t", "--", "true").code == 0)
+        var expected: [String] = []
+        for round in 0..<10 {
+            let updates = try (0..<4).map { number in
+                let name = "V\(round)_\(number)"
+                let words = ["update", "t", "-E", "\(name)=1"]
+                return (name, try Commands.Running(SubmitWaitTests.ctl, words, environment: spool.environment))
+            }
+            for (name, update) in updates {
+                let end = try update.end()
+                if end.code == 0 { expected.append(name) } else { #expect(end.error.contains("by another program meanwhile"), "\(end)") }
+            }
+            let text = try Files.text("\(spool.path)/tasks/t.toml")
+            let lost = expected.filter { !text.contains("\($0) = ") }
+            #expect(lost.isEmpty, "\(lost) of \(expected): \(text)")
+        }
+        #expect(try Files.list("\(spool.path)/tmp").isEmpty)
+        // The daemon has read the last text.
+        try spool.wait(for: "the last text") { try spool.ctl("show", "t").output.contains(expected.last ?? "") }
+    }
+
+    @Test("M4: A file system that cannot exchange two files has the new text all the same",
+        .enabled(if: Commands.has("strace"), "strace is not installed"))
+    func withoutExchange() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        #expect(try spool.ctl("create", "t", "--", "true").code == 0)
+        let result = try Commands.run(
+            "strace",
+            ["-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e", "inject=renameat2:error=EINVAL"]
+                + [SubmitWaitTests.ctl, "--spool", spool.path, "update", "t", "--priority", "4"])
+        #expect(result.code == 0, "\(result)")
+        #expect(try Files.text("\(spool.path)/tasks/t.toml").contains("priority = 4") && Files.list("\(spool.path)/tmp").isEmpty)
+    }
+
+    @Test("When the disk is full, a change leaves nothing in tmp/", .enabled(if: Commands.has("strace"), "strace is not installed"))
+    func fullDisk() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        #expect(try spool.ctl("create", "t", "--", "true").code == 0)
+        let id = try spool.ctl("submit", "--in", "1h", "--", "true").id
+        for words in [["update", "t", "--priority", "4"], ["update", id, "--priority", "4"], ["create", "u", "--", "true"]] {
+            let result = try Commands.run(
+                "strace",
+                ["-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e", "inject=fsync:error=ENOSPC:when=1"]
+                    + [SubmitWaitTests.ctl, "--spool", spool.path] + words)
+            #expect(result.code == 1 && result.error.contains("No space left"), "\(words): \(result)")
+            #expect(try Files.list("\(spool.path)/tmp").isEmpty, "\(words)")
+        }
     }
 
     @Test("M4: edit of a task that does not exist begins one from a template; one that is left unchanged creates nothing")

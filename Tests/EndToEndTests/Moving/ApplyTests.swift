@@ -126,8 +126,11 @@ struct ApplyTests {
         try spool.task("t", "command = \"true\"\n")
         let path = try directory(spool, [("new.toml", Self.hourly), ("t.toml", Self.hourly)])
         let screen = try TmuxScreen(spool, rows: 200, environment: ["PS1=prompt> ", "ENV="], "exec sh -i")
-        for (name, says) in [("new.toml", "new was created"), ("t.json", "t was changed"), ("t.toml", "t was changed")] {
-            try screen.press("clear; spoolctl apply --prune \(path); echo code-$?", "Enter")
+        let rows = [("new.toml", "new was created"), ("t.json", "t was changed"), ("t.toml", "t was changed")]
+        for (round, (name, says)) in rows.enumerated() {
+            try screen.press("clear; echo round-$((\(round) + 0)); spoolctl apply --prune \(path); echo code-$?", "Enter")
+            // The question of the round before is gone then.
+            try screen.shows("round-\(round)")
             let shown = try screen.shows("Remove 11 tasks that \(path) lacks? [y/N]")
             #expect(shown.contains("+cron = \"@hourly\"") && shown.contains("--- tasks/old11.toml"), "\(shown)")
             try Files.write("\(spool.path)/tasks/\(name)", "{\"command\": \"false\"}")
@@ -214,6 +217,45 @@ struct ApplyTests {
                 #expect(try names.allSatisfy { try Files.text("\(spool.path)/tasks/\($0).toml") == "command = \"new\"\n" })
             }
         }
+    }
+
+    @Test("A file that another program edits while other files are written is not removed, and apply says what is done",
+        .enabled(if: Commands.has("strace"), "strace is not installed"))
+    func editedBeforeRemoval() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        for name in ["gone", "gone2"] { try spool.task(name, Self.hourly) }
+        let path = try directory(spool, [("new.toml", Self.hourly)])
+        // spoolctl stops when the new file has its name.
+        let apply = try Commands.Running(
+            "strace",
+            ["-D", "-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e", "inject=renameat2:signal=STOP:when=1"]
+                + ["\(SpoolUnderTest.programs)/spoolctl", "apply", path, "--prune"], environment: spool.environment)
+        try spool.wait(for: "the new file") { Files.exists("\(spool.path)/tasks/new.toml") }
+        try spool.task("gone2", "command = \"edited\"\n")
+        apply.child.kill(SIGCONT)
+        let end = try apply.end()
+        #expect(end.code == 1 && end.error.contains("tasks/gone2.toml was changed by another program meanwhile"), "\(end)")
+        #expect(end.error.contains("changed already: tasks/new.toml, tasks/gone.toml; not changed: tasks/gone2.toml"), "\(end)")
+        #expect(try Files.list("\(spool.path)/tasks").sorted() == ["gone2.toml", "new.toml"])
+        #expect(try Files.text("\(spool.path)/tasks/gone2.toml") == "command = \"edited\"\n")
+    }
+
+    @Test("A file that another user puts in a name's place does not count and is replaced", .enabled(if: TestUser.areHere, TestUser.reason))
+    func foreignFile() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        let tasks = "\(spool.path)/tasks"
+        try TestUser.games.shell("touch \(tasks)/a.toml \(tasks)/c.toml; ln -s /etc/passwd \(tasks)/b.toml; mkdir \(tasks)/d.toml")
+        let path = try directory(spool, ["a", "b", "d"].map { ("\($0).toml", Self.hourly) })
+        let result = try spool.ctl("apply", path)
+        #expect(result.code == 0 && result.errors.contains("3 created, 0 updated"), "\(result)")
+        let created = try spool.ctl("create", "c", "--", "true")
+        #expect(created.code == 0, "\(created)")
+        for name in ["a", "b", "c", "d"] {
+            let status = try Files.status("\(tasks)/\(name).toml")
+            #expect(status.owner == 0 && status.kind == .file, "\(name)")
+            try spool.logLine("event=defined", "file=tasks/\(name)")
+        }
+        #expect(try Files.list("\(spool.path)/tmp").isEmpty)
     }
 
     @Test("In a spool for everybody a user applies their own part, and root that of --of USER", .enabled(if: geteuid() == 0, "needs root"))
