@@ -19,8 +19,13 @@ public struct CalendarFile {
         }
     }
 
-    /// More events than any calendar of holidays has. One that repeats each hour counts as 24.
+    /// More events than any calendar of holidays has. One that repeats each hour counts as 24, 100 dates of one count as an event, and so
+    /// do 1,000 of COUNT.
     static let eventsMax = 2_000
+    /// The number of dates that RDATE, EXDATE and RECURRENCE-ID of an event may give.
+    private static let datesMax = 5_000
+    /// Occurrences of a longer event would overlap too often.
+    private static let repeatedMillisecondsMax: Int64 = 366 * Civil.millisecondsPerDay
 
     /// The names of the properties that this type reads. The file without all other properties means the same.
     static let propertiesRead: Set<String> = [
@@ -102,6 +107,10 @@ public struct CalendarFile {
         } else if let duration = component.first("DURATION") {
             length = try duration.named { () throws(RecurrenceError) in try Span.parse(duration.value).approximateMilliseconds }
         }
+        let dates = ["RDATE", "EXDATE"].flatMap(component.all).reduce(replaced.count) { $0 + $1.values.count }
+        guard dates <= Self.datesMax else {
+            throw RecurrenceError("line \(start.line): the event has more than \(Self.datesMax) dates")
+        }
         var excluded: [RRuleTime] = []
         for property in component.all("EXDATE") { excluded += try times(property, isAllDay) }
         for property in replaced { excluded += try times(property, isAllDay) }
@@ -123,26 +132,30 @@ public struct CalendarFile {
         }
         starts.removeAll { start in excluded.contains { $0.instants.contains(start) } }
         var rule: Recurrence?
-        var weight = 1
+        var weight = 1 + dates / 100 + periods.count
         if let property = component.first("RRULE") {
-            (rule, weight) = try property.named { () throws(RecurrenceError) in
+            guard length <= Self.repeatedMillisecondsMax else {
+                throw RecurrenceError("line \(start.line): an event that repeats can last 366 days at most")
+            }
+            let (read, itsWeight) = try property.named { () throws(RecurrenceError) in
                 let zone = isAllDay ? .utc : try zones.zone(of: start)
                 let rule = try Recurrence.rrule(property.value, start: begin, excluding: excluded, zone: zone)
                 return (rule, try Self.weight(rule))
             }
+            (rule, weight) = (read, weight + itsWeight)
         }
         guard length > 0 else { return (periods, weight) }
         return ([CalendarEvent(starts: starts, rule: rule, lengthMilliseconds: length, isAllDay: isAllDay)] + periods, weight)
     }
 
-    /// The number of occurrences in a day, at least 1.
+    /// The number of occurrences in a day beyond the first, and the cost of COUNT.
     private static func weight(_ rule: Recurrence) throws(RecurrenceError) -> Int {
-        guard case .rrule(let schedule) = rule.rule else { return 1 }
+        guard case .rrule(let schedule) = rule.rule else { return 0 }
         let rule = schedule.rule
         guard rule.frequency <= .hourly, rule.minutes.count <= 1, rule.seconds.count <= 1 else {
             throw RecurrenceError("an event of a calendar can repeat each hour at most")
         }
-        return rule.frequency == .hourly ? 24 : max(1, rule.hours.count)
+        return (rule.frequency == .hourly ? 23 : max(0, rule.hours.count - 1)) + (rule.count ?? 0) / 1_000
     }
 
     /// `START/END` or `START/DURATION`.

@@ -172,6 +172,14 @@ import Testing
         ),
         ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;TZID=Mars/Olympus:20260101T000000\nEND:VEVENT\nEND:VCALENDAR\n", "line 3: DTSTART: "),
         ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101\nRRULE:FREQ=SOMETIMES\nEND:VEVENT\nEND:VCALENDAR\n", "line 4: RRULE: "),
+        (
+            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101\nDTEND:20280101\nRRULE:FREQ=DAILY\nEND:VEVENT\nEND:VCALENDAR\n",
+            "line 3: an event that repeats can last 366 days at most"
+        ),
+        (
+            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101\nEXDATE:\(String(repeating: "20260102,", count: 5001))\nEND:VEVENT\n"
+                + "END:VCALENDAR\n", "line 3: the event has more than 5000 dates"
+        ),
     ])
     func unusableFiles(text: String, says: String) {
         let error = #expect(throws: RecurrenceError.self) {
