@@ -10,6 +10,7 @@ package struct SimulatorCommand {
     private var one: UInt64?
     private var journalRecords: Int?
     private var isForever = false
+    private var hasCalendars = false
     private var bug: SimulatedDisk.Bug?
     private var isWrong = false
 
@@ -18,6 +19,10 @@ package struct SimulatorCommand {
         var first: UInt64?
         defer { from = first ?? (isForever ? UInt64(clamping: time(nil)) &* 1_000_000 : 1) }
         while let word = words.popFirst() {
+            if word == "--calendars" {
+                hasCalendars = true
+                continue
+            }
             if word == "--forever" {
                 isForever = true
                 continue
@@ -44,13 +49,13 @@ package struct SimulatorCommand {
     /// Returns the exit code.
     package func run() -> Int32 {
         if isWrong {
-            print("usage: Simulator [--seeds N] [--from SEED] [--steps N] [--seed SEED] [--forever] [--bug NAME] [--journal RECORDS]\n"
+            print("usage: Simulator [--seeds N] [--from SEED] [--steps N] [--seed SEED] [--forever] [--calendars] [--bug NAME] [--journal RECORDS]\n"
                 + "bugs: \(SimulatedDisk.Bug.allCases.map(\.rawValue).joined(separator: " "))")
             return 2
         }
         if let journalRecords { return turnBits(records: journalRecords) }
         if let one {
-            guard let failure = Shrinking.shrink(Step.plan(one, count: steps), bug: bug) else {
+            guard let failure = Shrinking.shrink(Step.plan(one, count: steps, hasCalendars: hasCalendars), bug: bug) else {
                 print("seed \(one) passes")
                 return 0
             }
@@ -65,7 +70,7 @@ package struct SimulatorCommand {
             while true {
                 let seed = next.wrappingAdd(1, ordering: .relaxed).oldValue
                 if let until, seed >= until { return }
-                let outcome = Run.seed(seed, steps: steps, bug: bug)
+                let outcome = Run.seed(seed, steps: steps, hasCalendars: hasCalendars, bug: bug)
                 totals.add(outcome)
                 if outcome.violation != nil { tell(seed) }
                 if isForever, seed % 10_000 == 0 { Self.say("\(Self.clock()) seed \(seed): \(totals.text)") }
@@ -77,7 +82,7 @@ package struct SimulatorCommand {
 
     /// Prints a failing seed with the fewest steps that still fail.
     private func tell(_ seed: UInt64) {
-        let failure = Shrinking.shrink(Step.plan(seed, count: steps), bug: bug).map { "\($0)" } ?? "it does not fail again"
+        let failure = Shrinking.shrink(Step.plan(seed, count: steps, hasCalendars: hasCalendars), bug: bug).map { "\($0)" } ?? "it does not fail again"
         Self.say("seed \(seed) failed: \(failure)\nagain: Simulator --seed \(seed) --steps \(steps)\(bug.map { " --bug \($0)" } ?? "")")
     }
 

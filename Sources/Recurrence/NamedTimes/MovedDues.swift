@@ -47,6 +47,18 @@ struct MovedDues {
         return nil
     }
 
+    /// True when everything from an instant on is excluded, as far as exclusions are followed. Then no later due time runs either.
+    private func isExcludedForEver(from instant: Instant) -> Bool {
+        var place = instant
+        for _ in 0..<Self.movesMax {
+            guard place < Covers.end else { return true }
+            let ends = Covers.Kind.allCases.compactMap { exclusions.end($0, containing: place) }
+            guard let end = ends.max() else { return false }
+            place = end
+        }
+        return true
+    }
+
     /// The first time at or after `end` with the time of day of a wall time.
     private func landing(of written: Int64, _ end: Instant) -> Instant {
         let day = Civil.millisecondsPerDay
@@ -132,6 +144,7 @@ struct MovedDues {
             guard let due = rule(place), due < until() ?? Covers.end else { return }
             place = due
             let moved = moved(due)
+            if moved == nil, isExcludedForEver(from: due) { return }
             if let moved, moved > instant { visit(due, moved) }
             if let end = exclusions.end(.days, containing: due) {
                 place = max(place, skip(from: due, end, hasArrived: moved.map { $0 > instant } ?? false, instant))
