@@ -49,8 +49,9 @@ package struct SimulatorCommand {
     /// Returns the exit code.
     package func run() -> Int32 {
         if isWrong {
-            print("usage: Simulator [--seeds N] [--from SEED] [--steps N] [--seed SEED] [--forever] [--calendars] [--bug NAME] [--journal RECORDS]\n"
-                + "bugs: \(SimulatedDisk.Bug.allCases.map(\.rawValue).joined(separator: " "))")
+            print(
+                "usage: Simulator [--seeds N] [--from SEED] [--steps N] [--seed SEED] [--forever] [--calendars] [--bug NAME] "
+                    + "[--journal RECORDS]\nbugs: \(SimulatedDisk.Bug.allCases.map(\.rawValue).joined(separator: " "))")
             return 2
         }
         if let journalRecords { return turnBits(records: journalRecords) }
@@ -82,8 +83,10 @@ package struct SimulatorCommand {
 
     /// Prints a failing seed with the fewest steps that still fail.
     private func tell(_ seed: UInt64) {
-        let failure = Shrinking.shrink(Step.plan(seed, count: steps, hasCalendars: hasCalendars), bug: bug).map { "\($0)" } ?? "it does not fail again"
-        Self.say("seed \(seed) failed: \(failure)\nagain: Simulator --seed \(seed) --steps \(steps)\(bug.map { " --bug \($0)" } ?? "")")
+        let failed = Shrinking.shrink(Step.plan(seed, count: steps, hasCalendars: hasCalendars), bug: bug)
+        let failure = failed.map { "\($0)" } ?? "it does not fail again"
+        let options = (hasCalendars ? " --calendars" : "") + (bug.map { " --bug \($0)" } ?? "")
+        Self.say("seed \(seed) failed: \(failure)\nagain: Simulator --seed \(seed) --steps \(steps)\(options)")
     }
 
     /// Prints a line at once, also when the output is a file.

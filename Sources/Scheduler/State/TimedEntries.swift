@@ -1,5 +1,18 @@
+/// A job with an instant. At equal instants, the first to arrive comes first: the order must not depend on the history of the heap, or a
+/// restart would change it.
+protocol TimedJobEntry: TimedEntry {
+    var job: Job { get }
+}
+
+extension TimedJobEntry {
+    static func < (a: Self, b: Self) -> Bool {
+        a.instant != b.instant ? a.instant < b.instant : a.job.arrival < b.job.arrival
+    }
+    static func == (a: Self, b: Self) -> Bool { a.instant == b.instant && a.job === b.job }
+}
+
 /// A job with an instant that matters while it waits for its next try.
-struct TimedJob: TimedEntry {
+struct TimedJob: TimedJobEntry {
     let instant: Instant
     let job: Job
     let attempt: Int
@@ -11,26 +24,14 @@ struct TimedJob: TimedEntry {
     }
 
     var isValid: Bool { job.state == .new && !job.isDead && job.attempt == attempt }
-
-    /// At equal instants, the first to arrive comes first: the order must not depend on the history of the heap, or a restart
-    /// would change it.
-    static func < (a: Self, b: Self) -> Bool {
-        a.instant != b.instant ? a.instant < b.instant : a.job.arrival < b.job.arrival
-    }
-    static func == (a: Self, b: Self) -> Bool { a.instant == b.instant && a.job === b.job }
 }
 
 /// A run with the instant at which it becomes slow.
-struct SlowRun: TimedEntry {
+struct SlowRun: TimedJobEntry {
     let instant: Instant
     let job: Job
 
     var isValid: Bool { job.slowAt == instant }
-
-    static func < (a: Self, b: Self) -> Bool {
-        a.instant != b.instant ? a.instant < b.instant : a.job.arrival < b.job.arrival
-    }
-    static func == (a: Self, b: Self) -> Bool { a.instant == b.instant && a.job === b.job }
 }
 
 /// A schedule and its next due time.

@@ -1,5 +1,5 @@
-/// The ids under which files in `new/` were accepted whose names are not ids, from the journal's newest segment. It is read once, when it is
-/// first needed.
+/// The ids under which files in `new/` were accepted whose names are not ids, from the journal's newest segment. It is read once, when it
+/// is first needed.
 ///
 /// Invariant: an id belongs to a file only while the file of that name is still the accepted one.
 struct AcceptedFiles<FS: FileSystem> {

@@ -55,7 +55,9 @@ extension Spool {
             return .rejected(rejection(why, status))
         case .other(.directory):
             // It is still being written, or about to be moved to its place.
-            if let id = try jobOfStray(path), let job = isTaken(id) ?? ending(id), try isStray(job), try mayBelong(path, to: job) { return .strayed(id) }
+            if let id = try jobOfStray(path), let job = isTaken(id) ?? ending(id), try isStray(job), try mayBelong(path, to: job) {
+                return .strayed(id)
+            }
             return try intakeDirectory(name, isMovedIn: isMovedIn, context, isTaken: isTaken, task: task)
         // It cannot be moved to failed/, and a call into it might never return.
         case .other(.mountPoint): return .ignored(why: FileKind.mountPoint.article)
