@@ -46,7 +46,7 @@ final class TopFeed {
         snapshot = Snapshot(now: session.now, zone: session.callerZone, spool: session.spoolPath)
         daemon = TopDaemon(session, fs)
         dues = TopDues(session, fs)
-        waiting = TopWaiting(fs)
+        waiting = TopWaiting(fs, watch)
         try load()
     }
 
@@ -140,6 +140,7 @@ final class TopFeed {
             case .job(let id):
                 let names = [Layout.statusFile, Layout.progressFile, Extension.fileName]
                 if names.contains(event.name) { changedRunning.insert(id) }
+            case .waiting(let name): waiting.reread(name)
             case .record(let place): unread[place.state, default: []].append(place.id)
             case .users: areUsersChanged = true
             case .log: break
@@ -167,7 +168,7 @@ final class TopFeed {
     }
 
     private func unwatch(_ id: String) {
-        if let watch = runningWatches.removeValue(forKey: id) { self.watch.remove(watch, ofJob: id) }
+        if let watch = runningWatches.removeValue(forKey: id) { self.watch.remove(watch, of: .job(id)) }
     }
 
     // MARK: Reading

@@ -1,11 +1,15 @@
 import Linux
 import Store
 
-/// The waiting jobs of `top`: the names of all, and the content of the first ones.
+/// The waiting jobs of `top`: the names of all, and the content of the first ones. What is read of a job is kept until an event tells of a
+/// change: in new/ for a file, in the job's own directory for a directory, whose status changes when the daemon takes it up.
 final class TopWaiting {
     private let fs: DiskFileSystem
+    private let watch: TopWatch
     private var names = NameWindow(least: TopFeed.waitingMax, limit: 4096)
     private var rows: [String: Row] = [:]
+    /// The watches of the directories among the rows.
+    private var watches: [String: Int32] = [:]
 
     private struct Row {
         var job: Snapshot.Waiting
@@ -15,20 +19,32 @@ final class TopWaiting {
         var dependencies: [String]?
     }
 
-    init(_ fs: DiskFileSystem) { self.fs = fs }
+    init(_ fs: DiskFileSystem, _ watch: TopWatch) {
+        self.fs = fs
+        self.watch = watch
+    }
 
     func load(_ entries: [DirectoryEntry]) {
         names.replaceAll(entries.lazy.map { ($0.name, $0.kind == .directory) })
+        for name in Array(watches.keys) { forget(name) }
         rows = [:]
     }
 
     func take(_ event: InotifyEvent) {
-        rows[event.name] = nil
+        forget(event.name)
         if event.isArrival {
             names.insert(event.name, isDirectory: event.mask.contains(.isDirectory))
         } else if event.isDeparture {
             names.remove(event.name)
         }
+    }
+
+    /// Reads a job again, whose directory has changed.
+    func reread(_ name: String) { rows[name] = nil }
+
+    private func forget(_ name: String) {
+        rows[name] = nil
+        if let watch = watches.removeValue(forKey: name) { self.watch.remove(watch, of: .waiting(name)) }
     }
 
     /// Reads all jobs again after a task has changed, whose keys waiting jobs may use.
@@ -39,7 +55,7 @@ final class TopWaiting {
         for name in shown where rows[name] == nil { rows[name] = try read(name, &records) }
         if rows.count > 4 * TopFeed.waitingMax {
             let kept = Set(shown)
-            rows = rows.filter { kept.contains($0.key) }
+            for name in Set(rows.keys).union(watches.keys) where !kept.contains(name) { forget(name) }
         }
         try readDependencies(shown, &records)
         snapshot.waitingCount = names.count
@@ -50,6 +66,8 @@ final class TopWaiting {
         let stem = name.hasSuffix(".toml") || name.hasSuffix(".json") ? String(name.dropLast(5)) : name
         let isFile = !names.isDirectory(name)
         let place = JobPlace(id: isFile ? stem : name, state: .new, path: "\(Layout.new)/\(name)", isFile: isFile)
+        // The watch is added before reading, so that later changes are reported.
+        if !isFile, watches[name] == nil { watches[name] = watch.add(place.path, as: .waiting(name)) }
         let record: JobRecord?
         let definition: JobDefinition?
         do throws(JournalError) {

@@ -1,14 +1,17 @@
 import Linux
 import Store
 
-/// The inotify(7) watches of `top`: the spool's directories, the directories of running jobs, and the output that is followed.
+/// The inotify(7) watches of `top`: the spool's directories, the directories of running jobs and of the first waiting ones, and the output
+/// that is followed.
 final class TopWatch {
-    enum Place {
+    enum Place: Equatable {
         case new, running, ended(JobState), control, state, tasks, schedules
         /// The users of a shared spool.
         case users
         /// The directory of a running job.
         case job(String)
+        /// The directory of a waiting job, by its name in new/.
+        case waiting(String)
         /// The directory of an ended job without a status yet.
         case record(JobPlace)
         case log
@@ -49,9 +52,9 @@ final class TopWatch {
         try? inotify.remove(watch)  // the kernel has removed it with its directory
     }
 
-    /// Removes the watch of a job's directory, unless the watch has another purpose now.
-    func remove(_ watch: Int32, ofJob id: String) {
-        if case .job(id)? = places[watch] { remove(watch) }
+    /// Removes the watch of a job's directory, unless the job has moved and the watch is another place's now.
+    func remove(_ watch: Int32, of place: Place) {
+        if places[watch] == place { remove(watch) }
     }
 
     /// The events since the last call. Nil when the kernel's queue overflowed: then everything must be read again.

@@ -79,6 +79,21 @@ struct TopTests {
         try gate.release()
     }
 
+    @Test("U7: top shows what holds a retry back as soon as the daemon has taken it up")
+    func retryTakenUp() throws {
+        let spool = try SpoolUnderTest()
+        let job = try submit(spool, "once", "--queue", "q", line: "true")
+        _ = try spool.end(of: "once")
+        #expect(try spool.ctl("pause", "--queue", "q").code == 0)
+        try spool.crash()
+        #expect(try spool.ctl("retry", job.id).code == 0)
+        let screen = try top(spool)
+        // Nothing but the place of the retry is known yet, so its queue is not.
+        try screen.shows("waiting 1", "spoold is not running\n")
+        try spool.start()
+        try screen.shows("waiting 1", "queue is paused")
+    }
+
     @Test("A13: top shows when the daemon ends and starts again, and what is due, paused or overdue")
     func overview() throws {
         let spool = try SpoolUnderTest()
