@@ -26,7 +26,7 @@ extension Scheduler {
             if !named.contains(name) {
                 commit(.undefined(file: file), at: now)
             } else if let source = settings.calendars.accepted(name)?.source, source != before {
-                commit(.defined(file: file, source, writtenAt: now), at: now)
+                commit(.defined(file: file, RecordedDefinition(source, writtenAt: now)), at: now)
                 changed.insert(name)
             }
         }
@@ -38,7 +38,7 @@ extension Scheduler {
     func recordCalendars(of definition: ScheduleDefinition, at now: Instant) {
         for name in definition.calendarNames where derived.calendars.source(of: name) == nil {
             guard let calendar = settings.calendars.accepted(name) else { continue }
-            commit(.defined(file: CalendarsInForce.directory + name, calendar.source, writtenAt: now), at: now)
+            commit(.defined(file: CalendarsInForce.directory + name, RecordedDefinition(calendar.source, writtenAt: now)), at: now)
         }
     }
 

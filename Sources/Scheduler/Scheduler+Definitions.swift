@@ -14,7 +14,10 @@ extension Scheduler {
             return
         }
         if definitions[file]?.source != definition.source {
-            commit(.defined(file: file, definition.source, writtenAt: definition.writtenAt), at: now)
+            // The task was created when its name was defined first.
+            let createdAt = definitions[file].map(\.createdAt) ?? now
+            commit(
+                .defined(file: file, RecordedDefinition(definition.source, writtenAt: definition.writtenAt, createdAt: createdAt)), at: now)
         }
         guard let state = tasks[definition.name] else { preconditionFailure("the record of its text has made the task") }
         state.definition = definition
@@ -44,7 +47,9 @@ extension Scheduler {
             return
         }
         if let old = derived.scheduleFiles[definition.id], old != task { remove(schedule: definition.id, at: now) }
-        if definitions[file]?.source != source { commit(.defined(file: file, source, writtenAt: definition.writtenAt), at: now) }
+        if definitions[file]?.source != source {
+            commit(.defined(file: file, RecordedDefinition(source, writtenAt: definition.writtenAt)), at: now)
+        }
         derived.scheduleFiles[definition.id] = task
         attach(definition, to: task, since: since, isFile: true, at: now)
     }

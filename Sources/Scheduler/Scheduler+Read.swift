@@ -6,8 +6,8 @@ extension Scheduler {
     public var jobs: [JobID: Job] { recorded.jobs }
     public var tasks: [String: TaskState] { recorded.tasks }
     public var pauses: [PauseScope: String] { recorded.pauses }
-    /// The text of each definition in force, and the instant from which its relative times count, by its file's path without the ending.
-    public var definitions: [String: (source: Source, writtenAt: Instant)] { recorded.definitions }
+    /// Each definition in force, by its file's path without the ending.
+    public var definitions: [String: RecordedDefinition] { recorded.definitions }
     /// The boot in which the last daemon ran, according to the journal.
     public var lastBoot: String? { recorded.lastBoot }
     /// The last readable record of a journal that was repaired since the last daemon.

@@ -18,7 +18,7 @@ extension Scheduler {
         var records: [(at: Instant, record: Record)] = []
         if let lastBoot { records.append((now, .daemonStarted(boot: lastBoot, version: "snapshot"))) }
         for (scope, note) in pauses { records.append((now, .paused(scope, note: note))) }
-        for (file, known) in definitions { records.append((now, .defined(file: file, known.source, writtenAt: known.writtenAt))) }
+        for (file, known) in definitions { records.append((now, .defined(file: file, known))) }
         for (id, original) in recorded.retries.all { records.append((now, .retried(id, of: original))) }
         let ended = unplaced.filter { $0.state.isTerminal && jobs[$0.id] == nil }.sorted { $0.arrival < $1.arrival }
         for job in ended { records += Self.endRecords(of: job) }

@@ -159,7 +159,7 @@ import Testing
         let first = world("cron = \"0 9 * * *\"\nexcept = \"c\"", ["c": ["2026-11-30"]])
         // A journal that knows nothing of calendars.
         first.earlier = []
-        let records = first.records.filter { if case .defined(let file, _, _) = $0.record { !file.hasPrefix("calendars/") } else { true } }
+        let records = first.records.filter { if case .defined(let file, _) = $0.record { !file.hasPrefix("calendars/") } else { true } }
         let world = World.restored(from: records, at: at("10:00"))
         world.handle(.taskUnusable("t"))
         world.handle(.started(boot: "b1", version: "1"))

@@ -183,16 +183,17 @@ struct JournalFacts {
         let scheduled = scheduledBefore
         scheduledBefore = nil
         switch record {
-        case .defined(let file, let source, _) where file.hasPrefix("calendars/"):
+        case .defined(let file, let definition) where file.hasPrefix("calendars/"):
             let name = String(file.dropFirst("calendars/".count))
-            guard calendars[name] != source else { return }
-            calendars[name] = source
+            guard calendars[name] != definition.source else { return }
+            calendars[name] = definition.source
             for (task, known) in due where known.calendarKeys.values.contains(where: { $0.contains("\"\(name)\"") }) {
                 let filter = filter(known.calendarKeys)
                 due[task]?.expectChange(filter, at: instant)
             }
         case .undefined(let file) where file.hasPrefix("calendars/"): calendars[String(file.dropFirst("calendars/".count))] = nil
-        case .defined(let file, let source, _):
+        case .defined(let file, let definition):
+            let source = definition.source
             let name = String(file.dropFirst("tasks/".count))
             let text = String(decoding: source.bytes, as: UTF8.self).split(separator: "\n").filter { $0.hasPrefix("cron") }.joined()
             // The schedule is another one now, so earlier due times do not count.

@@ -66,7 +66,10 @@ func everyRecord() throws -> [Record] {
         records.append(.repaired(since: now))
         records.append(.refused(file: "tasks/t", why: text))
         records.append(
-            .defined(file: "tasks/t", Source(format: .json, bytes: Array(text.utf8)), writtenAt: Instant(milliseconds: 1_790_000_000_123)))
+            .defined(
+                file: "tasks/t",
+                RecordedDefinition(
+                    Source(format: .json, bytes: Array(text.utf8)), writtenAt: Instant(milliseconds: 1_790_000_000_123), createdAt: now)))
         var job = try accepted("a", "#!/bin/sh\n\(text)", .script)
         job.name = text
         job.task = text
@@ -97,7 +100,9 @@ func everyRecord() throws -> [Record] {
     let name = FileName.string(from: [0x66, 0xFF, 0x0A, 0xC3])
     records.append(.rejected(RejectedFile(id: id, name: "a", file: name, inode: 0, due: now, error: "x")))
     records.append(
-        .defined(file: "tasks/t", Source(format: .toml, bytes: (0...255).map { UInt8($0) }), writtenAt: Instant(milliseconds: 0)))
+        .defined(
+            file: "tasks/t",
+            RecordedDefinition(Source(format: .toml, bytes: (0...255).map { UInt8($0) }), writtenAt: Instant(milliseconds: 0))))
     var script = try accepted("a", "#!/bin/sh", .script)
     script.source.bytes += [0x0A] + (0...255).map { UInt8($0) }
     records.append(.accepted(script))

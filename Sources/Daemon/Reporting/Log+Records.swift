@@ -24,7 +24,7 @@ extension Log {
                     "signal": ending.signal.map { "\($0)" }, "error": ending.error, "next": ending.notBefore?.rfc3339,
                 ])
         case .moved(let id, let moved): write(.warning, "moved", at: at, ["id": id.text, "text": moved])
-        case .defined(let file, _, _): write(.notice, "defined", at: at, ["file": file])
+        case .defined(let file, _): write(.notice, "defined", at: at, ["file": file])
         case .undefined(let file): write(.notice, "removed", at: at, ["file": file])
         case .skipped(let due):
             write(

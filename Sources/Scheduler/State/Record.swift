@@ -23,7 +23,7 @@ public enum Record: Sendable {
     case retried(JobID, of: JobID)
     /// A definition was accepted and stays in force until the next one, or until its file is removed. `file` is its path without
     /// ending: `tasks/backup`, `schedules/k3f9ab`.
-    case defined(file: String, Source, writtenAt: Instant)
+    case defined(file: String, RecordedDefinition)
     case undefined(file: String)
     /// A definition's file could not be used. The definition accepted before, if any, stays in force. The record changes nothing,
     /// but shows later why an edit had no effect.

@@ -10,9 +10,9 @@ public final class RecordedState {
     public fileprivate(set) var jobs: [JobID: Job] = [:]
     public fileprivate(set) var tasks: [String: TaskState] = [:]
     public fileprivate(set) var pauses: [PauseScope: String] = [:]
-    /// The text of each definition in force, and the instant from which its relative times count, by its file's path without the ending.
-    /// Calendars that these definitions name are here too, as `calendars/NAME`.
-    public fileprivate(set) var definitions: [String: (source: Source, writtenAt: Instant)] = [:]
+    /// Each definition in force, by its file's path without the ending. Calendars that these definitions name are here too, as
+    /// `calendars/NAME`.
+    public fileprivate(set) var definitions: [String: RecordedDefinition] = [:]
     /// The boot in which the last daemon ran, according to the journal.
     public fileprivate(set) var lastBoot: String?
     /// The last readable record of a journal that was repaired since the last daemon.
@@ -55,9 +55,9 @@ extension Scheduler {
             job.note(remark: remark)
             turn.moved.append(job)
         case .retried(let id, let original): recorded.retries.add(id, of: original)
-        case .defined(let file, let source, let writtenAt):
-            recorded.definitions[file] = (source, writtenAt)
-            derived.calendars.recorded(file, source)
+        case .defined(let file, let definition):
+            recorded.definitions[file] = definition
+            derived.calendars.recorded(file, definition.source)
             if file.hasPrefix("tasks/") { _ = task(named: String(file.dropFirst(6))) }
         case .undefined(let file):
             recorded.definitions[file] = nil

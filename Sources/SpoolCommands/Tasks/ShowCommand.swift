@@ -1,3 +1,4 @@
+import Linux
 import Store
 
 extension SpoolCommand {
@@ -11,8 +12,12 @@ extension SpoolCommand {
         let entry = try catalog.entry(name)
         let due = try DueTimes(session, catalog.fs, for: [entry])
         let output = session.output
+        let createdAt = try attempt { () throws(SystemError) in try catalog.spool.createdAt(ofTask: name) }
         if session.isJSON {
-            output.jsonObject { catalog.write(entry, due, details: true, to: &$0) }
+            output.jsonObject { writer in
+                catalog.write(entry, due, details: true, to: &writer)
+                writer.member("created_at", createdAt)
+            }
             return ExitCode.done
         }
         if session.isQuiet {
@@ -25,6 +30,7 @@ extension SpoolCommand {
             table.add("state", catalog.state(of: entry))
             table.add("note", catalog.pauseNote(of: entry).flatMap { $0.isEmpty ? nil : $0 })
             table.add("file", "\(session.spoolPath)/\(Layout.tasks)/\(entry.files[0])")
+            if let createdAt { table.add("created", session.time(createdAt)) }
             if let changedAt = entry.changedAt { table.add("changed", session.time(changedAt)) }
             for line in entry.remarks { table.add([.init("problem", .dim), .init(line, .red)]) }
             // A definition in force can be parsed again without an error.

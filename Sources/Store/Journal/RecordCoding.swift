@@ -98,12 +98,13 @@ extension JournalLine {
             self.begin(sequence: sequence, at: now, "retried")
             field("id", id.text)
             field("retry_of", original.text)
-        case .defined(let file, let source, let writtenAt):
+        case .defined(let file, let definition):
             self.begin(sequence: sequence, at: now, "defined")
             field("file", file)
-            field("format", source.format.rawValue)
-            field("source", source.bytes)
-            field("written", writtenAt)
+            field("format", definition.source.format.rawValue)
+            field("source", definition.source.bytes)
+            field("written", definition.writtenAt)
+            field("created", optional: definition.createdAt)
         case .undefined(let file):
             self.begin(sequence: sequence, at: now, "undefined")
             field("file", file)
@@ -237,7 +238,8 @@ extension JournalFields {
             return .retried(id, of: original)
         case "defined":
             guard let file = self["file"], let source else { return nil }
-            return .defined(file: file, source, writtenAt: instant("written") ?? at)
+            let definition = RecordedDefinition(source, writtenAt: instant("written") ?? at, createdAt: instant("created"))
+            return .defined(file: file, definition)
         case "refused":
             guard let file = self["file"], let why = self["why"] else { return nil }
             return .refused(file: file, why: why)

@@ -191,7 +191,7 @@ private struct AcceptedDefinitions: JournalReader {
     private let files: Set<String>
     private let ofSchedules: Bool
     private let context: ReadingContext
-    private(set) var definitions: [String: (source: Source, writtenAt: Instant)] = [:]
+    private(set) var definitions: [String: RecordedDefinition] = [:]
     private(set) var calendars = KeptCalendars()
     private var accounted: Set<String> = []
 
@@ -215,7 +215,7 @@ private struct AcceptedDefinitions: JournalReader {
     mutating func take(_ fields: JournalFields) {
         calendars.take(fields)
         switch fields.record(context) {
-        case .defined(let file, let source, let writtenAt): definitions[file] = (source, writtenAt)
+        case .defined(let file, let definition): definitions[file] = definition
         case .undefined(let file): definitions[file] = nil
         case .scheduled(let task, let schedule, _, _, _): accounted.insert("\(task)/\(schedule)")
         case .unscheduled(let task, let schedule): accounted.remove("\(task)/\(schedule)")

@@ -150,7 +150,7 @@ public struct History: JournalReader {
         case .scheduled(let name, let id, let accounted, let origin, let lastEnd):
             if name == task { schedules[id, default: []].append((at, (accounted, origin, lastEnd))) }
         case .unscheduled(let name, let id): if name == task { schedules[id, default: []].append((at, nil)) }
-        case .defined(let file, let source, let writtenAt): definitions[file, default: []].append((at, source, writtenAt))
+        case .defined(let file, let known): definitions[file, default: []].append((at, known.source, known.writtenAt))
         case .undefined(let file): definitions[file, default: []].append((at, nil, at))
         case .refused(let file, let why): refusals.append((at, file, why))
         case .paused(let scope, let note):

@@ -14,7 +14,7 @@ public struct KeptCalendars: JournalReader {
         guard let file = fields["file"], Self.isOfCalendar(file) else { return }
         let name = String(file.dropFirst(Layout.calendars.utf8.count + 1))
         switch fields.record(ReadingContext(now: fields.at, zones: ZoneDatabase(directories: []))) {
-        case .defined(_, let source, _): sources[name] = source
+        case .defined(_, let definition): sources[name] = definition.source
         case .undefined: sources[name] = nil
         default: break
         }

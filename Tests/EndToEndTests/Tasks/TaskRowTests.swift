@@ -176,6 +176,36 @@ struct TaskRowTests {
         #expect(try spool.ctl("show", "none").code == 3)
     }
 
+    @Test("show says when a task was created: later definitions and restarts keep the time, and it goes with the task")
+    func created() throws {
+        let spool = try SpoolUnderTest()
+        func created() throws -> String? {
+            guard case .table(let task) = try spool.ctl("show", "t", "--json").json.kind else { return nil }
+            return task.text("created_at")
+        }
+        let before = Clock.now()
+        try spool.acceptedTask("t", "command = 'true'")
+        let first = try #require(try created())
+        #expect(try spool.second(first) >= Int(before / 1000))
+        #expect(try spool.ctl("show", "t").rows.contains { $0[0] == "created" && $0[1].hasPrefix(first.prefix(10)) })
+        try spool.acceptedTask("t", "command = 'true'\ntitle = 'other'")
+        #expect(try created() == first)
+        // The start writes a new segment, which begins with a snapshot.
+        try spool.restart()
+        #expect(try created() == first)
+        let seen = spool.logLength
+        #expect(try spool.ctl("delete", "-f", "t").code == 0)
+        try spool.logLine("event=removed", "file=tasks/t", after: seen)
+        // A name that is defined again is a new task.
+        try spool.acceptedTask("t", "command = 'true'")
+        #expect(try #require(try created()) > first)
+        // A file that no daemon has taken up has no such time.
+        try spool.stop()
+        try spool.task("u", "command = 'true'")
+        let rows = try spool.ctl("show", "u").rows
+        #expect(!rows.contains { $0[0] == "created" } && rows.contains { $0[0] == "changed" })
+    }
+
     @Test("M11: a copy of the directory is a full backup, next due dates included")
     func backup() throws {
         let spool = try SpoolUnderTest()

@@ -1,0 +1,15 @@
+/// A definition that was accepted: its text, and what the journal keeps with it.
+public struct RecordedDefinition: Sendable {
+    public var source: Source
+    /// The instant from which relative times in the text count.
+    public var writtenAt: Instant
+    /// The time at which a task of this name was defined first. Nil for calendars and schedules, and for tasks from a journal that did
+    /// not record it.
+    public var createdAt: Instant?
+
+    public init(_ source: Source, writtenAt: Instant, createdAt: Instant? = nil) {
+        self.source = source
+        self.writtenAt = writtenAt
+        self.createdAt = createdAt
+    }
+}
