@@ -33,6 +33,20 @@ import Testing
     /// Faults that other seeds found, and that were mended. Each is run every time.
     static let found: [(what: String, steps: [String])] = [
         (
+            "A key that was taken while the disk refused a sync is held after a power cut",
+            [
+                "syncFault 18397004731948976178", "submit 6422344908890541623", "turn 16938059731922576023",
+                "drop 13278471747353221393", "submit 5812388437520727226", "work 7971858623808278763",
+                "defineTask 7181164122595722054", "work 9005943898342433781", "turn 3694374332143551741", "start 12878587410458171868",
+                "syncFault 862283845190167659", "work 3148817676040878937", "work 18322115787589445573", "work 13605438543358798961",
+                "work 10063385543905217009", "turn 14186162789756447345", "work 2254798171743099478", "fault 721731935177977084",
+                "work 15627837285893702844", "turn 2813780901721309302", "retry 13894884190795255681", "turn 3271686819193558148",
+                "work 8387254532102314123", "start 4672202059135829793", "work 10381942405532137556", "work 4829665608843565660",
+                "work 3757155089203433653", "work 5192771757991299781", "cutPowerSoon 2081886510325256680",
+                "fault 12094041134379587822", "turn 15866468647692766029", "submit 567951797508173559", "rotate 6902314599973884046",
+            ]
+        ),
+        (
             "A running job whose directory is moved into new/ under another name, and which ends before that is noticed, is one job",
             [
                 "drop 1681261036353870834", "turn 17664186008848434550", "work 115967787045686720", "work 9093759370760651786",

@@ -86,7 +86,10 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
                 placed, isSameBoot: self.isSameBoot, hasStayedUp: hasStayedUp, hasSyncFailed: self.wasDiskBroken,
                 wasSettled: self.scheduler.wasSettled)
         }
-        if wasDiskBroken { try renewPauses() }
+        if wasDiskBroken {
+            try renewPauses()
+            try service.uniqueKeys.renew()
+        }
         for sentence in recovery.mended { log.write(.notice, "mended", at: now, ["what": sentence]) }
         for (job, error) in recovery.unplaced { service.placement.tryLater(job, error) }
         for (job, moved) in recovery.putBack { handle(.moved(job.id, moved)) }

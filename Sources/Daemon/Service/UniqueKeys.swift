@@ -36,6 +36,13 @@ final class UniqueKeys<FS: FileSystem, W: World>: ServicePart {
         }
     }
 
+    /// Makes the files of held keys durable after a failed sync.
+    func renew() throws(SystemError) {
+        try persistently { () throws(SystemError) in
+            try self.spool.renewClaims { claim throws(SystemError) in try self.isHeld(by: claim) }
+        }
+    }
+
     /// Just before the end, the key of a waiting or running job may have been given to another job that has no record.
     func claimAgain() throws(SystemError) {
         for job in scheduler.jobs.values {

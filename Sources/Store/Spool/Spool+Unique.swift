@@ -39,14 +39,27 @@ extension Spool {
 
     /// Gives the key to this job. The change is on the disk when this returns.
     public func claim(_ unique: Unique, for id: JobID) throws(SystemError) {
-        let path = Layout.holder(ofUnique: unique.key)
+        try write(UniqueClaim(id: id, holding: unique.holding), at: Layout.holder(ofUnique: unique.key))
+        try fs.sync(Layout.unique)
+    }
+
+    /// Writes the files of the keys again that are held. After a failed sync they may exist only in memory.
+    public func renewClaims(isHeld: (UniqueClaim) throws(SystemError) -> Bool) throws(SystemError) {
+        for entry in try fs.list(Layout.unique) where entry.name.hasSuffix(".id") {
+            let path = "\(Layout.unique)/\(entry.name)"
+            // Another program may be giving away a key that nobody holds.
+            if let claim = try claim(at: path), try isHeld(claim) { try write(claim, at: path) }
+        }
+        try fs.sync(Layout.unique)
+    }
+
+    private func write(_ claim: UniqueClaim, at path: String) throws(SystemError) {
         // Not in the same directory: another program may be writing there.
-        let temporary = "\(Layout.temporary)/\(id).id"
-        let holding = unique.holding == .recorded ? "" : "\(unique.holding.rawValue)\n"
-        try fs.create(temporary, Array("\(id)\n\(holding)".utf8), mode: 0o600)
+        let temporary = "\(Layout.temporary)/\(claim.id).id"
+        let holding = claim.holding == .recorded ? "" : "\(claim.holding.rawValue)\n"
+        try fs.create(temporary, Array("\(claim.id)\n\(holding)".utf8), mode: 0o600)
         try fs.sync(temporary)
         try fs.rename(temporary, to: path)
-        try fs.sync(Layout.unique)
     }
 
     /// True when a file of this job waits in new/.
