@@ -9,6 +9,8 @@ public struct Configuration: Sendable {
     public var zone = Zone.utc
     public var defaultTimeoutMilliseconds: Int64?
     public var keepMilliseconds: Int64 = 14 * 86_400_000
+    /// The limit of all segments of a journal together.
+    public var journalMaxBytes: Int64 = 1 << 30
     /// The limit of each output stream of a job.
     public var outputLimitBytes: Int64 = 64 << 20
 
@@ -32,6 +34,8 @@ public struct Configuration: Sendable {
     public var calendars = Calendars()
 
     public static let slotsMax = 4096
+    /// The least limit of a journal: two of its segments.
+    static let journalMaxLeast: Int64 = 16 << 20
 
     /// True when a user may use a shared spool. The rules are those of at(1) with at.allow and at.deny.
     public func admits(user: String) -> Bool { allow?.contains(user) ?? !deny.contains(user) }
@@ -41,7 +45,7 @@ public struct Configuration: Sendable {
 
     /// All keys, in the order of the manual.
     public static let keys = [
-        "slots", "user_slots", "timezone", "default_timeout", "keep", "output_limit", "max_load", "min_free_space", "mail_command",
+        "slots", "user_slots", "timezone", "default_timeout", "keep", "journal_max", "output_limit", "max_load", "min_free_space", "mail_command",
         "mail", "on_failure", "queues", "calendars",
         "allow", "deny",
     ]
@@ -61,6 +65,12 @@ public struct Configuration: Sendable {
         zone = reader.zone("timezone") ?? zone
         defaultTimeoutMilliseconds = reader.milliseconds("default_timeout")
         keepMilliseconds = reader.milliseconds("keep") ?? keepMilliseconds
+        if let bytes = reader.size("journal_max") {
+            if bytes < Self.journalMaxLeast, let value = table["journal_max"] {
+                reader.fail(value.position, "journal_max must be at least 16M")
+            }
+            journalMaxBytes = bytes
+        }
         outputLimitBytes = reader.outputLimit("output_limit") ?? outputLimitBytes
         maxLoad = reader.number("max_load", in: 0...1_000_000)
         minFreeBytes = reader.size("min_free_space")

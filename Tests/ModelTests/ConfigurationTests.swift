@@ -21,6 +21,7 @@ private func read(_ text: String) throws -> Configuration {
             timezone = "Europe/Berlin"
             default_timeout = "1h"
             keep = "30 days"
+            journal_max = "200M"
             max_load = 4
             min_free_space = "2G"
             mail_command = ["/bin/mail", "-x"]
@@ -31,6 +32,7 @@ private func read(_ text: String) throws -> Configuration {
             """)
         #expect(configuration.slots == 2 && configuration.zone.name == "Europe/Berlin")
         #expect(configuration.defaultTimeoutMilliseconds == 3_600_000 && configuration.keepMilliseconds == 2_592_000_000)
+        #expect(configuration.journalMaxBytes == 200 << 20)
         #expect(configuration.maxLoad == 4 && configuration.minFreeBytes == 2 << 30 && configuration.mailCommand == ["/bin/mail", "-x"])
         #expect(configuration.queueSlots == ["gpu": 1, "mail": 4096])
     }
@@ -38,6 +40,7 @@ private func read(_ text: String) throws -> Configuration {
     static let refused: [Refused] = [
         Refused("slots = 0", "1:9: slots is 0, outside 1 to 4096"),
         Refused("slots = 4097", "1:9: slots is 4097, outside 1 to 4096"),
+        Refused("journal_max = \"15M\"", "1:15: journal_max must be at least 16M"),
         Refused("slots = \"8\"", "1:9: slots must be a whole number, not a string"),
         Refused("slot = 8", #"1:1: unknown key "slot"; did you mean "slots"?"#),
         Refused("timezone = \"Nowhere/Atall\"", #"1:12: timezone: unknown time zone "Nowhere/Atall""#),

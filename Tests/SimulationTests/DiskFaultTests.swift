@@ -187,7 +187,7 @@ extension SimulatedWorld {
         for _ in 0..<2 {
             try world.rotate()
             let service = try #require(world.service)
-            try service.spool.journal.prune(before: world.now.advanced(byMilliseconds: 1 << 40))
+            try service.spool.journal.prune(before: world.now.advanced(byMilliseconds: 1 << 40), bytesMax: .max)
             world.killDaemon()
             try live(world)
             #expect(world.service?.hasUnplaced == true && world.service?.scheduler.jobs.isEmpty == true)

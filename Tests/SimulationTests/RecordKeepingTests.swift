@@ -30,6 +30,21 @@ import Testing
         try [Layout.done, Layout.failed].reduce(0) { try $0 + world.disk.node($1).entries.count }
     }
 
+    @Test("Segments of the journal that exceed its limit go when the next one begins, however young they are")
+    func theJournalHasALimit() throws {
+        let world = SimulatedWorld()
+        try world.startDaemon()
+        for _ in 0..<4 { try world.rotate() }
+        let segments = try world.disk.node(Layout.journal).entries.count
+        #expect(segments > 3)
+        world.configuration.journalMaxBytes = 0
+        try world.rotate()
+        #expect(try world.disk.node(Layout.journal).entries.count == 1)
+        world.killDaemon()
+        try world.startDaemon()
+        try live(world)
+    }
+
     /// The time that records stay, and the time that the daemon has served when the job ends.
     static let stays: [(keep: Int64, servedFor: Int64)] = [
         (hour, 0), (hour, 5 * hour), (60_000, 30 * hour), (30 * hour, 0), (30 * hour, 23 * hour),

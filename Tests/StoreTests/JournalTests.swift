@@ -200,10 +200,22 @@ import Testing
         for _ in 0..<3 { try journal.rotate(snapshot: [], spool: "x", at: now) }
         try temporary.write("journal/notes.txt", "x")
         try temporary.write("journal/000000000099.log.tmp", "x")
-        try journal.prune(before: Instant(milliseconds: 0))
+        try journal.prune(before: Instant(milliseconds: 0), bytesMax: .max)
         #expect(try Journal.segments(try temporary.disk()).count == 3)
-        try journal.prune(before: instant("2199-01-01T00:00:00.000Z"))
+        try journal.prune(before: instant("2199-01-01T00:00:00.000Z"), bytesMax: .max)
         #expect(try Journal.segments(try temporary.disk()) == [journal.segment])
         #expect(temporary.exists("journal/notes.txt"))
+    }
+
+    @Test func theOldestSegmentsGoUntilTheRestIsSmallEnough() throws {
+        let temporary = try TemporarySpool()
+        let journal = Journal(try temporary.disk())
+        for _ in 0..<4 { try journal.rotate(snapshot: [], spool: "x", at: now) }
+        let names = try Journal.segments(try temporary.disk())
+        let one = try #require(try temporary.disk().status("journal/\(names[0])")).size
+        for (limit, left) in [(4 * one, 4), (4 * one - 1, 3), (2 * one, 2), (0, 1)] {
+            try journal.prune(before: Instant(milliseconds: 0), bytesMax: limit)
+            #expect(try Journal.segments(try temporary.disk()) == names.suffix(left))
+        }
     }
 }

@@ -61,38 +61,4 @@ import Testing
         #expect(removed.sorted() == [old, short].sorted())
         #expect(try temporary.names("done") == [kept, unknown, "mine"].sorted() && temporary.names("failed") == [fresh])
     }
-
-    @Test func theLatestRecordsOfATaskAreKept() throws {
-        let temporary = try TemporarySpool()
-        let disk = try temporary.disk()
-        let spool = try temporary.spool()
-        let other = JobID(instant: now, name: "t-2", unique: 0)
-        try disk.makeDirectory("done/\(other)")
-        for number in 0..<6 {
-            let id = JobID(instant: now.advanced(byMilliseconds: Int64(number)), name: "t", unique: 0)
-            let state: JobState = number % 2 == 0 ? .done : .failed
-            try disk.makeDirectory("\(state.rawValue)/\(id)")
-            try spool.keepLatest(2, of: "t", adding: (id, state)) { try? disk.removeTree($0) }
-        }
-        let left = try temporary.names("done") + temporary.names("failed")
-        #expect(left.map { String($0.prefix(20)) }.sorted() == ["20261121T020000.000Z", "20261121T020000.004Z", "20261121T020000.005Z"])
-        #expect(left.contains(other.text))
-    }
-
-    @Test("A record that was removed, or that ended twice, does not reduce the number of kept records", arguments: [false, true])
-    func theCountIsOfRecordsThatAreThere(removed: Bool) throws {
-        let temporary = try TemporarySpool()
-        let disk = try temporary.disk()
-        let spool = try temporary.spool()
-        let ids = (0..<4).map { JobID(instant: now.advanced(byMilliseconds: Int64($0)), name: "t", unique: 0) }
-        func end(_ id: JobID) throws {
-            if try disk.status("done/\(id)") == nil { try disk.makeDirectory("done/\(id)") }
-            try spool.keepLatest(3, of: "t", adding: (id, .done)) { try? disk.removeTree($0) }  // the directories are empty
-        }
-        for id in ids[..<3] { try end(id) }
-        if removed { try disk.removeTree("done/\(ids[1])") } else { try end(ids[1]) }
-        try end(ids[3])
-        let left = removed ? [ids[0], ids[2], ids[3]] : [ids[1], ids[2], ids[3]]
-        #expect(try temporary.names("done") == left.map(\.text))
-    }
 }

@@ -16,6 +16,7 @@ final class Retention<FS: FileSystem, W: World>: ServicePart {
     private static var recordsPerTurn: Int { 32 }
 
     private var expiries = Expiries()
+    private var counted = CountedRecords()
     private var removals = Removals()
     /// The present scan of all records.
     private var pruning: PruneScan?
@@ -27,7 +28,7 @@ final class Retention<FS: FileSystem, W: World>: ServicePart {
 
     init(_ service: Service<FS, W>) { self.service = service }
 
-    var hasWork: Bool { pruning != nil || hasExpired || !removals.isEmpty }
+    var hasWork: Bool { pruning != nil || hasExpired || counted.hasWork || !removals.isEmpty }
 
     var wakeAt: Instant {
         let trialEnd = clockTrial.isUnderWay(at: now) ? clockTrial.endsAt : nil
@@ -49,7 +50,7 @@ final class Retention<FS: FileSystem, W: World>: ServicePart {
     func ended(_ job: Job) throws(SystemError) {
         noteExpiry(of: job)
         guard let count = job.definition.keepCount, let task = job.task else { return }
-        do throws(SystemError) { try spool.keepLatest(count, of: task, adding: (job.id, job.state)) { removals.add($0) } } catch {
+        do throws(SystemError) { try counted.add(job.id, job.state, of: task, keeping: count, spool.fs) { removals.add($0) } } catch {
             try notForgotten("\(job.id)", error)
         }
     }
@@ -117,6 +118,11 @@ final class Retention<FS: FileSystem, W: World>: ServicePart {
         if scan.isFinished { pruning = nil }
     }
 
+    /// Removes records that exceed the number that their task keeps.
+    func countSome() throws(SystemError) {
+        for (task, error) in try counted.step(spool.fs, remove: { removals.add($0) }) { try notForgotten(task, error) }
+    }
+
     /// Removes a part of the hidden directories.
     func removeSome() throws(SystemError) {
         for (path, error) in removals.step(spool.fs) { try notForgotten(path, error) }
@@ -134,7 +140,8 @@ final class Retention<FS: FileSystem, W: World>: ServicePart {
         if spool.journal.wantsRotation { try rotateJournal() }
     }
 
-    /// Begins a new segment of the journal with the present state, and removes segments that are older than any record is kept.
+    /// Begins a new segment of the journal with the present state, and removes old segments: those that are older than any record is
+    /// kept, and those that exceed `journal_max`.
     func rotateJournal() throws(SystemError) {
         scheduler.forgetRetries(gone: Set(scheduler.endedRetries.filter { !spool.isOnRecord($0) }))
         let snapshot = scheduler.snapshot(at: now, unplaced: service.placement.unplacedJobs)
@@ -142,7 +149,9 @@ final class Retention<FS: FileSystem, W: World>: ServicePart {
             try self.spool.journal.rotate(snapshot: snapshot, spool: self.service.spoolID, at: self.now)
         }
         guard !clockTrial.isUnderWay(at: now) else { return }
-        try spool.journal.prune(before: now.advanced(byMilliseconds: -world.configuration.keepMilliseconds))
+        let configuration = world.configuration
+        try spool.journal.prune(
+            before: now.advanced(byMilliseconds: -configuration.keepMilliseconds), bytesMax: configuration.journalMaxBytes)
     }
 
     /// Writes the journal from memory if its segment is gone or has other content than was written. The present file is not

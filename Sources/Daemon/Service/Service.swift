@@ -165,6 +165,7 @@ package final class Service<FS: FileSystem, W: World> {
         try intake.takeArrivals()
         try unreportedRuns.settle()
         try retention.pruneSome()
+        try retention.countSome()
         try retention.removeSome()
         try carryOut(try decide(isFirst: false))
         // The journal now contains the place of each job.

@@ -224,13 +224,19 @@ public final class Journal<FS: FileSystem> {
         rotateAt = max(Self.segmentBytes, 2 * Int64(text.bytes.count))
     }
 
-    /// Removes old segments whose last record is older than `before`, but never the newest segment.
-    public func prune(before: Instant) throws(SystemError) {
-        let segments = try Self.segments(fs).dropLast()
-        for name in segments {
+    /// Removes the oldest segments: those whose last record is older than `before`, and more of them while all segments together have
+    /// more than `bytesMax`. The newest segment stays in any case.
+    public func prune(before: Instant, bytesMax: Int64) throws(SystemError) {
+        var segments: [(path: String, status: FileStatus)] = []
+        for name in try Self.segments(fs) {
             let path = "\(Layout.journal)/\(name)"
-            guard let status = try fs.status(path), status.modifiedNanoseconds / 1_000_000 < before.milliseconds else { return }
+            if let status = try fs.status(path) { segments.append((path, status)) }
+        }
+        var bytes = segments.reduce(0) { $0 + $1.status.size }
+        for (path, status) in segments.dropLast() {
+            guard bytes > bytesMax || status.modifiedNanoseconds / 1_000_000 < before.milliseconds else { return }
             try fs.removeFile(path)
+            bytes -= status.size
         }
     }
 }

@@ -25,8 +25,6 @@ public final class Spool<FS: FileSystem> {
     public var isRoots = false
     /// The directories in new/ that are not jobs. Each is reported once.
     var ignored: Set<String> = []
-    /// The records of tasks that keep a limited number of them, oldest first.
-    var recordsOfTask: [String: [(id: JobID, state: JobState)]] = [:]
 
     public init(_ fs: FS, host: String) {
         self.fs = fs
