@@ -13,6 +13,10 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
 
     /// The number of names that are read before slots are filled again.
     private static var namesPerTurn: Int { 256 }
+    /// While more names than this wait, those are read first whose files may be more urgent than others.
+    private static var namesOfFlood: Int { 4096 }
+    /// The number of files that are examined for that in each turn, the newest first.
+    private static var looksPerTurn: Int { 512 }
     /// The number of names that are read before anything starts, when the daemon starts.
     private static var namesAtStart: Int { 8192 }
     /// The time for which reading waits when descriptors have run out.
@@ -104,12 +108,23 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
 
     func takeArrivals() throws(SystemError) {
         guard canTakeUp() else { return }
+        if arrivals.count > Self.namesOfFlood {
+            for (name, sighting) in arrivals.lookAhead(Self.looksPerTurn) where againAt == nil && sighting.contains(.settled) {
+                guard spool.mayBeUrgent(name) else { continue }
+                arrivals.remove(name)
+                try takeArrival(name, sighting)
+            }
+        }
         var count = 0
         while againAt == nil, count < Self.namesPerTurn, let (name, sighting) = arrivals.next() {
             count += 1
-            try take(name, sighting)
-            if !world.canOpenMore() { pause(SystemError(call: "open", errno: EMFILE)) }
+            try takeArrival(name, sighting)
         }
+    }
+
+    private func takeArrival(_ name: String, _ sighting: Sighting) throws(SystemError) {
+        try take(name, sighting)
+        if !world.canOpenMore() { pause(SystemError(call: "open", errno: EMFILE)) }
     }
 
     /// True when new files may be opened. False while descriptors have run out, because current work needs the remaining ones.

@@ -10,13 +10,16 @@ struct Sighting: OptionSet {
 
 /// Names to read, without duplicates, in the order of their arrival.
 struct NameQueue {
+    /// The names in order. A name that was taken out of turn is still here, without a sighting.
     private var names: [String] = []
     private var first = 0
     private var sightings: [String: Sighting] = [:]
+    /// The names that were not looked at ahead of their turn, the newest last. Some may have been taken since.
+    private var unseen: [String] = []
 
-    var isEmpty: Bool { !hasNames }
+    var hasNames: Bool { !sightings.isEmpty }
 
-    var hasNames: Bool { first < names.count }
+    var count: Int { sightings.count }
 
     mutating func add(_ name: String, _ sighting: Sighting = .settled) {
         if let known = sightings[name] {
@@ -24,17 +27,34 @@ struct NameQueue {
         } else {
             sightings[name] = sighting
             names.append(name)
+            unseen.append(name)
         }
     }
 
     mutating func next() -> (name: String, sighting: Sighting)? {
-        guard first < names.count else { return nil }
-        let name = names[first]
-        first += 1
-        if first == names.count {
-            names.removeAll(keepingCapacity: names.count < 4096)
-            first = 0
+        while first < names.count {
+            let name = names[first]
+            first += 1
+            let sighting = sightings.removeValue(forKey: name)
+            if sightings.isEmpty {
+                names.removeAll(keepingCapacity: names.count < 4096)
+                unseen.removeAll(keepingCapacity: names.count < 4096)
+                first = 0
+            }
+            if let sighting { return (name, sighting) }
         }
-        return (name, sightings.removeValue(forKey: name) ?? .settled)
+        return nil
     }
+
+    /// The newest of `count` names, in the order of their arrival, that no earlier call has returned.
+    mutating func lookAhead(_ count: Int) -> [(name: String, sighting: Sighting)] {
+        var found: [(name: String, sighting: Sighting)] = []
+        while found.count < count, let name = unseen.popLast() {
+            if let sighting = sightings[name] { found.append((name, sighting)) }
+        }
+        return found.reversed()
+    }
+
+    /// Takes a name out of turn.
+    mutating func remove(_ name: String) { sightings[name] = nil }
 }

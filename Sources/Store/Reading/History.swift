@@ -200,7 +200,8 @@ public struct History: JournalReader {
 }
 
 extension [UInt8] {
-    fileprivate func mentions(_ word: StaticString) -> Bool {
+    /// True when the text contains this word.
+    func mentions(_ word: StaticString) -> Bool {
         let wanted = UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount)
         return indices.contains { self[$0] == wanted[0] && self[$0...].starts(with: wanted) }
     }

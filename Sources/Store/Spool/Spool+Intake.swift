@@ -22,6 +22,15 @@ public enum Arrival {
 }
 
 extension Spool {
+    /// True when a file in new/ may be more urgent than others: its text has the word `priority`.
+    public func mayBeUrgent(_ name: String) -> Bool {
+        // An error is reported when the file is taken up.
+        guard case .file(_, let bytes)? = try? fs.take("\(Layout.new)/\(name)", limit: Source.bytesMax, ignoringWriters: true) else {
+            return false
+        }
+        return bytes.mentions("priority")
+    }
+
     /// Reads a name in new/ once.
     ///
     /// - Parameters:

@@ -29,6 +29,23 @@ struct DropTests {
         #expect(try spool.ended().count == 1)
     }
 
+    @Test("E1: a job with a priority that is dropped behind thousands of others does not wait until those have been read")
+    func aheadOfAFlood() throws {
+        let spool = try SpoolUnderTest()
+        spool.signal(SIGSTOP)
+        let count = 6000
+        // Their start times keep them from running.
+        for number in 0..<count { try spool.drop("many-\(number).toml", "command = 'true'\nstart = 'in 1 day'") }
+        try spool.drop("urgent.toml", "command = 'true'\npriority = 1")
+        try spool.drop("last.toml", "command = 'true'")
+        spool.signal(SIGCONT)
+        _ = try spool.end(of: "last")
+        let names = try spool.journal().filter { $0.kind == "accepted" }.compactMap { $0.fields["name"] }
+        let urgent = try #require(names.firstIndex(of: "urgent"))
+        #expect(urgent < count / 2, "\(urgent) jobs were accepted before it")
+        #expect(names.filter { $0 != "urgent" } == (0..<count).map { "many-\($0)" } + ["last"], "the others keep their order")
+    }
+
     private func put(_ file: String, _ text: String, mode: mode_t, _ way: Way, _ spool: SpoolUnderTest) throws {
         let here = "\(spool.path)/new/\(file)"
         let elsewhere = "\(spool.base)/\(file)"
