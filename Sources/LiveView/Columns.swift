@@ -38,6 +38,25 @@ public enum Columns {
         return String(result) + "…"
     }
 
+    /// The text in lines of at most this many columns, each of whole words. A longer word has a line alone.
+    public static func wrapped(_ text: String, to columns: Int) -> [String] {
+        var lines: [String] = []
+        var line = ""
+        var used = 0
+        for word in text.split(separator: " ") {
+            let width = width(word)
+            if used > 0, used + width + 1 > columns {
+                lines.append(line)
+                (line, used) = ("", 0)
+            }
+            if used > 0 { line += " " }
+            line += word
+            used += width + (used > 0 ? 1 : 0)
+        }
+        if used > 0 { lines.append(line) }
+        return lines
+    }
+
     /// The text cut, or filled with blanks, to exactly this many columns.
     public static func fitted(_ text: String, to columns: Int, isRight: Bool = false) -> String {
         let shown = cut(text, to: columns)

@@ -61,12 +61,20 @@ extension Composer {
 
 extension JobStatus {
     /// `exit 3`, `timeout`, `done`.
-    public var brief: String {
-        guard state == .failed else { return state.rawValue }
-        switch reason {
-        case .exit: return "exit \(exitCode.map(String.init) ?? "?")"
-        case .signal: return signal.map { Signal.name($0) } ?? "signal"
-        default: return reason?.rawValue ?? "failed"
+    public var brief: String { state == .failed ? reason?.brief(exitCode, signal) ?? "failed" : state.rawValue }
+}
+
+extension Ending {
+    /// The end of a try, in the same words.
+    public var brief: String { reason?.brief(exitCode, signal) ?? state.rawValue }
+}
+
+extension FailureReason {
+    fileprivate func brief(_ exitCode: Int?, _ signal: Int32?) -> String {
+        switch self {
+        case .exit: "exit \(exitCode.map(String.init) ?? "?")"
+        case .signal: signal.map { Signal.name($0) } ?? "signal"
+        default: rawValue
         }
     }
 }

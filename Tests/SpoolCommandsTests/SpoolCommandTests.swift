@@ -35,5 +35,5 @@ import Testing
     ]
 
     @Test("Help is wrapped at blanks", arguments: wrapped)
-    func wrap(_ row: (text: String, columns: Int, lines: [String])) { #expect(Help.wrapped(row.text, columns: row.columns) == row.lines) }
+    func wrap(_ row: (text: String, columns: Int, lines: [String])) { #expect(Columns.wrapped(row.text, to: row.columns) == row.lines) }
 }

@@ -4,7 +4,7 @@ extension SpoolCommand {
         ("Jobs", [submit, run, backfill, wait, logs, status, health, jobs, summary, top, cancel, kill, retry, forget]),
         ("From inside a job", [progress, result, extend]),
         ("Tasks", [create, update, edit, delete, schedule, unschedule, list, show]),
-        ("Due times", [next, explain, simulate, why]),
+        ("Due times", [next, explain, simulate, timeline, why]),
         ("Checking, importing, exporting", [check, `import`, export, apply]),
         ("The spool", [pause, resume, restart, prune, fsck, doctor, journal]),
         ("spoolctl itself", [demo, completion, version, help]),

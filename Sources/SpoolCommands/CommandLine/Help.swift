@@ -24,7 +24,7 @@ enum Help {
     /// The use, the examples, the most used options, all other options in their groups, and then the details.
     static func command(_ command: SpoolCommand, _ output: Output) {
         let usage = "usage: spoolctl \(command.name)"
-        let arguments = wrapped(command.arguments, columns: columns - usage.count - 1)
+        let arguments = Columns.wrapped(command.arguments, to: columns - usage.count - 1)
         output.line("\(usage)\(arguments.isEmpty ? "" : " ")\(arguments.joined(separator: "\n" + padded("", usage.count + 1)))")
         output.line("")
         paragraph("\(command.summary.prefix(1).uppercased())\(command.summary.dropFirst()).", output)
@@ -76,7 +76,7 @@ enum Help {
             output.line("  \(name)")
             start = padded("", width + 4)
         }
-        for line in wrapped(meaning, columns: columns - width - 4) {
+        for line in Columns.wrapped(meaning, to: columns - width - 4) {
             output.line(start + line)
             start = padded("", width + 4)
         }
@@ -92,20 +92,6 @@ enum Help {
     }
 
     private static func paragraph(_ text: String, _ output: Output) {
-        for line in wrapped(text, columns: columns) { output.line(line) }
-    }
-
-    static func wrapped(_ text: String, columns: Int) -> [String] {
-        var lines: [String] = []
-        var line = ""
-        for word in text.split(separator: " ") {
-            if !line.isEmpty, line.count + word.count + 1 > columns {
-                lines.append(line)
-                line = ""
-            }
-            line += (line.isEmpty ? "" : " ") + word
-        }
-        if !line.isEmpty { lines.append(line) }
-        return lines
+        for line in Columns.wrapped(text, to: columns) { output.line(line) }
     }
 }

@@ -46,6 +46,13 @@ final class Output {
 
     func line(_ text: String) { write(text + "\n") }
 
+    /// Writes a sentence. On a terminal, lines end between words.
+    func paragraph(_ text: String, _ colour: Colour? = nil) {
+        let text = Self.oneLine(text)
+        let lines = isTerminal ? Columns.wrapped(text, to: columns) : [text]
+        for one in lines { line(coloured(one, colour)) }
+    }
+
     /// Writes text as bytes, which need not be UTF-8.
     func write(bytes: some Collection<UInt8>) {
         if isTerminal { return put(Self.forTerminal(FileName.string(from: Array(bytes)))) }

@@ -62,12 +62,12 @@ struct Diagnosis {
         let colour: Output.Colour = state == .ok ? .green : state == .warn ? .yellow : .red
         func padded(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }
         let indent = String(repeating: " ", count: 21)
-        let lines = Help.wrapped(message, columns: max(20, output.columns - indent.count))
+        let lines = Columns.wrapped(message, to: max(20, output.columns - indent.count))
         for (index, line) in lines.enumerated() {
             output.line((index == 0 ? output.coloured(padded(state.rawValue, 6), colour) + padded(check, 15) : indent) + line)
         }
         guard let remedy else { return }
-        for (index, line) in Help.wrapped(Output.oneLine(remedy), columns: max(20, output.columns - indent.count - 3)).enumerated() {
+        for (index, line) in Columns.wrapped(Output.oneLine(remedy), to: max(20, output.columns - indent.count - 3)).enumerated() {
             output.line(indent + (index == 0 ? "-> " : "   ") + line)
         }
     }

@@ -79,6 +79,7 @@ struct CommandTableTests {
             command: "explain", right: ["@daily"], says: "meaning\t", missing: [], tooMuch: ["--cron", "@daily", "@daily"],
             invalid: ["61 * * * *"]),
         Use(command: "simulate", right: [], says: "t\t", tooMuch: ["t"], unknown: ["--run-time", "nosuch=1h"], invalid: ["--to", "soon"]),
+        Use(command: "timeline", right: ["t"], says: "\tdue\tt\t-", unknown: ["nosuch"], invalid: ["--from", "soon"]),
         Use(
             command: "why", right: ["FAILED"], says: "exited with 3", missing: [], tooMuch: ["t", "u"], unknown: ["nosuch"],
             invalid: ["t@nonsense"]),

@@ -1,0 +1,130 @@
+import Store
+
+/// The picture of a timeline for a browser, light or dark as the browser is.
+struct TimelineSVG {
+    private let timeline: Timeline
+    private let zone: Zone
+    private var body = ""
+
+    private static let width = 960.0
+    private static let names = 200.0
+    private static let laneHeight = 20.0
+    private static let top = 30.0
+    /// The least width of what is drawn, so that a short run is visible.
+    private static let least = 2.0
+
+    private static let style = """
+        text { font: 12px sans-serif; fill: #1f2328 } .dim { fill: #656d76 } .grid { stroke: #d0d7de } .now { stroke: #0969da }
+        .done { fill: #1a7f37 } .failed, .missed, .full { fill: #cf222e } .running { fill: #bf8700 } .skipped { fill: #8c959f }
+        .load { fill: #8c959f } .due { fill: none; stroke: #0969da }
+        @media (prefers-color-scheme: dark) {
+        text { fill: #e6edf3 } .dim { fill: #8d96a0 } .grid { stroke: #30363d } .now { stroke: #4493f8 }
+        .done { fill: #3fb950 } .failed, .missed, .full { fill: #f85149 } .running { fill: #d29922 } .due { stroke: #4493f8 } }
+        """
+
+    init(_ timeline: Timeline, zone: Zone) {
+        self.timeline = timeline
+        self.zone = zone
+    }
+
+    var text: String {
+        var picture = self
+        picture.draw()
+        return picture.body
+    }
+
+    private mutating func draw() {
+        let bottom = Self.top + Double(timeline.lanes.count) * Self.laneHeight
+        let height = bottom + 40
+        body = """
+            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Self.number(Self.width)) \(Self.number(height))" role="img">
+            <title>Runs from \(timeline.period.from.rfc3339) to \(timeline.period.to.rfc3339)</title>
+            <style>
+            \(Self.style)
+            </style>
+
+            """
+        for tick in TimelineAxis.ticks(timeline.period, zone, atMost: 12) {
+            let at = x(tick.at)
+            line("grid", at, Self.top - 6, bottom + 24)
+            label(tick.label, at + 3, Self.top - 12, "dim")
+        }
+        for (index, lane) in timeline.lanes.enumerated() { draw(lane, Self.top + Double(index) * Self.laneHeight) }
+        drawLoad(bottom + 6)
+        if timeline.period.from <= timeline.now, timeline.now < timeline.period.to {
+            line("now", x(timeline.now), Self.top - 6, bottom + 24)
+        }
+        body += "</svg>\n"
+    }
+
+    private mutating func draw(_ lane: Timeline.Lane, _ y: Double) {
+        label(Columns.cut(PlainText.oneLine(lane.name), to: 30), 4, y + 14, "")
+        for coming in lane.coming { bar("due", coming.due, coming.end, y + 5, Self.laneHeight - 10, "due \(coming.due.rfc3339)") }
+        for gap in lane.gaps {
+            let shape = gap.isMissed ? "missed" : gap.id == nil ? "skipped" : "failed"
+            bar(shape, gap.from, gap.through, y + 8, Self.laneHeight - 16, "\(gap.word) \(gap.from.rfc3339)")
+        }
+        for run in lane.runs {
+            bar(run.state.rawValue, run.from, run.to, y + 3, Self.laneHeight - 6, "\(run.outcome), \(run.from.rfc3339), \(run.id)")
+        }
+    }
+
+    /// A band that is the higher the more runs there are at the same time, and red where they use all slots.
+    private mutating func drawLoad(_ y: Double) {
+        label("at the same time", 4, y + 14, "dim")
+        let parts = 240
+        let width = (Self.width - Self.names) / Double(parts)
+        for (index, count) in timeline.load.most(in: timeline.period, parts: parts).enumerated() where count > 0 {
+            let height = 18 * min(1, Double(count) / Double(max(1, timeline.slots)))
+            let at = Self.names + Double(index) * width
+            rectangle(count >= timeline.slots ? "full" : "load", at, y + 18 - height, width, height, "\(count)")
+        }
+    }
+
+    // MARK: Shapes
+
+    private func x(_ instant: Instant) -> Double {
+        let (from, to) = (timeline.period.from.milliseconds, timeline.period.to.milliseconds)
+        let part = Double(instant.milliseconds - from) / Double(to - from)
+        return Self.names + min(1, max(0, part)) * (Self.width - Self.names)
+    }
+
+    private mutating func bar(_ shape: String, _ from: Instant, _ to: Instant, _ y: Double, _ height: Double, _ title: String) {
+        rectangle(shape, x(from), y, max(Self.least, x(to) - x(from)), height, title)
+    }
+
+    private mutating func rectangle(_ shape: String, _ x: Double, _ y: Double, _ width: Double, _ height: Double, _ title: String) {
+        let place = "x=\"\(Self.number(x))\" y=\"\(Self.number(y))\" width=\"\(Self.number(width))\" height=\"\(Self.number(height))\""
+        body += "<rect class=\"\(shape)\" \(place)><title>\(Self.escaped(title))</title></rect>\n"
+    }
+
+    private mutating func line(_ shape: String, _ x: Double, _ from: Double, _ to: Double) {
+        let x = Self.number(x)
+        body += "<line class=\"\(shape)\" x1=\"\(x)\" x2=\"\(x)\" y1=\"\(Self.number(from))\" y2=\"\(Self.number(to))\"/>\n"
+    }
+
+    private mutating func label(_ text: String, _ x: Double, _ y: Double, _ shape: String) {
+        let place = "x=\"\(Self.number(x))\" y=\"\(Self.number(y))\""
+        body += "<text class=\"\(shape)\" \(place)>\(Self.escaped(text))</text>\n"
+    }
+
+    /// A number with one digit after the point at most.
+    private static func number(_ value: Double) -> String {
+        let tenths = Int((value * 10).rounded())
+        return tenths % 10 == 0 ? String(tenths / 10) : "\(tenths / 10).\(abs(tenths % 10))"
+    }
+
+    private static func escaped(_ text: String) -> String {
+        var result = ""
+        for character in text {
+            switch character {
+            case "&": result += "&amp;"
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            case "\"": result += "&quot;"
+            default: result.append(character)
+            }
+        }
+        return result
+    }
+}
