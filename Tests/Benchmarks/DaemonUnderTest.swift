@@ -2,27 +2,6 @@ import CLinux
 import Glibc
 import Linux
 
-/// The built programs, found beside this one.
-struct Programs {
-    let daemon: String
-    /// Nil if spoolctl is not built.
-    let control: String?
-
-    init() throws {
-        let own = try Directory.open("/proc/self").readSymbolicLink("exe")
-        let directory = own[..<(own.lastIndex(of: "/") ?? own.startIndex)]
-        func find(_ name: String) -> String? {
-            let path = "\(directory)/\(name)"
-            return Process.executability(path) == .executable ? path : nil
-        }
-        guard let daemon = find("spoold"), find("spool-worker") != nil else {
-            throw Trouble.unavailable("there is no spoold with its spool-worker in \(directory)")
-        }
-        self.daemon = daemon
-        control = find("spoolctl")
-    }
-}
-
 /// A `spoold` that serves a spool until ``stop()``. It has eight slots, no other configuration, and a log file.
 final class DaemonUnderTest {
     let pid: pid_t

@@ -28,7 +28,7 @@ extension Suite {
         func each(_ seconds: Double) -> String { "\(decimal(seconds / Double(count) * 1e6, 0)) µs" }
 
         let dropped = try compareDrain(count) { try drainDropped(count, on: place) }
-        let bar = place.isMemory ? 0.8 : 0.65
+        let bar = place.isMemory ? 0.85 : 0.75
         report.add(
             Row(
                 measure: name, ours: ours(dropped.ours.wall), reference: bare(dropped.bare.wall), ratio: dropped.rate,

@@ -7,21 +7,27 @@ struct Options {
     var wantsHelp = false
     /// The measures to take. Empty for all.
     var only: [Measure] = []
+    /// Prints each row as a line of JSON.
+    var isJSON = false
+    /// A commit, or a directory of built programs, that is measured in turn with these programs.
+    var against: String?
     /// The directory for spools. Nil for a tmpfs and a disk.
     var directory: String?
 
     enum Measure: String, CaseIterable {
-        case drain, peers, latency, punctuality, recurrence, idle, submit, records, calls
+        case drain, peers, latency, punctuality, recurrence, idle, submit, records, calls, flood, steady, paths
     }
 
     struct Refusal: Error { var message: String }
 
     static let usage = """
-        Usage: Benchmarks [--smoke] [--check] [--only NAME…] [--directory DIR]
+        Usage: Benchmarks [--smoke] [--check] [--json] [--only NAME…] [--against REV|DIR] [--directory DIR]
 
           --smoke          small numbers, to see that everything runs
           --check          exit with 1 when a bar is not met
           --only NAME…     of \(Measure.allCases.map(\.rawValue).joined(separator: " "))
+          --json           each row as a line of JSON
+          --against X      measures the programs of the commit X, which are built first, or those in the directory X, in turn with these
           --directory DIR  where to make the spools; else in /dev/shm, and in $TMPDIR or /var/tmp
 
         """
@@ -36,6 +42,10 @@ struct Options {
             case "--smoke": options.isSmoke = true
             case "--check": options.isCheck = true
             case "--help", "-h": options.wantsHelp = true
+            case "--json": options.isJSON = true
+            case "--against":
+                guard let against = rest.popFirst() else { return refuse("--against needs a commit or a directory") }
+                options.against = against
             case "--directory":
                 guard let directory = rest.popFirst() else { return refuse("--directory needs a directory") }
                 options.directory = directory

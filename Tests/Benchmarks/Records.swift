@@ -25,9 +25,14 @@ extension Suite {
         let ofTask = try call(["jobs", "--task", "task7"], lines: count / 100 + 1)
         report.add(
             Row(
-                measure: name, ours: "\(count) records: jobs --task \(decimal(ofTask)) s", bar: "below 2 s", isMet: ofTask < 2))
-        report.add(Row(measure: "  jobs --json", ours: "\(decimal(try call(["jobs", "--json"], lines: count + 2))) s"))
-        report.add(Row(measure: "  prune --dry-run", ours: "\(decimal(try call(["prune", "--dry-run", "--quiet"], lines: 0))) s"))
+                measure: name, ours: "\(count) records: jobs --task \(decimal(ofTask)) s", figure: (ofTask, "s"),
+                bar: "below 1 s", isMet: ofTask < 1))
+        func add(_ measure: String, _ seconds: Double) {
+            report.add(Row(measure: "  \(measure)", ours: "\(decimal(seconds)) s", figure: (seconds, "s")))
+        }
+        add("jobs --json", try call(["jobs", "--json"], lines: count + 2))
+        add("jobs --count", try call(["jobs", "--count"], lines: 1))
+        add("prune --dry-run", try call(["prune", "--dry-run", "--quiet"], lines: 0))
     }
 
     /// Creates records as a daemon leaves them: of a hundred tasks, one record each second until now.

@@ -7,31 +7,101 @@ struct Row {
     var reference = ""
     /// The ratio of the daemon's figure to the reference.
     var ratio: Double?
+    /// The daemon's figure, and its unit.
+    var figure: (value: Double, unit: String)?
     var bar = ""
     /// Nil if there is no bar.
     var isMet: Bool?
 }
 
-/// The table. Each row is printed when it is measured.
+/// The table, or lines of JSON. Each row is printed when it is measured.
 struct Report {
     private(set) var missed = 0
     private(set) var failed = 0
+    let isJSON: Bool
+    /// The programs that are being measured, if there are two kinds.
+    var whose = ""
+    /// The rows with a ratio or a figure, by the programs measured.
+    private(set) var rows: [String: [Row]] = [:]
+
+    init(isJSON: Bool) { self.isJSON = isJSON }
 
     private static let widths = [38, 40, 40, 6, 26]
 
-    mutating func header() { Self.print(["measure", "ours", "reference", "ratio", "bar", "met"]) }
-
-    mutating func add(_ row: Row) {
-        if row.isMet == false { missed += 1 }
-        let met = row.isMet.map { $0 ? "yes" : "NO" } ?? ""
-        Self.print([row.measure, row.ours, row.reference, row.ratio.map { decimal($0) } ?? "", row.bar, met])
+    /// Describes the machine.
+    mutating func begin(_ lines: [String]) {
+        if isJSON { return write([("machine", "\(quoted(lines.joined(separator: "; ")))")]) }
+        for line in lines { Swift.print(line) }
+        Swift.print()
+        Self.print(["measure", "ours", "reference", "ratio", "bar", "met"])
     }
 
-    mutating func skip(_ measure: String, _ reason: String) { Self.print([measure, "skipped: \(reason)"]) }
+    mutating func add(_ row: Row) {
+        rows[whose, default: []].append(row)
+        // A bar is for these programs, not for those that they are compared with.
+        if row.isMet == false, whose != Suite.other { missed += 1 }
+        let met = row.isMet.map { $0 ? "yes" : "NO" } ?? ""
+        guard isJSON else {
+            return Self.print([
+                titled(row.measure), row.ours, row.reference, row.ratio.map { decimal($0) } ?? "", row.bar, met,
+            ])
+        }
+        var members = [("measure", quoted(row.measure.drop { $0 == " " })), ("ours", quoted(row.ours))]
+        if !row.reference.isEmpty { members.append(("reference", quoted(row.reference))) }
+        if let ratio = row.ratio { members.append(("ratio", decimal(ratio, 4))) }
+        if let figure = row.figure { members += [("value", decimal(figure.value, 4)), ("unit", quoted(figure.unit))] }
+        if !row.bar.isEmpty { members.append(("bar", quoted(row.bar))) }
+        if let isMet = row.isMet { members.append(("met", isMet ? "true" : "false")) }
+        write(members)
+    }
+
+    mutating func skip(_ measure: String, _ reason: String) { state(measure, "skipped", reason) }
 
     mutating func fail(_ measure: String, _ reason: String) {
         failed += 1
-        Self.print([measure, "FAILED: \(reason)"])
+        state(measure, "FAILED", reason)
+    }
+
+    /// The change of each row from the other programs to these.
+    mutating func compare() {
+        let before = rows[Suite.other] ?? []
+        for (now, then) in zip(rows[Suite.these] ?? [], before) where now.measure == then.measure {
+            let pair = now.ratio.flatMap { now in then.ratio.map { (now, $0) } }
+                ?? now.figure.flatMap { now in then.figure.map { (now.value, $0.value) } }
+            guard let (ours, theirs) = pair, theirs != 0 else { continue }
+            let measure = String(now.measure.drop { $0 == " " })
+            if isJSON {
+                write([("measure", quoted(measure)), ("change", decimal(ours / theirs, 4))])
+            } else {
+                Self.print(["change of \(measure)", "\(decimal(ours)) after \(decimal(theirs))", "", decimal(ours / theirs)])
+            }
+        }
+        rows = [:]
+    }
+
+    private func titled(_ measure: String) -> String { whose.isEmpty ? measure : "\(measure) [\(whose)]" }
+
+    private func state(_ measure: String, _ what: String, _ reason: String) {
+        guard isJSON else { return Self.print([titled(measure), "\(what): \(reason)"]) }
+        write([("measure", quoted(measure)), (what.lowercased(), quoted(reason))])
+    }
+
+    private func write(_ members: [(String, String)]) {
+        let all = (whose.isEmpty ? [] : [("programs", quoted(whose))]) + members
+        Swift.print("{\(all.map { "\"\($0.0)\":\($0.1)" }.joined(separator: ","))}")
+        fflush(nil)
+    }
+
+    private func quoted(_ text: some StringProtocol) -> String {
+        var quoted = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"", "\\": quoted += "\\\(scalar)"
+            case _ where scalar.value < 0x20: quoted += " "
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
     }
 
     private static func print(_ cells: [String]) {

@@ -4,22 +4,35 @@ import Linux
 /// One run of the program: its measures, their places and the report.
 final class Suite {
     let options: Options
-    let programs: Programs
+    /// The programs that are being measured.
+    private(set) var programs: Programs
+    private let ownPrograms: Programs
+    /// The programs that are measured in turn with these.
+    private let otherPrograms: Programs?
     let system: System
     let places: [Place]
     /// The directory for the daemons' logs. It is in memory if possible, because the logs are no part of the spool.
     let logs: String
-    var report = Report()
+    var report: Report
+
+    /// The names of the two kinds of programs in the table.
+    static let these = "now"
+    static let other = "before"
 
     /// Takes the measures and returns the exit code.
     static func run(_ options: Options) -> Int32 {
         let programs: Programs
-        do { programs = try Programs() } catch {
-            complain("\(say(error)); build them first: swift build -c release")
+        let other: (programs: Programs, build: BuiltCommit?)?
+        do {
+            programs = try Programs()
+            other = try options.against.map { try Programs.other($0) }
+        } catch {
+            complain("\(say(error))")
             return 2
         }
         do {
-            let suite = try Suite(options, programs)
+            defer { try? other?.build?.remove() }  // what is left below the directory for temporary files harms nothing
+            let suite = try Suite(options, programs, other?.programs)
             let code = suite.measure()
             for place in suite.places { try place.remove() }
             return code
@@ -29,9 +42,12 @@ final class Suite {
         }
     }
 
-    private init(_ options: Options, _ programs: Programs) throws {
+    private init(_ options: Options, _ programs: Programs, _ other: Programs?) throws {
         self.options = options
         self.programs = programs
+        ownPrograms = programs
+        otherPrograms = other
+        report = Report(isJSON: options.isJSON)
         system = try System()
         places = try Place.all(options)
         guard let first = places.first else {
@@ -42,7 +58,6 @@ final class Suite {
 
     private func measure() -> Int32 {
         describeMachine()
-        report.header()
         do {
             for place in places {
                 if options.wants(.drain) { try take("drain, \(place.name)") { try measureDrain($0, on: place) } }
@@ -56,6 +71,9 @@ final class Suite {
                 try take("punctuality, \(last.name)") { try measurePunctuality($0, on: last) }
             }
             if options.wants(.records) { try take("records, \(places[0].name)") { try measureRecords($0, on: places[0]) } }
+            if options.wants(.flood) { try take("flood, \(places[0].name)") { try measureFlood($0, on: places[0]) } }
+            if options.wants(.steady) { try take("steady, \(last.name)") { try measureSteady($0, on: last) } }
+            if options.wants(.paths) { try take("paths, \(places[0].name)") { try measurePaths($0, on: places[0]) } }
             if options.wants(.calls) { try take("calls, daemon") { try measureCalls($0, on: places[0]) } }
             if options.wants(.recurrence) { try take("recurrence") { try measureRecurrence($0) } }
             if options.wants(.idle) { try take("idle, \(last.name)") { try measureIdle($0, on: last) } }
@@ -67,8 +85,18 @@ final class Suite {
         return 0
     }
 
-    /// Takes one measure, which adds its own rows. Throws only when the program is interrupted.
+    /// Takes one measure, which adds its own rows; with other programs, the measure of those first. Throws only when the program is
+    /// interrupted.
     private func take(_ name: String, _ body: (String) throws -> Void) throws {
+        guard let otherPrograms else { return try takeOnce(name, body) }
+        for (whose, measured) in [(Self.other, otherPrograms), (Self.these, ownPrograms)] {
+            (report.whose, programs) = (whose, measured)
+            try takeOnce(name, body)
+        }
+        report.compare()
+    }
+
+    private func takeOnce(_ name: String, _ body: (String) throws -> Void) throws {
         do {
             try body(name)
         } catch Trouble.interrupted {
@@ -94,12 +122,13 @@ final class Suite {
         var load = 0.0
         _ = getloadavg(&load, 1)
         let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
-        print("\(processors) processors, load \(decimal(load)); spools in \(places.map(\.path).joined(separator: ", "))")
-        if load > 0.5 { print("Others are at work on this machine: ratios are rough, times and rates are noise.") }
+        var lines = ["\(processors) processors, load \(decimal(load)); spools in \(places.map(\.path).joined(separator: ", "))"]
+        if load > 0.5 { lines.append("Others are at work on this machine: ratios are rough, times and rates are noise.") }
         #if DEBUG
-            print("This is a debug build: no figure but those of calls means anything.")
+            lines.append("This is a debug build: no figure but those of calls means anything.")
         #endif
-        if options.isSmoke { print("A smoke run: the numbers are too small for figures to mean much.") }
-        print()
+        if options.isSmoke { lines.append("A smoke run: the numbers are too small for figures to mean much.") }
+        if let against = options.against { lines.append("[\(Self.other)] is \(against), [\(Self.these)] is this build.") }
+        report.begin(lines)
     }
 }

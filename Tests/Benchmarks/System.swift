@@ -84,10 +84,10 @@ final class System {
         }
     }
 
-    private func children() throws -> [pid_t] {
+    func children(of parent: pid_t = getpid()) throws -> [pid_t] {
         try Directory.open("/proc").list().compactMap { pid_t($0.name) }.filter { pid in
             // The process may have ended after it was listed.
-            (try? ProcessStatus.read(pid))?.parent == getpid()
+            (try? ProcessStatus.read(pid))?.parent == parent
         }
     }
 

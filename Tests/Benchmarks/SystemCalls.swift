@@ -33,7 +33,8 @@ extension Suite {
         func row(_ measure: String, _ role: TracedCalls.Role, bar: Double? = nil) -> Row {
             let calls = counts.total(of: role)
             return Row(
-                measure: measure, ours: "\(each(calls)) calls a job", bar: bar.map { "at most \(decimal($0, 0))" } ?? "",
+                measure: measure, ours: "\(each(calls)) calls a job", figure: (Double(calls) / Double(count), "calls"),
+                bar: bar.map { "at most \(decimal($0, 0))" } ?? "",
                 isMet: bar.map { Double(calls) <= $0 * Double(count) })
         }
         report.add(row(name, .daemon, bar: 25))
