@@ -38,23 +38,22 @@ public enum Columns {
         return String(result) + "…"
     }
 
-    /// The text in lines of at most this many columns, each of whole words. A longer word has a line alone.
-    public static func wrapped(_ text: String, to columns: Int) -> [String] {
+    /// The text in lines of at most this many columns, each of whole words. A longer word has a line alone. The first line has `first`
+    /// columns when these are given.
+    public static func wrapped(_ text: String, to columns: Int, first: Int? = nil) -> [String] {
+        guard !text.isEmpty else { return [] }
         var lines: [String] = []
-        var line = ""
-        var used = 0
-        for word in text.split(separator: " ") {
+        var line: (text: String, width: Int)?
+        for word in text.split(separator: " ", omittingEmptySubsequences: false) {
             let width = width(word)
-            if used > 0, used + width + 1 > columns {
-                lines.append(line)
-                (line, used) = ("", 0)
+            if let before = line, before.width + 1 + width <= (lines.isEmpty ? first ?? columns : columns) {
+                line = ("\(before.text) \(word)", before.width + 1 + width)
+            } else {
+                if let line { lines.append(line.text) }
+                line = (String(word), width)
             }
-            if used > 0 { line += " " }
-            line += word
-            used += width + (used > 0 ? 1 : 0)
         }
-        if used > 0 { lines.append(line) }
-        return lines
+        return lines + (line.map { [$0.text] } ?? [])
     }
 
     /// The text cut, or filled with blanks, to exactly this many columns.

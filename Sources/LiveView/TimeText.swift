@@ -69,11 +69,11 @@ public enum TimeText {
         abs(milliseconds) < 60_000 ? "\(milliseconds / 1000)s" : length(milliseconds)
     }
 
-    /// `in 5m12s`, `3h02m ago`.
+    /// `in 20s`, `in 5m12s`, `3h02m ago`.
     public static func distance(_ instant: Instant, from now: Instant) -> String {
         let difference = instant.milliseconds - now.milliseconds
         if abs(difference) < 1000 { return "now" }
-        return difference > 0 ? "in \(length(difference))" : "\(length(-difference)) ago"
+        return difference > 0 ? "in \(clock(difference))" : "\(clock(-difference)) ago"
     }
 
     public static func bytes(_ count: Int64) -> String {

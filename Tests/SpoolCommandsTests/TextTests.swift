@@ -17,6 +17,17 @@ import Testing
         #expect(Self.table().lines(isForTerminal: true) == ["NAME    STATE    NOTE", "backup  ok", "r       a\\tb\\nc  last"])
     }
 
+    @Test("A last cell that is too long continues between words, below itself or, where little room is left, below the row")
+    func continuing() {
+        var table = TextTable()
+        table.add([.init("key"), .init("a text that is longer than the terminal")])
+        #expect(table.lines(isForTerminal: true, columns: 30) == ["key  a text that is longer", "     than the terminal"])
+        #expect(table.fits(into: 50) && !table.fits(into: 30))
+        var wide = TextTable()
+        wide.add([.init("a key of twenty chars"), .init("a text that goes on below the row")])
+        #expect(wide.lines(isForTerminal: true, columns: 44) == ["a key of twenty chars  a text that goes on", "    below the row"])
+    }
+
     @Test("In a pipe a row is a line of fields, and no character of a field ends the line")
     func pipe() { #expect(Self.table().lines(isForTerminal: false) == ["backup\tok\t", "r\ta\\tb\\nc\tlast"]) }
 

@@ -46,7 +46,7 @@ final class Output {
 
     func line(_ text: String) { write(text + "\n") }
 
-    /// Writes a sentence. On a terminal, lines end between words.
+    /// Writes a sentence from elsewhere. On a terminal, lines end between words.
     func paragraph(_ text: String, _ colour: Colour? = nil) {
         let text = Self.oneLine(text)
         let lines = isTerminal ? Columns.wrapped(text, to: columns) : [text]

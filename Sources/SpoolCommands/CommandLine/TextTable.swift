@@ -28,7 +28,7 @@ struct TextTable {
     ///
     /// - Parameters:
     ///   - right: the columns of numbers, which are aligned to the right.
-    ///   - fitting: the columns that give way, the first one first. Without any, long lines are left to the terminal.
+    ///   - fitting: the columns that give way, the first one first. A last column that does not give way continues below itself.
     init(_ header: [String] = [], right: Set<Int> = [], fitting: [Fit] = []) {
         self.header = header
         self.right = right
@@ -69,18 +69,43 @@ struct TextTable {
         // An empty table still prints its header.
         if !header.isEmpty { rows.insert(header.map { Cell($0, .bold) }, at: 0) }
         let widths = widths(of: rows, columns: columns)
-        return rows.map { row in
+        return rows.flatMap { row in
             var line = ""
-            for (column, cell) in row.enumerated() {
+            for (column, cell) in row.enumerated().dropLast() {
                 let text = Columns.cut(cell.text, to: widths[column])
                 let blanks = String(repeating: " ", count: widths[column] - Columns.width(text))
                 let shown = coloured(text, cell.colour)
-                line += right.contains(column) ? blanks + shown : column + 1 < row.count ? shown + blanks : shown
-                if column + 1 < row.count { line += "  " }
+                line += (right.contains(column) ? blanks + shown : shown + blanks) + "  "
             }
-            while line.last == " " { line.removeLast() }
-            return line
+            guard let last = row.last else { return [line] }
+            let start = widths[..<(row.count - 1)].reduce(0) { $0 + $1 + 2 }
+            let cells = lastCell(last.text, width: widths[row.count - 1], isRight: right.contains(row.count - 1), start, columns)
+            return cells.map { cell in
+                var whole = line + cell.before + coloured(cell.text, last.colour)
+                line = ""
+                while whole.last == " " { whole.removeLast() }
+                return whole
+            }
         }
+    }
+
+    /// The text of a row's last cell, which begins in column `start`. Where it does not fit into the terminal's width it continues below
+    /// itself or, when it has less than half of the width, below the whole row.
+    private func lastCell(_ text: String, width: Int, isRight: Bool, _ start: Int, _ columns: Int?) -> [(before: String, text: String)] {
+        let readableMin = 20
+        guard let columns, columns - start >= readableMin, Columns.width(text) > columns - start else {
+            let shown = Columns.cut(text, to: width)
+            return [(isRight ? String(repeating: " ", count: width - Columns.width(shown)) : "", shown)]
+        }
+        let indent = columns - start > columns / 2 ? start : 4
+        return Columns.wrapped(text, to: columns - indent, first: columns - start).enumerated().map { number, line in
+            (number == 0 ? "" : String(repeating: " ", count: indent), line)
+        }
+    }
+
+    /// True when no text has to be cut or continued.
+    func fits(into columns: Int) -> Bool {
+        lines(isForTerminal: true).allSatisfy { Columns.width($0) <= columns }
     }
 
     /// The width of each column: of its longest text, or less in the columns that give way.

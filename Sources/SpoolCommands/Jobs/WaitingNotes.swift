@@ -45,7 +45,7 @@ struct WaitingNotes {
         for one in snapshot.waiting {
             let holds = snapshot.holds(on: one).map { hold in
                 guard hold.kind == .start, let at = hold.instant else { return hold.brief(one.status, now: session.now) }
-                return "starts \(session.briefTime(at)), \(TimeText.distance(at, from: session.now))"
+                return "starts \(TimeText.distance(at, from: session.now))"
             }
             notes[one.status.id] = holds.isEmpty ? "about to start" : holds.joined(separator: "; ")
         }

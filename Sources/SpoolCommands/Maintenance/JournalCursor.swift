@@ -107,7 +107,12 @@ struct JournalCursor {
         let text = words.joined(separator: " ")
         if output.isTerminal {
             let kind = fields.kind + String(repeating: " ", count: max(0, 14 - fields.kind.count))
-            emit(fields.at, "\(output.coloured(session.time(fields.at), .dim))  \(output.coloured(kind, .bold))  \(text)")
+            let time = session.time(fields.at)
+            let start = time.count + kind.count + 4
+            // A line that is too long continues below its fields.
+            let lines = Columns.wrapped(text, to: max(20, output.columns - start))
+                .joined(separator: "\n" + String(repeating: " ", count: start))
+            emit(fields.at, "\(output.coloured(time, .dim))  \(output.coloured(kind, .bold))  \(lines)")
         } else {
             emit(fields.at, "\(fields.at)\t\(fields.kind)\t\(text)")
         }

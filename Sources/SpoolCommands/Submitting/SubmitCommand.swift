@@ -10,7 +10,7 @@ extension SpoolCommand {
             COMMAND is run without a shell. A single word with a blank or another special character of the shell is run by the shell. \
             The job records the caller's directory, umask and PATH.
             """,
-            "An instant without an offset is in the configured time zone, which is UTC by default.",
+            "An instant without an offset is by your own clock, or in the zone of --timezone.",
             "When the id is printed, the job is on the disk. The daemon need not be running: the job waits until it starts.",
             """
             With -w, spoolctl waits until the job has ended and exits with its code. The id goes to standard error, and the job's output \

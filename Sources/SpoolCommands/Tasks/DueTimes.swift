@@ -110,7 +110,7 @@ struct DueTimes {
     }
 
     /// The note on a due time that follows from the end of a run that has not ended.
-    static let estimated = "if runs take no time: the schedule counts from their end"
+    static let estimated = "estimated from the run before"
 
     /// The note on the last due time of a schedule.
     static func last(_ note: String?) -> String { (note.map { "\($0); " } ?? "") + "the last due time of this schedule" }

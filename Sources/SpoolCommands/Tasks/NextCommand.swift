@@ -185,7 +185,7 @@ private struct Next {
     /// A line's note. The long one about estimates is said once, after the table.
     private mutating func shortNote(_ line: Line) -> String {
         guard let note = line.note, let place = note.firstRange(of: DueTimes.estimated) else { return line.note ?? "" }
-        let remark = "estimated due times: \(DueTimes.estimated)"
+        let remark = "estimated due times count from the end of the run before, as if runs took no time"
         if !remarks.contains(remark) { remarks.append(remark) }
         return "\(note[..<place.lowerBound])estimated\(note[place.upperBound...])"
     }

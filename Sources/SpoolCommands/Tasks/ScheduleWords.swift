@@ -4,14 +4,15 @@ import TextSearch
 /// When a task is due, in a few words for a column: `daily 02:30`, `02:30 Mon-Fri UTC`, and `+1` for one more schedule.
 enum ScheduleWords {
     /// - Parameter callerZone: the zone of the reader; another one is named.
-    static func text(_ schedules: [ScheduleDefinition], callerZone: Zone) -> String {
+    static func text(_ schedules: [ScheduleDefinition], callerZone: Zone, now: Instant) -> String {
         guard let first = schedules.first(where: \.enabled) ?? schedules.first else { return "-" }
         let more = schedules.count > 1 ? " +\(schedules.count - 1)" : ""
-        return (first.enabled ? text(first, callerZone) : "disabled") + more
+        return (first.enabled ? text(first, callerZone, now) : "disabled") + more
     }
 
-    private static func text(_ schedule: ScheduleDefinition, _ callerZone: Zone) -> String {
+    private static func text(_ schedule: ScheduleDefinition, _ callerZone: Zone, _ now: Instant) -> String {
         if let onPath = schedule.onPath { return onPath.glob.text }
+        if let once = schedule.once { return "once, \(TimeText.brief(once, callerZone, now: now))" }
         // `cron "30 2 * * *"` as it is written.
         let written = schedule.expression.split(separator: "\"", omittingEmptySubsequences: false)
         let expression = written.count > 1 ? String(written[1]) : schedule.expression

@@ -6,7 +6,7 @@ struct TaskTable {
     private var table = TextTable(
         ["NAME", "WHEN", "NEXT", "LAST", "RESULT", "TOOK", "TITLE"], right: [5],
         fitting: [.init(column: 6, least: 0), .init(column: 0, least: 20), .init(column: 1, least: 0)])
-    private var remarks: [String] = []
+    private var remarks: [(text: String, colour: Output.Colour)] = []
 
     init(_ session: Session) { self.session = session }
 
@@ -22,7 +22,7 @@ struct TaskTable {
         let took = skip != nil ? nil : last.flatMap { $0.status.tookMilliseconds(now: session.now) }.map { TimeText.short($0) }
         table.add([
             .init(isWrong ? "\(name) !" : name, isWrong ? .red : nil),
-            .init(ScheduleWords.text(entry.schedules.map(\.definition), callerZone: session.callerZone)),
+            .init(ScheduleWords.text(entry.schedules.map(\.definition), callerZone: session.callerZone, now: session.now)),
             pause != nil ? .init("paused", .yellow) : .init(next == nil ? waits ? "on a file" : "-" : session.briefTime(next)),
             .init(skip.map { session.briefTime($0.due) } ?? last.map { session.briefTime($0.ranAt) } ?? "-"),
             skip.map { .init($0.word, .yellow) } ?? .init(last?.outcome ?? "-", last?.place.state == .failed ? .red : nil),
@@ -36,11 +36,11 @@ struct TaskTable {
     }
 
     private mutating func remark(_ line: String, _ colour: Output.Colour) {
-        remarks.append(session.output.coloured(Output.oneLine(line), colour))
+        remarks.append((line, colour))
     }
 
     func write() {
         session.writeTimes(table)
-        for line in remarks { session.output.line(line) }
+        for remark in remarks { session.output.paragraph(remark.text, remark.colour) }
     }
 }

@@ -39,8 +39,8 @@ struct WhyJob {
         } else if session.isJSON {
             writeJSON()
         } else {
-            if let title = status.title { output.line(Output.oneLine("\(status.name): \(title)")) }
-            output.line(Output.oneLine(sentence))
+            if let title = status.title { output.paragraph("\(status.name): \(title)") }
+            output.paragraph(sentence)
             for line in status.errorTailLines { output.line("  \(Output.oneLine(line))") }
         }
         return ExitCode.done
@@ -278,7 +278,7 @@ struct WhyJob {
                 writer.member("sentence", sentence)
             }
         } else {
-            session.output.line(session.isQuiet ? id.text : Output.oneLine(sentence))
+            session.output.paragraph(session.isQuiet ? id.text : sentence)
         }
         return ExitCode.done
     }

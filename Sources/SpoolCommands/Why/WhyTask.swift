@@ -90,8 +90,8 @@ struct WhyTask {
         } else if session.isQuiet {
             for verdict in last { if let job = verdict.job { session.output.line(job.id) } }
         } else {
-            if let title = entry.flatMap({ catalog.ownTitle(of: $0) }) { session.output.line(Output.oneLine("\(name): \(title)")) }
-            for sentence in sentences { session.output.line(Output.oneLine(sentence)) }
+            if let title = entry.flatMap({ catalog.ownTitle(of: $0) }) { session.output.paragraph("\(name): \(title)") }
+            for sentence in sentences { session.output.paragraph(sentence) }
             var table = TextTable(["DUE", "OUTCOME", "SCHEDULE", "WHAT BECAME OF IT"])
             for verdict in last {
                 table.add([
@@ -221,7 +221,7 @@ struct WhyTask {
         } else if session.isQuiet {
             for verdict in verdicts { if let job = verdict.job { session.output.line(job.id) } }
         } else {
-            for sentence in sentences { session.output.line(Output.oneLine(sentence)) }
+            for sentence in sentences { session.output.paragraph(sentence) }
         }
         return isNone ? ExitCode.notFound : ExitCode.done
     }

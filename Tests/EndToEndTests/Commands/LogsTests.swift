@@ -32,7 +32,8 @@ struct LogsTests {
     func unreadable() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         let command = "echo seen; echo hidden >&2; chmod 000 $SPOOL_JOB_DIR/stderr; exit 3"
-        let result = try spool.ctl(as: .games, "submit", "-w", command)
+        // Without -q, the command would read standard error itself: before the job forbids that, or after.
+        let result = try spool.ctl(as: .games, "submit", "-w", "-q", command)
         #expect(result.code == 3, "\(result)")
         let status = try spool.ctl("jobs", "--json", "--state", "failed").output
         #expect(status.contains("\"error_tail\":\"seen\""), "\(status)")

@@ -7,9 +7,11 @@ import Testing
 @Suite("Tables", .ownThreads)
 struct TableTests {
     /// The lines that a command writes on a terminal of 80 columns without colours.
-    private func lines(_ spool: SpoolUnderTest, _ words: String, untilItShows part: String, colours: Bool = false) throws -> [String] {
+    private func lines(
+        _ spool: SpoolUnderTest, _ words: String, untilItShows part: String, colours: Bool = false, columns: Int = 80
+    ) throws -> [String] {
         let screen = try TmuxScreen(
-            spool, columns: 80, rows: 40, environment: colours ? ["TERM=screen", "TZ=UTC"] : ["TERM=screen", "NO_COLOR=1", "TZ=UTC"],
+            spool, columns: columns, rows: 40, environment: colours ? ["TERM=screen", "TZ=UTC"] : ["TERM=screen", "NO_COLOR=1", "TZ=UTC"],
             "spoolctl \(words); echo end of table; cat")
         try screen.shows(part, "end of table")
         let text = try colours ? screen.styled : screen.text
@@ -37,9 +39,14 @@ struct TableTests {
         #expect(line(failed, in: table).contains(" report ") && line(failed, in: table).contains(" exit 3 "), "\(table)")
         #expect(line(runs, in: table).contains("long-name-") && line(runs, in: table).contains(" running "), "\(table)")
         #expect(line(waits, in: table).contains(" waiting ") && line(waits, in: table).contains("queue"), "\(table)")
-        #expect(line(later, in: table).contains("starts "), "\(table)")
+        #expect(line(later, in: table).contains("starts in 2h59m"), "\(table)")
+        let start = try #require(try spool.ctl("jobs", "--state", "new", "--json").objects.last?.text("not_before"))
+        #expect(line(later, in: table).contains(start.dropFirst(11).prefix(5)), "\(table)")
+        #expect(try lines(spool, "jobs --state new", untilItShows: "JOB").contains { $0.contains("STARTS") })
         #expect(table.last == "1 follow-up job not shown; --all shows it" && table.count == 6, "\(table)")
         #expect(try lines(spool, "jobs --all", untilItShows: "JOB").count == 6, "a header and five jobs")
+        let wide = try lines(spool, "jobs", untilItShows: "JOB", columns: 250)
+        #expect(wide.contains { $0.hasPrefix(runs) } && wide.contains { $0.hasPrefix(later) }, "a wide one whole ids: \(wide)")
         #expect(try spool.ctl("jobs", "-q").lines.count == 5, "a pipe gets all")
         #expect(try spool.ctl("jobs").rows.map { $0[0] }.contains(failed), "and whole ids")
 
@@ -73,6 +80,26 @@ struct TableTests {
         try spool.wait(for: "the skipped due times") { try spool.journal().contains { $0.kind == "skipped" } }
         let table = try lines(spool, "list", untilItShows: "late")
         #expect(table.contains { $0.hasPrefix("late ") && $0.contains(" skipped ") }, "\(table)")
+    }
+
+    @Test("list shows a due time that was missed while no daemon was running")
+    func missed() throws {
+        let spool = try SpoolUnderTest(configuration: "slots = 1")
+        let task = "command = 'true'\noverlap = 'queue'\n[[schedule]]\ncron = '* * * * * *'\ncatch_up = 'none'"
+        try spool.acceptedTask("late", task)
+        try spool.wait(for: "a run") { try spool.journal().contains { $0.kind == "ended" } }
+        // This job has the only slot, so that no run follows.
+        let gate = try spool.gate()
+        _ = try spool.ctl("submit", "--priority", "1000", "echo > \(spool.out)/began; read x < \(gate.path)")
+        try spool.output("began")
+        try spool.stop()
+        try awaitClock(Clock.now() + 2000)
+        try spool.start()
+        try spool.wait(for: "the missed due times") { try spool.journal().contains { $0.fields["why"] == "missed" } }
+        let table = try lines(spool, "list", untilItShows: "late")
+        #expect(table.contains { $0.hasPrefix("late ") && $0.contains("  missed  ") }, "\(table)")
+        // The runs that wait for the slot are not needed any more.
+        _ = try spool.ctl("delete", "-f", "late")
     }
 
     @Test("list shows when tasks are due and how they ended, and what is wrong with them below")
