@@ -94,24 +94,23 @@ struct JobOptions {
             Option("on-overdue", value: "WHAT", "a task or a command line to run when --expect is over"),
         ])
 
-    private static let strings: [(option: String, key: String)] = [
-        ("title", "title"), ("description", "description"),
-        ("stdin", "stdin"), ("env-file", "env_file"), ("shell", "shell"), ("umask", "umask"),
-        ("user", "user"), ("group", "group"),
-        ("queue", "queue"), ("timeout", "timeout"),
-        ("kill-after", "kill_after"), ("stop-signal", "stop_signal"), ("ionice", "ionice"), ("output-limit", "output_limit"),
-        ("on-crash", "on_crash"), ("leftovers", "leftovers"), ("overlap", "overlap"),
-        ("on-success", "on_success"), ("on-failure", "on_failure"), ("on-end", "on_end"), ("expect", "expect"),
-        ("on-start", "on_start"), ("slow", "slow"), ("on-slow", "on_slow"), ("on-recovery", "on_recovery"), ("min-run", "min_run"),
-        ("notify-every", "notify_every"),
-        ("on-overdue", "on_overdue"),
+    /// The options whose values are not simply the text of the key of their name.
+    private static let ofOtherForms: Set = [
+        "after", "after-when", "backoff", "deadline", "directory", "keep", "limit", "lock", "mail", "mail-when", "nice", "notify-after",
+        "payload", "priority", "retry-on", "set-env", "start", "success", "tag", "timezone", "tries", "unique", "unique-while",
     ]
+
+    /// The options whose values are the text of the key of their name.
+    private static let texts = Set((optionsOfTask + optionsOfRun).filter { $0.value != nil }.map(\.name)).subtracting(ofOtherForms).sorted()
+
+    /// The key that an option of this name gives.
+    private static func key(of option: String) -> String { option.replacing("-", with: "_") }
 
     /// Reads the keys from the options of a call.
     init(_ session: Session) throws(Failure) {
         let arguments = session.arguments
-        for (option, key) in Self.strings {
-            if let text = arguments.value(option) { set(key, .string(text), "--\(option)") }
+        for option in Self.texts {
+            if let text = arguments.value(option) { set(Self.key(of: option), .string(text), "--\(option)") }
         }
         if let path = arguments.value("directory") {
             let isInHome = path == "~" || path.hasPrefix("~/")
@@ -122,7 +121,7 @@ struct JobOptions {
         }
         for option in ["priority", "tries", "nice", "notify-after"] {
             guard let text = arguments.value(option) else { continue }
-            set(option.replacing("-", with: "_"), Int64(text).map { .integer($0) } ?? .string(text), "--\(option)")
+            set(Self.key(of: option), Int64(text).map { .integer($0) } ?? .string(text), "--\(option)")
         }
         if arguments.flag("combine-output") { set("combine_output", .boolean(true), "--combine-output") }
         let tags = arguments.values("tag")

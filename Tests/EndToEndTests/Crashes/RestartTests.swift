@@ -189,6 +189,32 @@ struct RestartTests {
         #expect(try spool.linesNow("tries") == row.tries)
     }
 
+    @Test(
+        "A command does not start after its worker was killed, even if the way into its directory hung until then",
+        .enabled(if: Commands.has("strace"), "strace is not installed"))
+    func lateStart() throws {
+        let spool = try SpoolUnderTest()
+        #expect(try spool.runsOn())
+        let worker = try #require(Processes.workers(ofSpool: spool.path).first)
+        let (trace, said) = ("\(spool.base)/trace", "\(spool.base)/strace")
+        // strace holds up chdir(2) for an hour, or until it ends.
+        let filter = "-e trace=setsid,chdir -e inject=chdir:delay_enter=3600s"
+        let strace = try Commands.Running("sh", ["-c", "exec strace -f -p \(worker) -o \(trace) \(filter) 2> \(said)"])
+        try spool.wait(for: "strace to watch the worker") { Files.exists(said) ? try Files.text(said).contains("attached") : false }
+        try spool.drop("late.toml", "command = 'echo > \(spool.out)/ran'\ndirectory = '\(spool.out)'")
+        let text = try spool.wait(for: "the new process of the worker") { () throws -> String? in
+            let text = try Files.text(trace)
+            return text.contains("setsid()") ? text : nil
+        }
+        let pid = try #require(text.split(separator: "\n").first { $0.contains("setsid()") }?.split(separator: " ").first)
+        kill(worker, SIGKILL)
+        strace.child.kill(SIGTERM)
+        _ = try strace.end()
+        try Processes.awaitEnd(of: try #require(pid_t(String(pid))))
+        #expect(try spool.end(of: "late").outcome == "failed lost")
+        #expect(!Files.exists("\(spool.out)/ran"))
+    }
+
     @Test("When spoold and the worker are killed together, the run is recorded as lost")
     func bothKilled() throws {
         let spool = try SpoolUnderTest()
