@@ -105,13 +105,18 @@ enum EverybodysSpool {
         let operands = arguments.operands
         let own = otherOperands.contains(command.name) ? [] : operands.prefix(command.ownOperands ?? operands.count)
         let options = Set(command.options.filter(\.mayNameUser).map(\.name))
-        let values = arguments.given.filter { options.contains($0.name) }.map(\.value)
+        let values = arguments.given.filter { options.contains($0.name) && $0.name != "after" }.map(\.value)
+        // The job or task that waits is named elsewhere: --after alone does not decide whose it is.
+        let awaited = arguments.given.filter { $0.name == "after" && UserPart.split($0.value).owner != nil }.map(\.value)
         // Operands that say a user also say the user of the options, and options that of the operands.
         let sides = [try names(command, arguments, Array(own)), values]
-        let texts = sides.filter { $0.contains { UserPart.split($0).owner != nil } }.flatMap(\.self)
+        let texts = sides.filter { $0.contains { UserPart.split($0).owner != nil } }.flatMap(\.self) + awaited
         let names = texts.map { UserPart.split($0) }
         guard let first = names.lazy.compactMap(\.owner).first, Name.isValid(first), UserPart.servesEverybody(session.spoolPath) else {
             return session
+        }
+        if texts.count == awaited.count {
+            throw .usage("--after \(awaited[0]): a job waits only for jobs of its own user, and this one would be root's")
         }
         guard names.allSatisfy({ $0.owner == first }) else {
             throw .usage("one call takes the tasks and jobs of one user; \(texts.joined(separator: ", ")) belong to several users")

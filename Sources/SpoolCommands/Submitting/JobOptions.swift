@@ -36,7 +36,7 @@ struct JobOptions {
             Option("priority", "p", value: "N", "-1000 to 1000; higher priorities start first"),
             Option("tag", value: "NAME", "a tag; can be repeated"),
             Option("lock", value: "NAME", "never run at the same time as another job with this lock; can be repeated"),
-            Option("after", value: "JOB", "start after this job, or after a task's latest run; can be repeated"),
+            Option("after", value: "JOB", "start after this job, or after a task's latest run; can be repeated").ofUsers,
             Option("after-when", value: "END", "how the jobs of --after must end: success, failure or end (success)"),
             Option("deadline", value: "WHEN", "fail if not started by then: a duration from the due time, or an instant"),
         ])

@@ -73,10 +73,7 @@ struct DefinitionChange {
         let present = try attempt { () throws(SystemError) in try fs.status(step.path) }
         guard try check(step) else { return }
         let isDone = try attempt { () throws(SystemError) in
-            guard let temporary = step.temporary else {
-                try fs.removeFile(step.path)
-                return true
-            }
+            guard let temporary = step.temporary else { return try remove(step, present) }
             if step.before == .nothing, try create(step.path, from: temporary) { return true }
             return try replace(step, with: temporary, present)
         }
@@ -95,6 +92,21 @@ struct DefinitionChange {
     private func changed(_ step: Step) -> Failure {
         let what = step.before == .nothing ? "created" : "changed"
         return Failure(ExitCode.failed, "\(step.path) was \(what) by another program meanwhile and is left as it is; try again")
+    }
+
+    /// Moves the file aside, and then compares it. Returns false, with that file in its place again, when another program has changed it
+    /// since the check.
+    private func remove(_ step: Step, _ checked: FileStatus?) throws(SystemError) -> Bool {
+        let aside = "\(Layout.temporary)/\(Base32.encode(.random(in: 0...(.max)), characters: 8)).removed"
+        do throws(SystemError) { try fs.rename(step.path, to: aside) } catch {
+            if error.errno == SystemError.noSuchFile { return true }
+            throw error
+        }
+        let isExpected = isExpected(aside, step.before, checked)
+        // A file that was created in its place meanwhile is the newest.
+        if !isExpected, try create(step.path, from: aside) { return false }
+        try? fs.removeTree(aside)  // litter; the file is removed. Another user may have created a directory there.
+        return isExpected
     }
 
     /// Returns false when the name is taken.

@@ -17,10 +17,26 @@ struct DefinitionWriting {
         return true
     }
 
-    func remove(_ files: [String]) throws(Failure) {
+    /// Files as they are now, to be removed.
+    struct Removal {
+        fileprivate var files: [(path: String, before: DefinitionChange.Before)]
+    }
+
+    func removal(of files: [String]) throws(Failure) -> Removal {
+        var found: [(String, DefinitionChange.Before)] = []
+        for file in files { found.append(("\(directory)/\(file)", try fs.before("\(directory)/\(file)"))) }
+        return Removal(files: found)
+    }
+
+    /// Removes the files. One that another program has changed since is left as it is, and ends the command.
+    func remove(_ removal: Removal) throws(Failure) {
+        var change = DefinitionChange(fs)
+        for file in removal.files where file.before != .nothing { change.remove(file.path, over: file.before) }
+        try change.carryOut()
         try attempt { () throws(SystemError) in
-            for file in files {
-                do throws(SystemError) { try fs.removeFile("\(directory)/\(file)") } catch {
+            // Files of other users, which do not count.
+            for file in removal.files where file.before == .nothing {
+                do throws(SystemError) { try fs.removeFile(file.path) } catch {
                     if error.errno != SystemError.noSuchFile { throw error }
                 }
             }

@@ -12,6 +12,9 @@ extension SpoolCommand {
         let catalog = try TaskCatalog(session)
         let entry = try catalog.entry(name)
         let schedules = entry.schedules.compactMap(\.file)
+        let ofTask = DefinitionWriting(fs: catalog.fs, directory: Layout.tasks)
+        let ofSchedules = DefinitionWriting(fs: catalog.fs, directory: Layout.schedules)
+        let removals = (task: try ofTask.removal(of: entry.files), schedules: try ofSchedules.removal(of: schedules))
         if !session.arguments.flag("force") {
             guard isatty(STDIN_FILENO) == 1 else { throw .usage("delete asks for confirmation, which needs a terminal; use -f") }
             let more = schedules.isEmpty ? "" : " and \(schedules.count) schedules"
@@ -21,8 +24,8 @@ extension SpoolCommand {
             }
         }
         // Schedules are removed first: a crash then leaves a task without some schedules, not schedules without a task.
-        if !schedules.isEmpty { try DefinitionWriting(fs: catalog.fs, directory: Layout.schedules).remove(schedules) }
-        try DefinitionWriting(fs: catalog.fs, directory: Layout.tasks).remove(entry.files)
+        if !schedules.isEmpty { try ofSchedules.remove(removals.schedules) }
+        try ofTask.remove(removals.task)
         session.printTask(name, change: "deleted task \(name)")
         return ExitCode.done
     }

@@ -16,10 +16,11 @@ extension SpoolCommand {
         let catalog = try TaskCatalog(session)
         let wanted = session.arguments.value("task")
         let spool = catalog.spool
+        let ofSchedules = DefinitionWriting(fs: catalog.fs, directory: Layout.schedules)
         if wanted == nil, Name.isValid(id) {
             let files = try attempt { () throws(SystemError) in try spool.definitionFiles(in: Layout.schedules, stem: id) }
             if !files.isEmpty {
-                try DefinitionWriting(fs: catalog.fs, directory: Layout.schedules).remove(files)
+                try ofSchedules.remove(try ofSchedules.removal(of: files))
                 session.output.noteChange("schedule \(id) was removed")
                 session.printID(id)
                 return ExitCode.done
@@ -40,7 +41,7 @@ extension SpoolCommand {
             try edit.write(try edit.removingSchedule(at: index))
         } else {
             let files = first.entry.schedules.compactMap { $0.definition.id == id ? $0.file : nil }
-            try DefinitionWriting(fs: catalog.fs, directory: Layout.schedules).remove(files)
+            try ofSchedules.remove(try ofSchedules.removal(of: files))
         }
         session.output.noteChange("schedule \(id) was removed")
         session.printID(id)

@@ -220,6 +220,50 @@ struct ChangeTests {
         #expect(calls.contains("/tasks>) "), "the directory of the changed file is synced: \(calls)")
     }
 
+    @Test("M8: delete removes what it has asked about: a task that is changed before the answer stays")
+    func changedWhileAsked() throws {
+        let spool = try SpoolUnderTest()
+        try spool.acceptedTask("t", "command = 'first'")
+        let screen = try TmuxScreen(spool, columns: 120, environment: ["PS1=prompt> ", "ENV="], "exec sh -i")
+        try screen.shows("prompt>")
+        try screen.press("spoolctl delete t", "Enter")
+        try screen.shows("Delete task t?")
+        try spool.acceptedTask("t", "command = 'second'")
+        try screen.press("y", "Enter")
+        try screen.shows("tasks/t.toml was changed by another program meanwhile and is left as it is")
+        #expect(try Files.text("\(spool.path)/tasks/t.toml") == "command = 'second'")
+        try screen.press("clear; spoolctl delete t", "Enter")
+        try screen.shows("Delete task t?")
+        try screen.press("y", "Enter")
+        try spool.logLine("event=removed", "file=tasks/t")
+        try spool.wait(for: "no file to be left") { try Files.list("\(spool.path)/tasks").isEmpty && Files.list("\(spool.path)/tmp").isEmpty }
+    }
+
+    @Test("M6: unschedule leaves a file that another program changes at this instant, and puts it back",
+        .enabled(if: Commands.has("strace"), "strace is not installed"))
+    func changedWhileRemoved() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        #expect(try spool.ctl("create", "t", "--", "true").code == 0)
+        #expect(try spool.ctl("schedule", "t", "--every", "1h", "--id", "k").code == 0)
+        let file = "\(spool.path)/schedules/k.toml"
+        let edited = try Files.text(file) + "# edited\n"
+        // spoolctl stops when the file is aside, before it compares the text.
+        let command = try Commands.Running(
+            "strace",
+            ["-D", "-o", "\(spool.out)/trace", "-e", "trace=renameat", "-e", "inject=renameat:signal=STOP:when=1"]
+                + [SubmitWaitTests.ctl, "unschedule", "k"], environment: spool.environment)
+        try spool.wait(for: "the file to be aside") { try spool.linesNow("trace").contains { $0.contains("stopped by SIGSTOP") } }
+        #expect(!Files.exists(file))
+        let aside = try #require(try Files.list("\(spool.path)/tmp").first)
+        try Files.write("\(spool.path)/tmp/\(aside)", edited)
+        command.child.kill(SIGCONT)
+        let end = try command.end()
+        #expect(end.code == 1 && end.error.contains("schedules/k.toml was changed by another program meanwhile"), "\(end)")
+        #expect(try Files.text(file) == edited && Files.list("\(spool.path)/tmp").isEmpty)
+        #expect(try spool.ctl("unschedule", "k").code == 0)
+        #expect(!Files.exists(file))
+    }
+
     @Test("M4: Of updates at the same time, each that succeeds is in the task's file")
     func atOnce() throws {
         let spool = try SpoolUnderTest()

@@ -252,6 +252,15 @@ struct EverybodyTests {
         #expect(try spool.ctl("submit", "-w", "--task", "games/backup").output == "games\n")
         #expect(try spool.ctl("retry", "--task", "games/backup", "--state", "done", "--dry-run", "-q").lines.count == 2)
         #expect(try spool.ctl("status").output.contains("user games"))
+        // A job waits for jobs of its own user, who is named with the job or the task.
+        for words in [["submit", "--after", "games/backup", "--", "true"], ["create", "x", "--after", "games/backup", "--", "true"]] {
+            let result = try spool.ctl(list: words)
+            #expect(result.code == 2 && result.errors.contains("--after games/backup: a job waits only for jobs of its own user"), "\(result)")
+        }
+        #expect(try spool.ctl("update", "games/backup", "--after", "nobody/x").errors.contains("belong to several users"))
+        #expect(try spool.ctl("create", "games/next", "--after", "games/backup", "--", "true").code == 0)
+        #expect(try Files.text("\(spool.path)/tasks/games/next.toml").contains("after = [\"backup\"]"))
+        #expect(try spool.ctl("delete", "-f", "games/next").code == 0)
         #expect(try spool.ctl("delete", "-f", "games/backup").code == 0)
         #expect(try spool.ctl("list", "--names").output == "backup\n")
         #expect(try spool.ctl("fsck").code == 0)
