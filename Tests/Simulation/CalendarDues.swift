@@ -66,11 +66,23 @@ struct CalendarDues {
     private static let dayMinutes = 1440
 
     private var periods: [Period] = []
+    /// Runs and due times up to this instant are not looked at.
+    private var since: Instant
     let step: Int64
 
     init(step: Int64, _ filter: Filter, since: Instant) {
         self.step = step
+        self.since = since
         periods = [Period(after: since, filter: filter, pending: [])]
+    }
+
+    /// The same due times after a clock that was wrong by years was set back to an instant: those of earlier times that move past the
+    /// instant are still due. Nil when the calendars have changed by the wrong clock, so that no earlier due time counts.
+    func restarted(at instant: Instant) -> CalendarDues? {
+        guard let last = periods.last, last.after <= instant else { return nil }
+        var dues = self
+        (dues.periods, dues.since) = ([last], instant)
+        return dues
     }
 
     /// Other calendars count from an instant.
@@ -110,7 +122,7 @@ struct CalendarDues {
                     from = skip.through.advanced(byMilliseconds: -86_400_000)
                 }
                 let to = min(end, from.advanced(byMilliseconds: 86_400_000))
-                for arrival in arrivals(of: period, dueAfter: from, dueThrough: to) where arrival <= end {
+                for arrival in arrivals(of: period, dueAfter: from, dueThrough: to) where since < arrival && arrival <= end {
                     expected.insert(arrival)
                     if !ran.contains(arrival), !skipped.contains(where: { $0.from <= arrival && arrival <= $0.through }) {
                         lost = min(lost ?? arrival, arrival)
@@ -119,7 +131,6 @@ struct CalendarDues {
                 from = to
             }
         }
-        let since = periods[0].after
         // Runs for times ahead of the clock were made before it was set back. They are checked when it shows those times again.
         return (lost, ran.filter { $0 > since && $0 <= now && !expected.contains($0) }.min())
     }

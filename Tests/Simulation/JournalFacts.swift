@@ -42,21 +42,29 @@ struct JournalFacts {
 
         mutating func deal(through instant: Instant) { accounted = max(accounted ?? instant, instant) }
 
+        /// The schedule is gone. One that is created later counts from its own beginning, even if the clock was set back.
+        mutating func end() {
+            (since, accounted, byCalendars) = (nil, nil, nil)
+            forgetChange()
+        }
+
         /// When the clock is set back further than a right clock would be, the count begins there, whatever a wrong clock had handled.
         mutating func begin(_ instant: Instant) {
             if let accounted, instant.advanced(byMilliseconds: 86_400_000) < accounted {
+                if !isEdited { change(at: accounted) }
+                byCalendars = isEdited ? nil : byCalendars?.restarted(at: instant)
                 (since, skipped, runs) = (instant, [], [])
                 self.accounted = instant
-                byCalendars = nil
             } else {
                 since = since ?? instant
                 deal(through: instant)
             }
         }
 
-        /// The calendars have changed at an instant. A change before it counts already, even if nothing of the schedule was recorded since.
+        /// The calendars have changed at an instant. A change before this one counts already, even if nothing of the schedule was recorded
+        /// since. Only records of the same instant belong to the same change: the clock may have been set back between two changes.
         mutating func expectChange(_ filter: CalendarDues.Filter, at instant: Instant) {
-            if !isEdited, let changedAt, changedAt < instant, let accounted { change(at: accounted) }
+            if !isEdited, let changedAt, changedAt != instant, let accounted { change(at: accounted) }
             (changed, changedAt) = (filter, instant)
         }
 
@@ -211,9 +219,7 @@ struct JournalFacts {
             begin(task, accounted)
         case .settled(let task, _, let dues): if due[task]?.isEdited == false { due[task]?.change(at: dues.through) }
         case .unscheduled(let task, _):
-            due[task]?.since = nil
-            due[task]?.byCalendars = nil
-            due[task]?.forgetChange()
+            due[task]?.end()
             inForce.remove(task)
         case .accepted(let job):
             accepted[job.id, default: []].append(job)

@@ -134,6 +134,8 @@ final class People {
             // The daemon may mistake the edited file for the file of the ended run if the clock was set back, or if somebody put
             // a running job's directory there.
             drops[drops.count - 1].mayBeGone = world.now < world.latest || moved.contains(index)
+            // The next edit finds this mark in the same directory.
+            if moved.contains(index) { moved.insert(drops.count - 1) }
             drops[drops.count - 1].record = names[Int(pick >> 8 % UInt64(names.count))]
             try rename(into: path, text)
         case .remove:

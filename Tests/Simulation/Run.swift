@@ -43,10 +43,8 @@ package final class Run {
     }
 
     /// A whole seed.
-    package static func seed(
-        _ seed: UInt64, steps: Int = 150, hasCalendars: Bool = false, bug: SimulatedDisk.Bug? = nil
-    ) -> Outcome {
-        Run(Step.plan(seed, count: steps, hasCalendars: hasCalendars), bug: bug).perform()
+    package static func seed(_ seed: UInt64, steps: Int = 150, bug: SimulatedDisk.Bug? = nil) -> Outcome {
+        Run(Step.plan(seed, count: steps), bug: bug).perform()
     }
 
     package func perform() -> Outcome {

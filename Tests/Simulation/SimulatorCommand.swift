@@ -10,7 +10,6 @@ package struct SimulatorCommand {
     private var one: UInt64?
     private var journalRecords: Int?
     private var isForever = false
-    private var hasCalendars = false
     private var bug: SimulatedDisk.Bug?
     private var isWrong = false
 
@@ -19,10 +18,6 @@ package struct SimulatorCommand {
         var first: UInt64?
         defer { from = first ?? (isForever ? UInt64(clamping: time(nil)) &* 1_000_000 : 1) }
         while let word = words.popFirst() {
-            if word == "--calendars" {
-                hasCalendars = true
-                continue
-            }
             if word == "--forever" {
                 isForever = true
                 continue
@@ -50,13 +45,13 @@ package struct SimulatorCommand {
     package func run() -> Int32 {
         if isWrong {
             print(
-                "usage: Simulator [--seeds N] [--from SEED] [--steps N] [--seed SEED] [--forever] [--calendars] [--bug NAME] "
+                "usage: Simulator [--seeds N] [--from SEED] [--steps N] [--seed SEED] [--forever] [--bug NAME] "
                     + "[--journal RECORDS]\nbugs: \(SimulatedDisk.Bug.allCases.map(\.rawValue).joined(separator: " "))")
             return 2
         }
         if let journalRecords { return turnBits(records: journalRecords) }
         if let one {
-            guard let failure = Shrinking.shrink(Step.plan(one, count: steps, hasCalendars: hasCalendars), bug: bug) else {
+            guard let failure = Shrinking.shrink(Step.plan(one, count: steps), bug: bug) else {
                 print("seed \(one) passes")
                 return 0
             }
@@ -71,7 +66,7 @@ package struct SimulatorCommand {
             while true {
                 let seed = next.wrappingAdd(1, ordering: .relaxed).oldValue
                 if let until, seed >= until { return }
-                let outcome = Run.seed(seed, steps: steps, hasCalendars: hasCalendars, bug: bug)
+                let outcome = Run.seed(seed, steps: steps, bug: bug)
                 totals.add(outcome)
                 if outcome.violation != nil { tell(seed) }
                 if isForever, seed % 10_000 == 0 { Self.say("\(Self.clock()) seed \(seed): \(totals.text)") }
@@ -83,9 +78,9 @@ package struct SimulatorCommand {
 
     /// Prints a failing seed with the fewest steps that still fail.
     private func tell(_ seed: UInt64) {
-        let failed = Shrinking.shrink(Step.plan(seed, count: steps, hasCalendars: hasCalendars), bug: bug)
+        let failed = Shrinking.shrink(Step.plan(seed, count: steps), bug: bug)
         let failure = failed.map { "\($0)" } ?? "it does not fail again"
-        let options = (hasCalendars ? " --calendars" : "") + (bug.map { " --bug \($0)" } ?? "")
+        let options = bug.map { " --bug \($0)" } ?? ""
         Self.say("seed \(seed) failed: \(failure)\nagain: Simulator --seed \(seed) --steps \(steps)\(options)")
     }
 

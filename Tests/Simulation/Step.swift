@@ -32,9 +32,8 @@ package struct Step: Sendable, CustomStringConvertible {
         (.syncFault, 4), (.writebackFails, 3), (.forget, 3), (.crashLoop, 4), (.overflow, 3), (.recoverTwice, 4),
     ]
 
-    /// The steps of a seed. Only with `hasCalendars` do the schedules of its tasks name calendars: one bit of the random number decides
-    /// that in `People`.
-    package static func plan(_ seed: UInt64, count: Int, hasCalendars: Bool = false) -> [Step] {
+    /// The steps of a seed.
+    package static func plan(_ seed: UInt64, count: Int) -> [Step] {
         var random = Random(seed)
         let total = weights.reduce(0) { $0 + $1.1 }
         return (0..<count).map { _ in
@@ -43,12 +42,7 @@ package struct Step: Sendable, CustomStringConvertible {
                 left -= weight.1
                 return left < 0
             }
-            let pick = random.next()
-            switch kind?.0 ?? .turn {
-            case .defineTask where !hasCalendars: return Step(kind: .defineTask, pick: pick | 1 << 44)
-            case .editTask where !hasCalendars: return Step(kind: .editTask, pick: pick | 1 << 8)
-            case let kind: return Step(kind: kind, pick: pick)
-            }
+            return Step(kind: kind?.0 ?? .turn, pick: random.next())
         }
     }
 }

@@ -3,7 +3,6 @@
 //     Simulator [--seeds N] [--from SEED] [--steps N]   so many seeds, on all processors; exit code 1 when one fails
 //     Simulator --seed SEED [--steps N]                 one seed again, shrunk to the fewest steps that fail
 //     Simulator --forever [--from SEED]                 upwards until it is interrupted; each that fails is told, shrunk
-//     Simulator --calendars …                           with tasks whose schedules name calendars that operators change
 //     Simulator --bug NAME …                            the same with a bug planted, which some seed is to find
 //     Simulator --journal RECORDS                       every bit of a journal of so many records, turned: exit code 1 when one
 //                                                       is passed over
