@@ -168,18 +168,21 @@ public struct Recurrence: Sendable {
     /// `settled` matters only to a schedule with calendars, and to one that had some.
     public func next(after instant: Instant, origin: Instant, settled: SettledDues? = nil) -> Instant? {
         guard let filter else { return unfilteredNext(after: instant, origin, settled) }
-        return filter.next(after: instant, wall(of:)) { unfilteredNext(after: $0, origin, settled) }
+        return filter.next(after: instant, written) { unfilteredNext(after: $0, origin, settled) }
     }
 
     /// The instants after `instant` to which due times up to `instant` have moved, at most `SettledDues.openMax` of them.
     public func open(at instant: Instant, origin: Instant, settled: SettledDues?) -> [Instant] {
         guard let filter, filter.whenExcluded == .next, filter.unknown.isEmpty else { return settled?.open.filter { $0 > instant } ?? [] }
         let passed = { (after: Instant) in unfilteredNext(after: after, origin: origin).flatMap { $0 <= instant ? $0 : nil } }
-        let moved = filter.moved(wall(of:)) { after in settled.map { $0.next(after: after, passed) } ?? passed(after) }
+        let moved = filter.moved(written) { after in settled.map { $0.next(after: after, passed) } ?? passed(after) }
         var open: [Instant] = []
         while open.count < SettledDues.openMax, let next = moved.next(after: open.last ?? instant) { open.append(next) }
         return open
     }
+
+    /// The calendars that exclude a due time of the rule without them, as part of a sentence. Nil when none does.
+    public func exclusion(of due: Instant) -> String? { filter?.exclusion(of: due, written) }
 
     private func unfilteredNext(after instant: Instant, _ origin: Instant, _ settled: SettledDues?) -> Instant? {
         guard let settled else { return unfilteredNext(after: instant, origin: origin) }
@@ -204,7 +207,7 @@ public struct Recurrence: Sendable {
         let own = unfilteredOccurrence(after: due.advanced(byMilliseconds: -1), origin: origin)
         if let own, own.instant == due { occurrence.note = own.note }
         if settled?.open.contains(due) ?? false { occurrence.exclusions = "moved by calendars that have changed since" }
-        if let remark = filter?.remark(on: due, after: instant, wall(of:), { unfilteredNext(after: $0, origin, settled) }) {
+        if let remark = filter?.remark(on: due, after: instant, written, { unfilteredNext(after: $0, origin, settled) }) {
             occurrence.exclusions = remark
         }
         return occurrence
@@ -270,6 +273,13 @@ public struct Recurrence: Sendable {
         if case .rrule(let schedule) = rule { return schedule.wall(of: due) }
         return wall?.wall(of: due)
     }
+
+    private func skippedWalls(of due: Instant) -> [Int64] {
+        if case .rrule(let schedule) = rule { return schedule.skippedWalls(of: due) }
+        return wall?.skippedWalls(of: due) ?? []
+    }
+
+    private var written: WrittenTimes { WrittenTimes(of: wall(of:), skipped: skippedWalls(of:)) }
 
     private var wall: WallSchedule<WallFields>? {
         switch rule {

@@ -55,6 +55,23 @@ final class WallSchedule<Rule: WallRule>: Sendable {
         return found.local * 1000 + due.milliseconds % 1000
     }
 
+    /// The wall times in milliseconds that the rule gives for a due time that a gap has moved, at most one of each minute. Empty for any
+    /// other due time.
+    func skippedWalls(of due: Instant) -> [Int64] {
+        guard let gap = zone.gap(endingAt: due), let found = find(from: Civil.floorDivide(due.milliseconds, 1000)),
+            found.instant == due, found.local < gap.upperBound
+        else { return [] }
+        var walls: [Int64] = []
+        var match = found.local
+        while match < gap.upperBound {
+            walls.append(match * 1000)
+            match = rule.firstMatch(atOrAfter: (Civil.floorDivide(match, 60) + 1) * 60)
+        }
+        // The rule gives the end of the gap, too.
+        if match == gap.upperBound { walls.append(match * 1000) }
+        return walls
+    }
+
     @inline(__always)
     private func find(after instant: Instant) -> Found? {
         let second = Civil.floorDivide(instant.milliseconds, 1000)

@@ -49,7 +49,7 @@
             var after = Instant.now
             for _ in 0..<5 {
                 guard let due = rule.next(after: after, origin: .now) else { break }
-                expect(due > after && filter.exclusion(of: due) == nil, "\(due) is due")
+                expect(due > after && rule.exclusion(of: due) == nil, "\(due) is due")
                 after = due
             }
         }

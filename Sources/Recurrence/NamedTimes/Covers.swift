@@ -156,6 +156,27 @@ final class Covers: Sendable {
         return first
     }
 
+    /// True when the times contain a wall time of their zone that the clock skips. `instant` is the first one after the gap. Found without
+    /// chunks, which have nothing there.
+    private func contains(skipped wall: Int64, before instant: Instant) -> Bool {
+        let day = Civil.floorDivide(wall, Civil.millisecondsPerDay)
+        let place = index(ofDay: day)
+        if place < days.count, days[place] == day { return true }
+        let isInWindow = windows.contains { window in
+            // A window may have begun on the day before.
+            [day - 1, day].contains { begin in
+                let time = wall - begin * Civil.millisecondsPerDay
+                return window.weekday == Civil.weekday(days: begin) && window.startMilliseconds <= time && time < window.endMilliseconds
+            }
+        }
+        return isInWindow || events.contains { event in
+            let start = event.isAllDay ? Instant(milliseconds: wall) : instant
+            var isContained = false
+            event.each(in: start..<start.advanced(byMilliseconds: 1)) { _ in isContained = true }
+            return isContained
+        }
+    }
+
     // MARK: Questions
 
     /// The stretches as a zone has them.
@@ -165,6 +186,15 @@ final class Covers: Sendable {
 
         func contains(_ instant: Instant, _ kind: Kind) -> Bool {
             covers.read(Covers.index(instant), zone) { chunk in Self.place(of: instant, chunk.stretches[kind.rawValue]) != nil }
+        }
+
+        func contains(_ instant: Instant) -> Bool { Kind.allCases.contains { contains(instant, $0) } }
+
+        /// True when the times contain a due time. `wall` is the wall time in `other` of one that a gap has moved. It decides when these
+        /// times have the same clock.
+        func contains(_ due: Instant, wall: Int64?, in other: Zone) -> Bool {
+            guard let wall, zone === other || zone.name == other.name else { return contains(due) }
+            return covers.contains(skipped: wall, before: due)
         }
 
         /// The end of the stretch that contains an instant. Nil when none does.

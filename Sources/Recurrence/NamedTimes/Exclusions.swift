@@ -15,8 +15,17 @@ struct Exclusions: Sendable {
     private static let turnsMax = 2_000
 
     func isExcluded(_ instant: Instant) -> Bool {
-        let isContained = { (times: Covers.InZone) in times.contains(instant, .days) || times.contains(instant, .times) }
-        return except.contains(where: isContained) || !only.isEmpty && !only.contains(where: isContained)
+        except.contains { $0.contains(instant) } || !only.isEmpty && !only.contains { $0.contains(instant) }
+    }
+
+    /// Judges a due time. `skipped` are the wall times in `zone` that the schedule gives for one that a gap of the clock has moved: they
+    /// decide, and one that is allowed is enough.
+    func isExcluded(_ due: Instant, skipped: [Int64], in zone: Zone) -> Bool {
+        if skipped.isEmpty { return isExcluded(due) }
+        return skipped.allSatisfy { wall in
+            let isContained = { (times: Covers.InZone) in times.contains(due, wall: wall, in: zone) }
+            return except.contains(where: isContained) || !only.isEmpty && !only.contains(where: isContained)
+        }
     }
 
     /// The end of the stretch of a kind that contains an instant. Nil when none does.
@@ -70,7 +79,7 @@ struct Exclusions: Sendable {
 
     /// The time in none of `only` that contains an instant, with its end. Nil when a calendar of `only` contains the instant.
     private func gap(at instant: Instant) -> (kind: Covers.Kind, end: Instant)? {
-        guard !only.isEmpty, !only.contains(where: { $0.contains(instant, .days) || $0.contains(instant, .times) }) else { return nil }
+        guard !only.isEmpty, !only.contains(where: { $0.contains(instant) }) else { return nil }
         let next = only.compactMap { $0.beginning(after: instant) }.min { ($0.at, $0.kind.rawValue) < ($1.at, $1.kind.rawValue) }
         return next.map { ($0.kind, $0.at) } ?? (.times, Covers.end)
     }

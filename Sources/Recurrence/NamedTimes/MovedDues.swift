@@ -7,13 +7,13 @@
 /// element, and therefore loses and repeats none.
 struct MovedDues {
     private let rule: (Instant) -> Instant?
-    private let wall: TimeFilter.WallOf
+    private let written: WrittenTimes
     private let exclusions: Exclusions
     private let zone: Zone
 
-    init(_ rule: @escaping (Instant) -> Instant?, _ wall: @escaping TimeFilter.WallOf, _ exclusions: Exclusions, _ zone: Zone) {
+    init(_ rule: @escaping (Instant) -> Instant?, _ written: WrittenTimes, _ exclusions: Exclusions, _ zone: Zone) {
         self.rule = rule
-        self.wall = wall
+        self.written = written
         self.exclusions = exclusions
         self.zone = zone
     }
@@ -31,10 +31,20 @@ struct MovedDues {
         var moved = due
         // Where a gap of the clock has moved the due time, this is not the time of day on the clock.
         var wall: Int64?
+        let skipped = skippedWalls(of: due)
+        if let first = skipped.first {
+            if !exclusions.isExcluded(due, skipped: skipped, in: zone) { return due }
+            // The gap has moved the due time out of the whole days that exclude it.
+            if exclusions.end(.days, containing: due) == nil, let end = exclusions.end(.days, containing: due.advanced(byMilliseconds: -1)),
+                first < Wall(end, zone).milliseconds
+            {
+                (moved, wall) = (landing(of: first, end), first)
+            }
+        }
         for _ in 0..<Self.movesMax {
             guard moved < Covers.end else { return nil }
             if let end = exclusions.end(.days, containing: moved) {
-                let written = wall ?? self.wall(due) ?? Wall(due, zone).milliseconds
+                let written = wall ?? self.written.of(due) ?? Wall(due, zone).milliseconds
                 moved = landing(of: written, end)
                 wall = written
             } else if let end = exclusions.end(.times, containing: moved) {
@@ -46,6 +56,8 @@ struct MovedDues {
         }
         return nil
     }
+
+    private func skippedWalls(of due: Instant) -> [Int64] { zone.gap(endingAt: due) == nil ? [] : written.skipped(due) }
 
     /// True when everything from an instant on is excluded, as far as exclusions are followed. Then no later due time runs either.
     private func isExcludedForEver(from instant: Instant) -> Bool {
@@ -131,7 +143,7 @@ struct MovedDues {
         for _ in 0..<Self.stepsMax {
             guard found.count < max, let other = rule(place), other < due else { break }
             place = other
-            if exclusions.isExcluded(other), moved(other) == due { found.append(other) }
+            if exclusions.isExcluded(other, skipped: skippedWalls(of: other), in: zone), moved(other) == due { found.append(other) }
         }
         return found
     }
@@ -146,16 +158,19 @@ struct MovedDues {
             let moved = moved(due)
             if moved == nil, isExcludedForEver(from: due) { return }
             if let moved, moved > instant { visit(due, moved) }
+            var next = due
             if let end = exclusions.end(.days, containing: due) {
-                place = max(place, skip(from: due, end, hasArrived: moved.map { $0 > instant } ?? false, instant))
-            } else if let end = exclusions.end(.times, containing: due) {
+                next = skip(from: due, end, hasArrived: moved.map { $0 > instant } ?? false, instant)
+            } else if moved != due, let end = exclusions.end(.times, containing: due) {
                 // All due times up to its end arrive there, unless whole days exclude them too.
-                let next = exclusions.firstDays(from: due, before: end) ?? end
-                place = max(place, next.advanced(byMilliseconds: -1))
+                next = (exclusions.firstDays(from: due, before: end) ?? end).advanced(byMilliseconds: -1)
             } else if due < instant {
                 // These arrive at once, and are over.
-                place = max(place, min(instant, exclusions.change(after: due).advanced(byMilliseconds: -1)))
+                next = min(instant, exclusions.change(after: due).advanced(byMilliseconds: -1))
             }
+            // A due time that a gap of the clock has moved is judged by another time.
+            if let gapEnd = zone.nextGapEnd(after: due) { next = min(next, gapEnd.advanced(byMilliseconds: -1)) }
+            place = max(place, next)
         }
     }
 
@@ -172,7 +187,7 @@ struct MovedDues {
         let (cycle, cycleEndsAt) = (Wall(due, zone).instant(cycleEnd - day), Wall(due, zone).instant(cycleEnd))
         // When a gap has moved the due time, or the clock changes in the cycle or on the day of the landing, the order may be another.
         // When more days are excluded after the stretch, so may be the order of arrival.
-        guard self.wall(due) ?? wall == wall, zone.offsetSeconds(at: cycle) == zone.offsetSeconds(at: cycleEndsAt),
+        guard written.of(due) ?? wall == wall, zone.offsetSeconds(at: cycle) == zone.offsetSeconds(at: cycleEndsAt),
             zone.offsetSeconds(at: end) == zone.offsetSeconds(at: reach(end)),
             exclusions.firstDays(from: end, before: hasArrived ? reach(end) : max(reach(end), instant.advanced(byMilliseconds: 1))) == nil
         else { return due }

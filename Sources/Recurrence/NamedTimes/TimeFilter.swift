@@ -4,6 +4,7 @@ import TextSearch
 ///
 /// Invariants:
 /// - A due time is excluded when a calendar of `except` contains it, or when there are calendars in `only` and none contains it.
+/// - A due time that a gap of the clock has moved is judged by the wall time that the schedule gives, as if the clock had shown it.
 /// - With `skip` an excluded due time does not exist. With `next` it moves: see `MovedDues`.
 /// - When a calendar is not known, the schedule is never due. It must not run on a holiday because nobody knows the holidays.
 /// - The next due time is a function of the calendars, the rule and the instant before it alone, so the daemon and every command agree.
@@ -34,42 +35,44 @@ public final class TimeFilter: Sendable {
     /// The names of all calendars.
     public var names: [String] { (except + only).map(\.name) }
 
-    /// The calendars that exclude an instant, as part of a sentence: `holidays`, `not in night`. Nil when none does.
-    public func exclusion(of instant: Instant) -> String? {
+    /// The calendars that exclude a due time, as part of a sentence: `holidays`, `not in night`. Nil when none does.
+    func exclusion(of due: Instant, _ written: WrittenTimes) -> String? {
         let unknown = unknown
         if !unknown.isEmpty { return "\(Words.list(unknown)), which nobody knows any more" }
-        func isIn(_ times: NamedTimes) -> Bool {
-            Covers.Kind.allCases.contains { times.stretches(outer: zone).contains(instant, $0) }
-        }
-        if let times = except.first(where: isIn) { return times.name }
-        return exclusions.isExcluded(instant) ? "not in \(Words.list(only.map(\.name)))" : nil
+        guard isExcluded(due, written) else { return nil }
+        let wall = written.skipped(due).first
+        if let times = except.first(where: { $0.stretches(outer: zone).contains(due, wall: wall, in: zone) }) { return times.name }
+        return "not in \(Words.list(only.map(\.name)))"
+    }
+
+    private func isExcluded(_ due: Instant, _ written: WrittenTimes) -> Bool {
+        exclusions.isExcluded(due, skipped: zone.gap(endingAt: due) == nil ? [] : written.skipped(due), in: zone)
     }
 
     // MARK: Due times
 
-    /// The wall time that the rule without the filter gives for a due time, in milliseconds. Nil when it gives none.
-    typealias WallOf = (Instant) -> Int64?
-
     /// The first due time after an instant, by the rule without the filter.
-    func next(after instant: Instant, _ wall: @escaping WallOf, _ rule: (Instant) -> Instant?) -> Instant? {
+    func next(after instant: Instant, _ written: WrittenTimes, _ rule: (Instant) -> Instant?) -> Instant? {
         guard unknown.isEmpty else { return nil }
         switch whenExcluded {
-        case .skip: return nextAllowed(after: instant, rule)
-        case .next: return withoutActuallyEscaping(rule) { moved(wall, $0).next(after: instant) }
+        case .skip: return nextAllowed(after: instant, written, rule)
+        case .next: return withoutActuallyEscaping(rule) { moved(written, $0).next(after: instant) }
         }
     }
 
-    func moved(_ wall: @escaping WallOf, _ rule: @escaping (Instant) -> Instant?) -> MovedDues {
-        MovedDues(rule, wall, exclusions, zone)
+    func moved(_ written: WrittenTimes, _ rule: @escaping (Instant) -> Instant?) -> MovedDues {
+        MovedDues(rule, written, exclusions, zone)
     }
 
-    private func nextAllowed(after instant: Instant, _ rule: (Instant) -> Instant?) -> Instant? {
+    private func nextAllowed(after instant: Instant, _ written: WrittenTimes, _ rule: (Instant) -> Instant?) -> Instant? {
         var after = instant
         for _ in 0..<Self.stepsMax {
             guard let due = rule(after) else { return nil }
-            let ends = Covers.Kind.allCases.compactMap { exclusions.end($0, containing: due) }
-            guard let end = ends.max() else { return due }
-            after = max(due, end.advanced(byMilliseconds: -1))
+            if !isExcluded(due, written) { return due }
+            after = due
+            // A due time that a gap has moved need not be excluded where it is.
+            guard let end = Covers.Kind.allCases.compactMap({ exclusions.end($0, containing: due) }).max() else { continue }
+            after = max(due, min(end, zone.nextGapEnd(after: due) ?? end).advanced(byMilliseconds: -1))
         }
         return nil
     }
@@ -77,11 +80,11 @@ public final class TimeFilter: Sendable {
     // MARK: Words
 
     /// The effect on the due time `due`, which follows `after`: the excluded due times between, and where they went.
-    func remark(on due: Instant, after: Instant, _ wall: @escaping WallOf, _ rule: (Instant) -> Instant?) -> String? {
+    func remark(on due: Instant, after: Instant, _ written: WrittenTimes, _ rule: (Instant) -> Instant?) -> String? {
         var excluded: [(at: Instant, words: String)] = []
         var count = 0
         func add(_ other: Instant) {
-            guard let words = exclusion(of: other) else { return }
+            guard let words = exclusion(of: other, written) else { return }
             count += 1
             if excluded.count < 3 { excluded.append((other, words)) }
         }
@@ -94,7 +97,7 @@ public final class TimeFilter: Sendable {
             }
         case .next:
             withoutActuallyEscaping(rule) { rule in
-                for other in moved(wall, rule).sources(of: due, max: Self.remarkedMax) { add(other) }
+                for other in moved(written, rule).sources(of: due, max: Self.remarkedMax) { add(other) }
             }
         }
         guard let first = excluded.first else { return nil }

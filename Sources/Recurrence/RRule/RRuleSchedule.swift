@@ -42,6 +42,9 @@ final class RRuleSchedule: Sendable {
     /// As `WallSchedule.wall(of:)`.
     func wall(of due: Instant) -> Int64? { schedule.wall(of: due) }
 
+    /// As `WallSchedule.skippedWalls(of:)`.
+    func skippedWalls(of due: Instant) -> [Int64] { schedule.skippedWalls(of: due) }
+
     func nextOccurrence(after instant: Instant) -> Occurrence? {
         guard let due = next(after: instant) else { return nil }
         return schedule.nextOccurrence(after: due.advanced(byMilliseconds: -1))

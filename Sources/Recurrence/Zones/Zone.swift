@@ -152,6 +152,25 @@ public final class Zone: Sendable, CustomStringConvertible {
         return .gap(transition: Instant(seconds: gap ?? local))
     }
 
+    /// The wall times in seconds that the clock skips when it is set forward at an instant. Nil when it is not set forward then.
+    func gap(endingAt instant: Instant) -> Swift.Range<Int64>? {
+        let second = Civil.floorDivide(instant.milliseconds, 1000)
+        let number = rangeIndex(at: second)
+        guard number > 0, instant == Instant(seconds: ranges[number].start) else { return nil }
+        let (from, to) = (ranges[number - 1].localEnd, ranges[number].localStart)
+        return from < to ? from..<to : nil
+    }
+
+    /// The first instant after `instant` at which the clock is set forward.
+    func nextGapEnd(after instant: Instant) -> Instant? {
+        var number = rangeIndex(at: Civil.floorDivide(instant.milliseconds, 1000)) + 1
+        while number < ranges.count {
+            if ranges[number].offset > ranges[number - 1].offset { return Instant(seconds: ranges[number].start) }
+            number += 1
+        }
+        return nil
+    }
+
     /// The times at which the clock shows a wall time of `walls`, in order. A repeated hour may give two of them, a gap none.
     func stretches(wall walls: Swift.Range<Instant>) -> [Swift.Range<Instant>] {
         var stretches: [Swift.Range<Instant>] = []

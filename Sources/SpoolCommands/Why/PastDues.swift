@@ -122,7 +122,7 @@ struct PastDues {
             guard let filter = schedule.definition.recurrence.filter else { continue }
             let rule = schedule.definition.recurrence.filtered(by: nil)
             guard let due = rule.next(after: instant.advanced(byMilliseconds: -1), origin: origin(schedule)),
-                due.milliseconds - instant.milliseconds < 60_000, let calendars = filter.exclusion(of: due)
+                due.milliseconds - instant.milliseconds < 60_000, let calendars = schedule.definition.recurrence.exclusion(of: due)
             else { continue }
             let what = filter.whenExcluded == .skip ? "leaves out" : "moves"
             return "its schedule \(schedule.definition.id) \(what) this time by its calendars: \(calendars)"

@@ -70,6 +70,35 @@ import TestSupport
                 == ["02:00", "02:30", "02:45", "03:00", "03:30", "03:45"])
     }
 
+    /// The clock skips 02:00 to 03:00 in Berlin on the 28th of March 2027, and 23:00 to 24:00 in Nuuk on the 27th. Each question there is
+    /// compared with the due times that follow from questions a week before.
+    @Test(arguments: 0..<24) func aGapOfTheClockChangesNoAnswer(seed: Int) throws {
+        var random = SeededGenerator(seed: UInt64(seed))
+        func pick<T>(_ values: [T]) -> T { values[Int(random.next() % UInt64(values.count))] }
+        let zone = seed % 2 == 0 ? Self.berlin : try database.zone("America/Nuuk")
+        let windows = ["02:00-03:00", "23:00-24:00", "Sat,Sun", "Sun", "22:30-02:30", "02:15-02:45", "Mon-Fri 08:00-18:00", "03:00-05:00"]
+        let rules = ["30 2 * * *", "15,45 2,23 * * *", "30 23 * * *", "0,30 0-3 * * *", "10 23 * * sat", "30 2 * * sun", "0 3 * * *"]
+        let text = pick(rules)
+        for when in TimeFilter.WhenExcluded.allCases {
+            let filter = TimeFilter(
+                except: [try times([], [pick(windows)])], only: seed % 3 == 0 ? [try times([], [pick(windows), pick(windows)])] : [],
+                whenExcluded: when, zone: zone)
+            let rule = try cron(text, zone).filtered(by: filter)
+            let to = try instant("2027-04-02 00:00", zone)
+            let start = try instant("2027-03-20 00:00", zone)
+            guard let first = rule.next(after: start, origin: start), first < to else { continue }
+            let all = rule.due(after: start, before: to)
+            var at = try instant("2027-03-27 12:00", zone)
+            // A question after the last due time takes long when calendars exclude all others.
+            while let last = all.last, at < last {
+                let got = rule.next(after: at, origin: at)
+                #expect(got == all.first { $0 > at }, "seed \(seed) \(text) \(filter.words) \(when) after \(at.rfc3339(in: zone))")
+                if let got { #expect(when == .next || rule.exclusion(of: got) == nil) }
+                at = at.advanced(byMilliseconds: Int64(random.next() % 90) * Self.minute + 1)
+            }
+        }
+    }
+
     // MARK: Beside the definition
 
     /// The same as the manual says it, minute by minute.

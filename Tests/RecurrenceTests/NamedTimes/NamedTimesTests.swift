@@ -105,6 +105,44 @@ import Testing
                 == ["2026-12-08 22:00", "2026-12-09 22:00"])
     }
 
+    /// In Berlin the clock skips 02:00 to 03:00 on Sunday the 28th of March 2027, in Nuuk 23:00 to 24:00 on Saturday the 27th.
+    @Test(arguments: [
+        // The window of the night has no time that day, and the schedule's own rule for gaps gives the run.
+        ("30 2 * * *", "only", "02:00-03:00", ["28 03:00", "29 02:30"], ["28 03:00", "29 02:30"]),
+        ("30 1,2 * * *", "only", "02:00-03:00", ["28 03:00", "29 02:30"], ["28 03:00", "29 02:00"]),
+        // The gap does not move it into an exclusion.
+        ("30 2 * * *", "except", "03:00-04:00", ["28 03:00", "29 02:30"], ["28 03:00", "29 02:30"]),
+        ("30 2 * * *", "except", "02:00-03:00", [], ["28 03:00", "29 03:00"]),
+        ("30 2 * * *", "except", "01:00-04:00", [], ["28 04:00", "29 04:00"]),
+        ("30 2 * * *", "only", "03:00-04:00", [], ["28 03:00", "29 03:00"]),
+        ("30 2 * * *", "except", "Sun", ["29 02:30", "30 02:30"], ["29 02:30", "30 02:30"]),
+        // A run for several times that the clock skips needs one that is allowed.
+        ("15,45 2 * * *", "only", "02:40-03:00", ["28 03:00", "29 02:45"], ["28 03:00", "29 02:40"]),
+        ("15,45 2 * * *", "except", "02:00-02:30", ["28 03:00", "29 02:45"], ["28 03:00", "29 02:30"]),
+        // A wildcard is not due in the gap at all.
+        ("*/30 * * * *", "only", "02:00-03:00", ["29 02:00", "29 02:30"], ["29 02:00", "29 02:30"]),
+    ] as [(String, String, String, [String], [String])])
+    func aGapOfTheClockExcludesNothing(text: String, key: String, window: String, skip: [String], next: [String]) throws {
+        let times = [try times(windows: [window])]
+        for (when, expected) in [(TimeFilter.WhenExcluded.skip, skip), (.next, next)] {
+            let filter = key == "only" ? filter(only: times, when) : filter(except: times, when)
+            let found = try due(text, filter, after: "2027-03-28 00:00", count: 2)
+            #expect(found == expected.map { "2027-03-\($0)" }, "\(when)")
+        }
+    }
+
+    @Test func aGapThatEndsADayKeepsTheDayOfItsDueTime() throws {
+        let nuuk = try database.zone("America/Nuuk")
+        for (window, next) in [("Sat", "2027-03-28 23:30"), ("Sun", "2027-03-28 00:00")] {
+            let filter = TimeFilter(except: [try times(windows: [window])], only: [], whenExcluded: .next, zone: nuuk)
+            let rule = try cron("30 23 * * sat", nuuk).filtered(by: filter)
+            for after in ["2027-03-27 20:00", "2027-03-27 22:59"] + (window == "Sat" ? ["2027-03-28 01:00", "2027-03-28 23:00"] : []) {
+                let due = try #require(rule.next(after: instant(after, nuuk), origin: instant(after, nuuk)))
+                #expect(due.rfc3339(in: nuuk).prefix(16).replacing("T", with: " ") == next, "\(window) \(after)")
+            }
+        }
+    }
+
     @Test func everyQuestionInBetweenHasTheSameAnswer() throws {
         let rule = try cron("17 */5 * * *", Self.berlin).filtered(
             by: filter(
