@@ -17,7 +17,7 @@ extension Scheduler {
     func adoptCalendars(isStart: Bool, at now: Instant) {
         var named: Set<String> = []
         for state in tasks.values {
-            for schedule in state.schedules { named.formUnion(schedule.definition?.calendarNames ?? []) }
+            for schedule in state.schedules { if let filter = schedule.definition?.recurrence.filter { named.formUnion(filter.names) } }
         }
         var changed: Set<String> = []
         for name in named.union(derived.calendars.names).sorted() {

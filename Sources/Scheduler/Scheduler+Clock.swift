@@ -28,7 +28,10 @@ extension Scheduler {
     /// Repairs the times that a wrong clock has moved into the future. Call this at the start and whenever the clock was set.
     func distrustMarksAhead(at now: Instant) {
         guard let limit = limit(at: now) else { return }
-        for state in tasks.values.sorted(by: { $0.name < $1.name }) {
+        let isAhead = { (state: TaskState) in
+            state.schedules.contains { $0.accounted > limit } || state.history?.expectedSince.map { $0 > limit } ?? false
+        }
+        for state in tasks.values.filter(isAhead).sorted(by: { $0.name < $1.name }) {
             for schedule in state.schedules where schedule.accounted > limit && schedule.files == nil {
                 let before = schedule.accountedBefore
                 commit(

@@ -12,6 +12,17 @@ extension Scheduler {
     /// The jobs that repeat others or were repeated, and that ended before this turn.
     public var endedRetries: [JobID] { recorded.retries.allMembers.filter { jobs[$0] == nil && agenda.ended[$0] == nil } }
 
+    /// The length of a snapshot in the journal is at least this.
+    public var snapshotBytesMin: Int64 {
+        // A line without its text and names is longer.
+        let lineBytesMin = 120
+        var count = 0
+        for known in definitions.values { count += known.source.bytes.count + lineBytesMin }
+        for state in tasks.values { count += state.schedules.count * lineBytesMin }
+        for job in jobs.values { count += job.source.bytes.count + lineBytesMin }
+        return Int64(count)
+    }
+
     /// The records that rebuild the present state, for the head of a new journal segment. `unplaced` are ended jobs that the
     /// scheduler no longer contains, and that could not be moved to their place.
     public func snapshot(at now: Instant, unplaced: [Job] = []) -> [(at: Instant, record: Record)] {

@@ -194,6 +194,23 @@ import Testing
         #expect(failing > 5)
     }
 
+    @Test("A segment that is hardly larger than its snapshot is not written again, neither at a start nor after many files were added")
+    func aLargeSnapshotIsNotWrittenAgain() throws {
+        let temporary = try TemporarySpool()
+        let journal = Journal(try temporary.disk())
+        let text = String(repeating: "n", count: Int(Journal<DiskFileSystem>.segmentBytes))
+        try journal.rotate(snapshot: [(now, .paused(.all, note: text))], spool: "x", at: now)
+        let next = Journal(try temporary.disk())
+        _ = try next.open { _ in }
+        try next.settle()
+        #expect(!next.wantsRotation)
+        next.add(.paused(.all, note: text), at: now)
+        try next.commit()
+        #expect(next.wantsRotation)
+        next.allowForSnapshot(ofBytes: 2 * Journal<DiskFileSystem>.segmentBytes)
+        #expect(!next.wantsRotation)
+    }
+
     @Test func oldSegmentsAreRemovedAndTheNewestNever() throws {
         let temporary = try TemporarySpool()
         let journal = Journal(try temporary.disk())

@@ -150,7 +150,7 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
     /// Logs missing tasks that a changed task names, and removed tasks that another task names. Called when all files of a turn
     /// have been read, because they may name one another.
     private func warnOfMissingTasks(changed stems: Set<String>) {
-        for stem in stems.sorted() {
+        for stem in stems.filter({ scheduler.tasks[$0]?.definition?.references.isEmpty == false }).sorted() {
             for reference in scheduler.tasks[stem]?.definition?.references ?? [] {
                 warnIfMissing(reference.task, key: reference.key, file: "\(Layout.tasks)/\(stem)")
             }

@@ -137,6 +137,9 @@ final class Retention<FS: FileSystem, W: World>: ServicePart {
     // MARK: The journal
 
     func rotateIfDue() throws(SystemError) {
+        guard spool.journal.wantsRotation else { return }
+        // After many files were added at once, the segment is hardly larger than its successor would be.
+        spool.journal.allowForSnapshot(ofBytes: scheduler.snapshotBytesMin)
         if spool.journal.wantsRotation { try rotateJournal() }
     }
 

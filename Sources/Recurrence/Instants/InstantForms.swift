@@ -17,6 +17,13 @@ extension Instant {
     }
 
     private init?(digits text: some Collection<UInt8>, shape: StaticString) {
+        let fast = text.withContiguousStorageIfAvailable { Instant(digits: $0, shape: shape) }
+        guard let read = fast ?? Array(text).withUnsafeBufferPointer({ Instant(digits: $0, shape: shape) }) else { return nil }
+        self = read
+    }
+
+    /// Not generic, because each line of a journal has several instants.
+    private init?(digits text: UnsafeBufferPointer<UInt8>, shape: StaticString) {
         guard text.count == shape.utf8CodeUnitCount else { return nil }
         var (year, month, day, hour, minute, second, fraction) = (0, 0, 0, 0, 0, 0, 0)
         var place = shape.utf8Start

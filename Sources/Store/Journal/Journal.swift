@@ -122,7 +122,7 @@ public final class Journal<FS: FileSystem> {
             segment = newest
             nextSequence = read.lastSequence + 1
             // Programs of an older format refuse the segments that are written from now on, by their header.
-            rotateAt = format == Layout.journalFormat ? max(Self.segmentBytes, read.offset) : 0
+            rotateAt = format == Layout.journalFormat ? max(Self.segmentBytes, 2 * read.headBytes) : 0
             return read.tornBytes
         } catch let error as SystemError {
             throw .system(error)
@@ -177,7 +177,7 @@ public final class Journal<FS: FileSystem> {
             try? cutBack()  // the error of the sync is the one to report
             throw error
         }
-        line.removeAll()
+        line.empty()
         pendingCount = 0
     }
 
@@ -200,6 +200,10 @@ public final class Journal<FS: FileSystem> {
     }
 
     public var wantsRotation: Bool { (log?.size ?? 0) >= rotateAt }
+
+    /// Does not begin a new segment before this one is twice as large as a snapshot of the present state. A new segment would contain the
+    /// same again.
+    public func allowForSnapshot(ofBytes count: Int64) { if rotateAt > 0 { rotateAt = max(rotateAt, 2 * count) } }
 
     /// Begins a new segment with a snapshot of the state. The content of older segments must be in the tree or in the snapshot:
     /// the caller has carried out every effect of the committed records.

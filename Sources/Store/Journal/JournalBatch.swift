@@ -19,10 +19,16 @@ enum JournalBatch {
     /// The start of the mark in a line. Nil when it has none. A value without quotes contains no blank, and a quoted value ends
     /// with a quotation mark.
     static func mark(in line: some RandomAccessCollection<UInt8>) -> Int? {
+        guard let last = line.last, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(last) else { return nil }
         let digits = line.reversed().prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }.count
         let start = line.count - digits - field.count
         guard digits > 0, start >= 0, line.dropFirst(start).starts(with: field) else { return nil }
         return start
+    }
+
+    /// The number of records that the mark gives.
+    static func count(at mark: Int, in line: UnsafeBufferPointer<UInt8>) -> UInt64? {
+        JournalFields.number(UnsafeBufferPointer(rebasing: line[(mark + field.count)...]))
     }
 
     /// True when the bytes after an offset of a segment, where a batch ends with the record of that number, are one batch torn by

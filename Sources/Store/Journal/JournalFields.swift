@@ -16,15 +16,14 @@ public struct JournalFields {
 
     public func integer(_ key: String) -> Int64? { self[key].flatMap { Int64($0) } }
 
-    public func instant(_ key: String) -> Instant? { bytes(key).flatMap { JournalFields.instant($0[...]) } }
+    public func instant(_ key: String) -> Instant? { bytes(key).flatMap { Instant(fixed: $0) } }
 
     /// Returns nil when the line is damaged in any way. `line` does not include the newline.
     public init?(_ line: UnsafeBufferPointer<UInt8>) {
         guard Self.holds(line) else { return nil }
         var words = Words(line, from: 9)
-        // A number after which counting would overflow is not ours.
-        guard let number = words.next(), let sequence = UInt64(String(decoding: number, as: UTF8.self)), sequence < 1 << 62,
-            let time = words.next(), let at = JournalFields.instant(time), let kind = words.next()
+        guard let number = words.next(), let sequence = Self.sequence(number),
+            let time = words.next(), let at = Instant(fixed: time), let kind = words.next()
         else { return nil }
         self.sequence = sequence
         self.at = at
@@ -35,8 +34,7 @@ public struct JournalFields {
             fields.append((String(decoding: key, as: UTF8.self), value))
         }
         if JournalBatch.mark(in: line) != nil {
-            guard let mark = fields.popLast(), let count = UInt64(String(decoding: mark.value, as: UTF8.self)),
-                (1...sequence).contains(count)
+            guard let mark = fields.popLast(), let count = mark.value.withUnsafeBufferPointer(Self.number), (1...sequence).contains(count)
             else { return nil }
             batch = count
         } else {
@@ -47,7 +45,24 @@ public struct JournalFields {
 
     /// The number of a valid line, without decoding it.
     static func sequence(of line: UnsafeBufferPointer<UInt8>) -> UInt64? {
-        UInt64(String(decoding: line.dropFirst(9).prefix { $0 != 0x20 }, as: UTF8.self))
+        sequence(UnsafeBufferPointer(rebasing: line.dropFirst(9).prefix { $0 != 0x20 }))
+    }
+
+    /// A number after which counting would overflow is not ours.
+    private static func sequence(_ digits: UnsafeBufferPointer<UInt8>) -> UInt64? { number(digits).flatMap { $0 < 1 << 62 ? $0 : nil } }
+
+    /// A number in decimal digits alone.
+    static func number(_ digits: UnsafeBufferPointer<UInt8>) -> UInt64? {
+        guard !digits.isEmpty else { return nil }
+        var value: UInt64 = 0
+        for byte in digits {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+            let (tens, isTooLarge) = value.multipliedReportingOverflow(by: 10)
+            let (sum, isLarger) = tens.addingReportingOverflow(UInt64(byte - UInt8(ascii: "0")))
+            if isTooLarge || isLarger { return nil }
+            value = sum
+        }
+        return value
     }
 
     /// True when the checksum at the beginning of the line is valid.
@@ -63,10 +78,24 @@ public struct JournalFields {
         }
         return crc32c(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: line[8...]))) == checksum
     }
+}
 
-    /// The only form of an instant in the journal: `2026-11-21T02:00:00.000Z`.
-    static func instant(_ bytes: ArraySlice<UInt8>) -> Instant? {
-        return Instant(fixed: bytes)
+/// The parts of a line that tell its place in the segment, read without decoding the rest.
+struct JournalHead {
+    let sequence: UInt64
+    /// The line ends a batch of this many records.
+    let batch: UInt64?
+
+    /// Returns nil when the line is damaged.
+    init?(_ line: UnsafeBufferPointer<UInt8>) {
+        guard JournalFields.holds(line), let sequence = JournalFields.sequence(of: line) else { return nil }
+        self.sequence = sequence
+        guard let mark = JournalBatch.mark(in: line) else {
+            batch = nil
+            return
+        }
+        guard let count = JournalBatch.count(at: mark, in: line), (1...sequence).contains(count) else { return nil }
+        batch = count
     }
 }
 
@@ -80,21 +109,21 @@ private struct Words {
         at = start
     }
 
-    mutating func next() -> ArraySlice<UInt8>? {
+    mutating func next() -> UnsafeBufferPointer<UInt8>? {
         guard at < line.count else { return nil }
         let start = at
         while at < line.count, line[at] != 0x20 { at += 1 }
         defer { if at < line.count { at += 1 } }
-        return Array(line[start..<at])[...]
+        return UnsafeBufferPointer(rebasing: line[start..<at])
     }
 
-    mutating func nextKey() -> ArraySlice<UInt8>? {
+    mutating func nextKey() -> UnsafeBufferPointer<UInt8>? {
         guard at < line.count else { return nil }
         let start = at
         while at < line.count, line[at] != UInt8(ascii: "=") { at += 1 }
         guard at < line.count else { return nil }
         defer { at += 1 }
-        return Array(line[start..<at])[...]
+        return UnsafeBufferPointer(rebasing: line[start..<at])
     }
 
     mutating func nextValue() -> [UInt8]? {
@@ -108,15 +137,15 @@ private struct Words {
         at += 1
         var value: [UInt8] = []
         while at < line.count {
+            let start = at
+            while at < line.count, line[at] != UInt8(ascii: "\""), line[at] != UInt8(ascii: "\\") { at += 1 }
+            value.append(contentsOf: UnsafeBufferPointer(rebasing: line[start..<at]))
+            guard at < line.count else { return nil }
             let byte = line[at]
             at += 1
             if byte == UInt8(ascii: "\"") {
                 if at < line.count { at += 1 }
                 return value
-            }
-            guard byte == UInt8(ascii: "\\") else {
-                value.append(byte)
-                continue
             }
             guard at < line.count else { return nil }
             let escape = line[at]

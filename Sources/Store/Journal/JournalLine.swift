@@ -53,7 +53,8 @@ struct JournalLine {
         if let mark = JournalBatch.mark(in: bytes[start...]) { bytes.removeLast(bytes.count - start - mark) }
     }
 
-    mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+    /// Keeps the memory of usual batches for the next one.
+    mutating func empty() { bytes.removeAll(keepingCapacity: bytes.capacity < 1 << 20) }
 
     mutating func field(_ key: StaticString, _ value: String) {
         name(key)

@@ -12,20 +12,26 @@ public struct SegmentReader<FS: FileSystem> {
     public private(set) var tornBytes = 0
     /// The number of that record.
     public private(set) var lastSequence: UInt64 = 0
-    /// All lines up to that record, if they are kept.
-    public private(set) var text: [UInt8] = []
+    /// The lines that are kept, or that were read and not returned. Lines are decoded when they are returned: decoded, the batch of a
+    /// whole snapshot would take several times the memory.
+    private var buffer: [UInt8] = []
+    /// The bytes of the buffer up to the last valid record.
+    private var wholeBytes = 0
     private let keepsText: Bool
     private var isMarked = false
     /// The line number of that record.
     private var lineNumber = 0
+    /// The length of the segment's first batch: the header and the snapshot. 0 when the end of no batch was read.
+    private(set) var headBytes: Int64 = 0
     /// The last line that was read, and its record's number.
     private var readNumber = 0
     private var readSequence: UInt64 = 0
-    /// The records of a batch whose end has not been read, and its lines.
-    private var batch: [JournalFields] = []
-    private var batchText: [UInt8] = []
-    /// The results to return next: the records of a batch, or the records before damage followed by the damage.
-    private var ready: ArraySlice<JournalFields> = []
+    /// The lines of a batch whose end has not been read: their places in the buffer, and the number of the first one.
+    private var batch: [Range<Int>] = []
+    private var batchNumber = 0
+    /// The lines to return next: those of a batch, or those before damage followed by the damage. The number of the first one.
+    private var ready: ArraySlice<Range<Int>> = []
+    private var readyNumber = 0
     private var damage: JournalDamage?
 
     public init(_ fs: FS, _ segment: String, keepsText: Bool = false) {
@@ -34,10 +40,18 @@ public struct SegmentReader<FS: FileSystem> {
         self.keepsText = keepsText
     }
 
+    /// All lines up to the last valid record, if they are kept.
+    public var text: [UInt8] { buffer.count == wholeBytes ? buffer : Array(buffer.prefix(wholeBytes)) }
+
     /// The next valid record. Nil at the end. After that, another call reads the lines that were appended since.
     public mutating func next() throws(JournalError) -> JournalFields? {
         while true {
-            if let fields = ready.popFirst() { return fields }
+            if let line = ready.popFirst() {
+                readyNumber += 1
+                if let fields = decoded(line) { return fields }
+                ready = []
+                damage = .checksum(path, readyNumber - 1)
+            }
             if let damage { throw .damage(damage) }
             let lines = try opened()
             do throws(SystemError) {
@@ -52,6 +66,10 @@ public struct SegmentReader<FS: FileSystem> {
                 throw .system(error)
             }
         }
+    }
+
+    private func decoded(_ line: Range<Int>) -> JournalFields? {
+        buffer.withUnsafeBufferPointer { JournalFields(UnsafeBufferPointer(rebasing: $0[line])) }
     }
 
     private mutating func opened() throws(JournalError) -> FileLines {
@@ -71,26 +89,40 @@ public struct SegmentReader<FS: FileSystem> {
     /// Returns false when the segment is torn from the last batch on.
     private mutating func take(_ line: UnsafeBufferPointer<UInt8>, until end: Int64) throws(SystemError) -> Bool {
         readNumber += 1
-        guard let fields = JournalFields(line) else {
+        guard let head = JournalHead(line) else {
             if try isTorn() { return false }
             fail(.checksum(path, readNumber))
             return true
         }
-        if let why = problem(with: fields) {
+        if let why = problem(with: head, line) {
             fail(JournalDamage(file: path, line: readNumber, why: why))
             return true
         }
-        readSequence = fields.sequence
-        batch.append(fields)
-        if keepsText { batchText += line + [UInt8(ascii: "\n")] }
-        if isMarked, fields.batch == nil { return true }
-        isMarked = isMarked || fields.batch != nil
+        readSequence = head.sequence
+        if batch.isEmpty, !keepsText {
+            buffer.removeAll(keepingCapacity: true)
+            wholeBytes = 0
+        }
+        if batch.isEmpty { batchNumber = readNumber }
+        batch.append(buffer.count..<buffer.count + line.count)
+        buffer.append(contentsOf: line)
+        buffer.append(UInt8(ascii: "\n"))
+        if isMarked, head.batch == nil { return true }
+        if head.batch != nil, !isMarked {
+            isMarked = true
+            headBytes = end
+        }
         (offset, lineNumber, lastSequence) = (end, readNumber, readSequence)
-        text += batchText
-        batchText.removeAll(keepingCapacity: true)
+        wholeBytes = buffer.count
+        makeReady()
+        return true
+    }
+
+    /// Has the lines of the batch returned next.
+    private mutating func makeReady() {
+        readyNumber = batchNumber
         ready = batch[...]
         batch.removeAll()
-        return true
     }
 
     private func isTorn() throws(SystemError) -> Bool {
@@ -102,27 +134,27 @@ public struct SegmentReader<FS: FileSystem> {
         tornBytes = Int(max(0, size - offset))
         lines = nil
         batch.removeAll()
-        batchText.removeAll()
+        buffer.removeLast(buffer.count - wholeBytes)
         return nil
     }
 
     private mutating func fail(_ damage: JournalDamage) {
-        ready = batch[...]
+        makeReady()
         self.damage = damage
     }
 
-    private func problem(with fields: JournalFields) -> String? {
+    private func problem(with head: JournalHead, _ line: UnsafeBufferPointer<UInt8>) -> String? {
         if readNumber == 1 {
-            guard fields.kind == "segment" else { return "the segment does not begin with its header" }
+            guard let fields = JournalFields(line), fields.kind == "segment" else { return "the segment does not begin with its header" }
             let format = fields["format"] ?? "?"
             if Layout.journalFormatsRead.contains(format) { return nil }
             let known = Layout.journalFormatsRead.joined(separator: " and ")
             return "the journal has format \(format), this program reads \(known): use the spoold that wrote it"
         }
-        guard fields.sequence == readSequence + 1 else {
-            return "record \(fields.sequence) follows record \(readSequence): some are missing"
+        guard head.sequence == readSequence + 1 else {
+            return "record \(head.sequence) follows record \(readSequence): some are missing"
         }
-        guard isMarked, let count = fields.batch, fields.sequence != lastSequence &+ count else { return nil }
-        return "a batch of \(count) records ends here, and there are \(fields.sequence - lastSequence)"
+        guard isMarked, let count = head.batch, head.sequence != lastSequence &+ count else { return nil }
+        return "a batch of \(count) records ends here, and there are \(head.sequence - lastSequence)"
     }
 }
