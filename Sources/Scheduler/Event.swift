@@ -6,13 +6,14 @@ public enum Event {
     case rejected(RejectedFile)
     /// The file or directory of a waiting job is gone from `new/`.
     case withdrawn(JobID)
-    /// A task's file was read. `since` is the time at which that file was written, from which a new schedule's due times count.
-    case task(TaskDefinition, since: Instant)
+    /// A task's file was read. `since` is the time at which that file was written, from which a new schedule's due times count. With a
+    /// stamp if it is settled.
+    case task(TaskDefinition, since: Instant, ContentStamp? = nil)
     /// A task's file exists but cannot be used: the definition that was accepted last stays in force.
     case taskUnusable(String)
     case taskRemoved(String)
     /// A file in `schedules/` was read.
-    case schedule(task: String, ScheduleDefinition, Source, since: Instant)
+    case schedule(task: String, ScheduleDefinition, Source, since: Instant, ContentStamp? = nil)
     case scheduleUnusable(id: String)
     case scheduleRemoved(id: String)
     /// The answer of the program of a pattern.

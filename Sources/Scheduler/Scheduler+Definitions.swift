@@ -5,7 +5,7 @@
 // - Handled due times stay handled, whatever happens to the text. An edit counts from the time at which it was written.
 
 extension Scheduler {
-    func define(_ definition: TaskDefinition, since: Instant, at now: Instant) {
+    func define(_ definition: TaskDefinition, since: Instant, _ stamp: ContentStamp? = nil, at now: Instant) {
         recallSchedules(of: definition, at: now)
         let file = "tasks/\(definition.name)"
         if let late = definition.lateness(since: since, isDealtWith: { isDealtWith($0, of: definition.name) }) {
@@ -16,8 +16,10 @@ extension Scheduler {
         if definitions[file]?.source != definition.source {
             // The task was created when its name was defined first.
             let createdAt = definitions[file].map(\.createdAt) ?? now
-            commit(
-                .defined(file: file, RecordedDefinition(definition.source, writtenAt: definition.writtenAt, createdAt: createdAt)), at: now)
+            let known = RecordedDefinition(definition.source, writtenAt: definition.writtenAt, createdAt: createdAt, stamp: stamp)
+            commit(.defined(file: file, known), at: now)
+        } else if let stamp {
+            record(stamp, of: file, at: now)
         }
         guard let state = tasks[definition.name] else { preconditionFailure("the record of its text has made the task") }
         state.definition = definition
@@ -37,7 +39,7 @@ extension Scheduler {
     }
 
     func define(
-        task: String, _ definition: ScheduleDefinition, _ source: Source, since: Instant, at now: Instant
+        task: String, _ definition: ScheduleDefinition, _ source: Source, since: Instant, _ stamp: ContentStamp? = nil, at now: Instant
     ) {
         recallSchedule(definition.id, of: task, unlike: source, at: now)
         let file = "schedules/\(definition.id)"
@@ -48,14 +50,22 @@ extension Scheduler {
         }
         if let old = derived.scheduleFiles[definition.id], old != task { remove(schedule: definition.id, at: now) }
         if definitions[file]?.source != source {
-            commit(.defined(file: file, RecordedDefinition(source, writtenAt: definition.writtenAt)), at: now)
+            commit(.defined(file: file, RecordedDefinition(source, writtenAt: definition.writtenAt, stamp: stamp)), at: now)
+        } else if let stamp {
+            record(stamp, of: file, at: now)
         }
         derived.scheduleFiles[definition.id] = task
         attach(definition, to: task, since: since, isFile: true, at: now)
     }
 
+    /// Records the stamp of a definition's file if it is another one.
+    private func record(_ stamp: ContentStamp?, of file: String, at now: Instant) {
+        if let known = definitions[file], known.stamp != stamp { commit(.stamped(file: file, stamp), at: now) }
+    }
+
     /// Restores the definition that was accepted last, after a restart that found the file unusable.
     func reinstate(task name: String, at now: Instant) {
+        record(nil, of: "tasks/\(name)", at: now)
         guard tasks[name]?.definition == nil, let known = definitions["tasks/\(name)"] else { return }
         do throws(Problems) {
             define(try TaskDefinition(name: name, source: known.source, context(known.writtenAt)), since: now, at: now)
@@ -65,6 +75,7 @@ extension Scheduler {
     }
 
     func reinstate(schedule id: String, at now: Instant) {
+        record(nil, of: "schedules/\(id)", at: now)
         guard derived.scheduleFiles[id] == nil, let known = definitions["schedules/\(id)"] else { return }
         do throws(Problems) {
             let (task, definition) = try ScheduleDefinition.file(id: id, source: known.source, context(known.writtenAt))

@@ -79,11 +79,11 @@ public final class Scheduler {
         case .dropped(let job, let onRecord): drop(job, onRecord, at: now)
         case .rejected(let file): commit(.rejected(file), at: now)
         case .withdrawn(let id): withdraw(id, at: now)
-        case .task(let definition, let since): define(definition, since: since, at: now)
+        case .task(let definition, let since, let stamp): define(definition, since: since, stamp, at: now)
         case .taskUnusable(let name): reinstate(task: name, at: now)
         case .taskRemoved(let name): remove(task: name, at: now)
-        case .schedule(let task, let definition, let source, let since):
-            define(task: task, definition, source, since: since, at: now)
+        case .schedule(let task, let definition, let source, let since, let stamp):
+            define(task: task, definition, source, since: since, stamp, at: now)
         case .scheduleUnusable(let id): reinstate(schedule: id, at: now)
         case .scheduleRemoved(let id): remove(schedule: id, at: now)
         case .answered(let question, let answer): take(answer, to: question, at: now)

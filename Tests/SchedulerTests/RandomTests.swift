@@ -376,7 +376,7 @@ final class RandomRun {
             if !announced.insert("\(id) \(what)").inserted { fail("\(id) was announced twice: \(what)") }
             expectedNotices.insert("\(id) on_\(what)")
         case .ran, .failing, .retried, .moved, .remarked: fail("\(record) outside of a snapshot")
-        case .expecting, .filesSeen, .filesGone, .defined, .undefined, .paused, .resumed, .refused, .followed,
+        case .expecting, .filesSeen, .filesGone, .defined, .stamped, .undefined, .paused, .resumed, .refused, .followed,
             .repaired, .recovered, .daemonStarted, .daemonStopped:
             break
         }

@@ -229,6 +229,7 @@ func line(_ record: Record) -> String {
     case .remarked(let id, let remark): return "remarked \(name(id)) \(remark)"
     case .retried(let id, let original): return "retried \(name(original)) as \(name(id))"
     case .defined(let file, _): return "defined \(file)"
+    case .stamped(let file, _): return "stamped \(file)"
     case .undefined(let file): return "undefined \(file)"
     case .scheduled(let task, _, let accounted, _, _): return "scheduled \(task) from \(clock(accounted))"
     case .answered(let task, _, let due, let last):

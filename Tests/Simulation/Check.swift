@@ -29,6 +29,8 @@ struct Check {
         try jobsStandWhereTheJournalSays(service)
         try whatBeganIsStillThere(service.scheduler)
         try recordsAreTrue(service.scheduler)
+        // A file that could not be read is read again later.
+        if !service.hasUnready, disk.lookFault == nil { try everyUsableTextIsInForce(service.scheduler) }
     }
 
     /// Checks the rules that hold when all jobs have ended.
@@ -51,6 +53,21 @@ struct Check {
             }
         }
         try everyDueTimeIsAccountedFor(service.scheduler)
+    }
+
+    /// The daemon has noticed every change of a task's file, whether it was up or down, and whatever the file's time says.
+    private func everyUsableTextIsInForce(_ scheduler: Scheduler) throws(Violation) {
+        guard let directory = try? disk.node(Layout.tasks) else { return }  // no spool yet
+        for (name, file) in directory.entries.sorted(by: { $0.key < $1.key }) where name.hasSuffix(".toml") {
+            let text = String(decoding: file.bytes, as: UTF8.self)
+            let (stem, source) = (Layout.stem(of: name), Source(format: .toml, bytes: file.bytes))
+            // A text that names a calendar which nobody knows cannot be used, and neither can a spoiled text.
+            if text.contains("except = ") || text.contains("only = ") { continue }
+            let context = ReadingContext(now: world.now, zones: ZoneDatabase(directories: []))
+            guard (try? TaskDefinition(name: stem, source: source, context)) != nil else { continue }
+            guard scheduler.definitions["\(Layout.tasks)/\(stem)"]?.source == source
+            else { throw Violation("the text of tasks/\(name) is not in force") }
+        }
     }
 
     /// Checks the rules that hold when the daemon has examined all records whose time was up at `since`.

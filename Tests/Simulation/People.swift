@@ -195,7 +195,7 @@ final class People {
         case .defineTask:
             let name = "task\(pick % 3)"
             guard !disk.exists("\(Layout.tasks)/\(name).toml") else { return }
-            try rename(into: "\(Layout.tasks)/\(name).toml", Self.task(pick))
+            try rename(into: "\(Layout.tasks)/\(name).toml", Self.task(pick) + Self.editMark(pick))
             if pick % 2 == 0 { try sync("\(Layout.tasks)/\(name).toml") }
         case .editTask:
             let path = "\(Layout.tasks)/task\(pick % 3).toml"
@@ -208,7 +208,7 @@ final class People {
                 }
                 text = lines.joined(separator: "\n") + "\n" + Self.calendars(pick >> 9)
             }
-            try rename(into: path, text + "# edited \(pick % 1000)\n")
+            try edit(path, text, pick)
         case .spoilTask:
             let path = "\(Layout.tasks)/task\(pick % 3).toml"
             guard disk.exists(path) else { return }
@@ -217,6 +217,25 @@ final class People {
             try disk.unlink("\(Layout.tasks)/task\(pick % 3).toml")
         default: break
         }
+    }
+
+    /// The end of a task's text. All have the same length.
+    private static func editMark(_ pick: UInt64) -> String { "# edited \(100 + pick % 900)\n" }
+
+    /// Edits a task's file. Some edits keep the file's size, inode or time of modification.
+    private func edit(_ path: String, _ text: String, _ pick: UInt64) throws(SystemError) {
+        let mark = Self.editMark(pick)
+        let isEdited = text.dropLast(4).hasSuffix(mark.dropLast(4))
+        let edited = (isEdited ? String(text.dropLast(mark.utf8.count)) : text) + mark
+        let modified = try disk.node(path).modified
+        if pick >> 20 % 4 == 0 {
+            try disk.write(path, Array(edited.utf8))
+        } else {
+            try rename(into: path, edited)
+        }
+        guard pick >> 22 % 2 == 0 else { return }
+        let node = try disk.node(path)
+        (node.modified, node.changed) = (modified, disk.tick())
     }
 
     /// The path to which somebody carries the directory of a job.

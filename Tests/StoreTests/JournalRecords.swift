@@ -86,6 +86,12 @@ func everyRecord() throws -> [Record] {
         job.fingerprints = [0, .max]
         records.append(.accepted(job))
     }
+    let stamp = ContentStamp(inode: .max, size: 1, modifiedNanoseconds: -1, changedNanoseconds: 1_790_000_000_123_456_789)
+    records.append(
+        .defined(
+            file: "tasks/t",
+            RecordedDefinition(Source(format: .json, bytes: [0x7B, 0x7D]), writtenAt: Instant(milliseconds: 0), stamp: stamp)))
+    records += [.stamped(file: "schedules/s", stamp), .stamped(file: "tasks/t", nil)]
     for isAll in [false, true] {
         records.append(.filesSeen(task: "t", schedule: "s", isAll ? [] : [1, .max], isAll: isAll))
     }

@@ -204,7 +204,7 @@ import Testing
         _ = try next.open { _ in }
         try next.settle()
         #expect(!next.wantsRotation)
-        next.add(.paused(.all, note: text), at: now)
+        for note in [text, "more"] { next.add(.paused(.all, note: note), at: now) }
         try next.commit()
         #expect(next.wantsRotation)
         next.allowForSnapshot(ofBytes: 2 * Journal<DiskFileSystem>.segmentBytes)

@@ -41,7 +41,7 @@ extension Log {
         case .announced(let id, .slow): write(.warning, "slow", at: at, ["id": id.text])
         case .announced, .failing,
             .requested, .retried, .remarked, .followed, .ran, .expecting, .filesSeen, .filesGone, .refused, .scheduled, .unscheduled,
-            .answered, .settled, .daemonStarted, .daemonStopped, .recovered, .repaired:
+            .answered, .settled, .stamped, .daemonStarted, .daemonStopped, .recovered, .repaired:
             break
         }
     }

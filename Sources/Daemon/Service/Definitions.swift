@@ -57,13 +57,12 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
 
     func loadDefinitions() {
         do throws(SystemError) {
-            let tasks = try spool.definitionFiles(in: Layout.tasks)
-            for (stem, files) in tasks { loadTask(stem, files: files) }
+            let tasks = try spool.findDefinitions(in: Layout.tasks)
+            for (stem, found) in tasks { loadTask(stem, found) }
             for name in scheduler.tasks.keys where tasks[name] == nil && scheduler.tasks[name]?.definition != nil {
-                loadTask(name, files: [])
+                loadTask(name)
             }
-            let schedules = try spool.definitionFiles(in: Layout.schedules)
-            for (stem, files) in schedules { loadSchedule(stem, files: files) }
+            for (stem, found) in try spool.findDefinitions(in: Layout.schedules) { loadSchedule(stem, found) }
             warnOfMissingTasks(changed: Set(tasks.keys))
         } catch {
             if error.mayPass { service.intake.lookAgain(atPath: Layout.tasks) }
@@ -73,19 +72,19 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
 
     /// Reads the definition of a task.
     ///
-    /// - Parameter files: the task's files, if the caller has listed `tasks/`.
+    /// - Parameter found: the task's files, if the caller has just listed `tasks/`.
     /// - Returns: false while somebody is still writing the file. Another event follows then.
     @discardableResult
-    func loadTask(_ stem: String, files: [String]? = nil) -> Bool {
+    func loadTask(_ stem: String, _ found: FoundDefinition? = nil) -> Bool {
         let path = "\(Layout.tasks)/\(stem)"
         do {
-            let files = try files ?? spool.definitionFiles(in: Layout.tasks, stem: stem)
+            let files = try found?.files ?? spool.definitionFiles(in: Layout.tasks, stem: stem)
             guard !files.isEmpty else {
                 service.health.solved(path)
                 handle(.taskRemoved(stem))
                 return true
             }
-            guard var file = try spool.definition(in: Layout.tasks, stem: stem, files: files) else { return false }
+            guard var file = try read(in: Layout.tasks, stem, files, found, at: path) else { return false }
             if let known = scheduler.tasks[stem]?.definition, known.source == file.source, service.health.problems[path] == nil,
                 !mayCalendarsDiffer || known.schedules.allSatisfy(\.calendarNames.isEmpty)
             {
@@ -94,7 +93,7 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
             count(&file, at: path)
             let task = try spool.task(file, context)
             service.health.problems[path] = nil
-            handle(.task(task, since: since(file)))
+            handle(.task(task, since: since(file), file.stamp))
         } catch let problem as DefinitionProblem {
             if let errno = problem.errno, SystemError(call: "open", errno: errno).mayPass { service.intake.lookAgain(atPath: path) }
             service.health.report(problem: problem.lines, of: path)
@@ -106,16 +105,16 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
         return true
     }
 
-    func loadSchedule(_ stem: String, files: [String]? = nil) {
+    func loadSchedule(_ stem: String, _ found: FoundDefinition? = nil) {
         let path = "\(Layout.schedules)/\(stem)"
         do {
-            let files = try files ?? spool.definitionFiles(in: Layout.schedules, stem: stem)
+            let files = try found?.files ?? spool.definitionFiles(in: Layout.schedules, stem: stem)
             guard !files.isEmpty else {
                 service.health.solved(path)
                 handle(.scheduleRemoved(id: stem))
                 return
             }
-            guard var file = try spool.definition(in: Layout.schedules, stem: stem, files: files) else { return }
+            guard var file = try read(in: Layout.schedules, stem, files, found, at: path) else { return }
             if scheduler.definitions[path]?.source == file.source, service.health.problems[path] == nil,
                 scheduler.isInForce(schedule: stem), !mayCalendarsDiffer
             {
@@ -124,7 +123,7 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
             count(&file, at: path)
             let (task, schedule) = try spool.schedule(file, context)
             service.health.problems[path] = nil
-            handle(.schedule(task: task, schedule, file.source, since: since(file)))
+            handle(.schedule(task: task, schedule, file.source, since: since(file), file.stamp))
             warnIfMissing(task, key: "task", file: path)
         } catch let problem as DefinitionProblem {
             if let errno = problem.errno, SystemError(call: "open", errno: errno).mayPass { service.intake.lookAgain(atPath: path) }
@@ -134,6 +133,24 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
             if (error as? SystemError)?.mayPass == true { service.intake.lookAgain(atPath: path) }
             service.health.report(problem: ["\(error)"], of: path)
         }
+    }
+
+    /// The text of a definition's file. The file is not opened when its stamp says that it has the text in force. Returns nil while
+    /// somebody is still writing the file.
+    ///
+    /// A stamp of an earlier boot says nothing: after a power cut a file may have an older text and yet the time of its last change.
+    private func read(
+        in directory: String, _ stem: String, _ files: [String], _ found: FoundDefinition?, at path: String
+    ) throws(DefinitionProblem) -> DefinitionFile? {
+        if let found, service.recovery.isSameBoot, service.health.problems[path] == nil,
+            let file = spool.unchanged(found, since: scheduler.definitions[path])
+        {
+            return file
+        }
+        let before = now
+        var file = try spool.definition(in: directory, stem: stem, files: files, found?.status)
+        if file?.stamp?.isSettled(at: before) == false { file?.stamp = nil }
+        return file
     }
 
     /// A known text keeps the instant from which its relative times count.

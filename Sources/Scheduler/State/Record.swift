@@ -24,6 +24,9 @@ public enum Record: Sendable {
     /// A definition was accepted and stays in force until the next one, or until its file is removed. `file` is its path without
     /// ending: `tasks/backup`, `schedules/k3f9ab`.
     case defined(file: String, RecordedDefinition)
+    /// The file of a definition in force was read again and has the same text, with this stamp. Nil when the file could not be used: it
+    /// must be read again.
+    case stamped(file: String, ContentStamp?)
     case undefined(file: String)
     /// A definition's file could not be used. The definition accepted before, if any, stays in force. The record changes nothing,
     /// but shows later why an edit had no effect.

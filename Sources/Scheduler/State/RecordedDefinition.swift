@@ -7,9 +7,14 @@ public struct RecordedDefinition: Sendable {
     /// not record it.
     public var createdAt: Instant?
 
-    public init(_ source: Source, writtenAt: Instant, createdAt: Instant? = nil) {
+    /// The file's stamp when it was read. Nil for calendars, and when the file may have changed since without getting another stamp: it
+    /// is read again then.
+    public var stamp: ContentStamp?
+
+    public init(_ source: Source, writtenAt: Instant, createdAt: Instant? = nil, stamp: ContentStamp? = nil) {
         self.source = source
         self.writtenAt = writtenAt
         self.createdAt = createdAt
+        self.stamp = stamp
     }
 }

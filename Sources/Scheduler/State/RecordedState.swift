@@ -59,6 +59,7 @@ extension Scheduler {
             recorded.definitions[file] = definition
             derived.calendars.recorded(file, definition.source)
             if file.hasPrefix("tasks/") { _ = task(named: String(file.dropFirst(6))) }
+        case .stamped(let file, let stamp): recorded.definitions[file]?.stamp = stamp
         case .undefined(let file):
             recorded.definitions[file] = nil
             derived.calendars.recorded(file, nil)

@@ -83,6 +83,35 @@ public final class DiskFileSystem: FileSystem {
         }
     }
 
+    public func survey(_ path: String) throws(SystemError) -> [(entry: DirectoryEntry, status: FileStatus?)] {
+        if try isHidden(path) { return [] }
+        let isInReach = isInReachOfOthers("\(path)/")
+        do throws(SystemError) {
+            let directory = try opening { () throws(SystemError) in try open(path) }
+            let entries = try directory.list()
+            var found: [(entry: DirectoryEntry, status: FileStatus?)] = []
+            found.reserveCapacity(entries.count)
+            for entry in entries {
+                do throws(SystemError) {
+                    let status = isInReach ? try directory.statusUnlessMounted(entry.name) : try directory.status(entry.name)
+                    found.append((entry, status))
+                } catch {
+                    if !error.isMissing { found.append((entry, nil)) }
+                }
+            }
+            return found
+        } catch {
+            if error.errno == ENOENT { return [] }
+            throw error
+        }
+    }
+
+    public func isForeign(_ status: FileStatus) -> Bool { trust.map { status.owner != $0.owner } ?? false }
+
+    public func isUsable(_ status: FileStatus) -> Bool {
+        status.kind == .file && !isForeign(status) && trust?.objection(to: status) == nil
+    }
+
     /// The spool now serves everybody, or no longer does.
     public func rulesChanged() throws(SystemError) { trust = try Trust(in: top.opened) }
 
@@ -131,12 +160,23 @@ public final class DiskFileSystem: FileSystem {
     }
 
     public func take(_ path: String, limit: Int, ignoringWriters: Bool) throws(SystemError) -> TakenFile {
+        try take(path, nil, limit: limit, ignoringWriters: ignoringWriters)
+    }
+
+    public func take(_ path: String, lookedAt status: FileStatus?, limit: Int) throws(SystemError) -> TakenFile {
+        // Another user whose directory this is may have mounted something since.
+        try take(path, isAnothers ? nil : status, limit: limit, ignoringWriters: false)
+    }
+
+    private func take(_ path: String, _ known: FileStatus?, limit: Int, ignoringWriters: Bool) throws(SystemError) -> TakenFile {
         let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
-        if try isHidden(path, orAtEnd: false) { return .other(.mountPoint) }
+        if known == nil, try isHidden(path, orAtEnd: false) { return .other(.mountPoint) }
         do throws(SystemError) {
             // Check the type by name first: opening a FIFO or a device can have effects.
             let (directory, name) = try place(of: path)
-            guard let look = try look(at: name, in: directory, of: path) else { return .other(.mountPoint) }
+            var known = known
+            if known == nil { known = try look(at: name, in: directory, of: path) }
+            guard let look = known else { return .other(.mountPoint) }
             let trust = Trust.concerns(path) ? trust : nil
             if let trust, look.owner != trust.owner {
                 // The record of a job that ran as another user belongs to that user, but the job's file in it does not.

@@ -13,6 +13,14 @@ public protocol FileSystem: AnyObject {
     /// Opens a file once, without following a link and without blocking, checks the opened file, and reads at most `limit` bytes.
     /// A file that is open for writing is `busy`, unless writers are ignored.
     func take(_ path: String, limit: Int, ignoringWriters: Bool) throws(SystemError) -> TakenFile
+    /// The same for a regular file whose attributes the caller has found in a survey just before. Nil means the same as without them.
+    func take(_ path: String, lookedAt status: FileStatus?, limit: Int) throws(SystemError) -> TakenFile
+    /// The entries of a directory with their attributes. An entry that cannot be looked at, or that something is mounted over, has none.
+    func survey(_ directory: String) throws(SystemError) -> [(entry: DirectoryEntry, status: FileStatus?)]
+    /// True for a name that is ignored because it does not belong to the spool's owner.
+    func isForeign(_ status: FileStatus) -> Bool
+    /// True for a file that ``take`` reads.
+    func isUsable(_ status: FileStatus) -> Bool
     /// Opens a file of the spool itself to read it in pieces, like ``take`` but whether or not it is being written. Only the
     /// journal may have any size; all other files are read whole by ``take``, within a limit.
     func openLines(_ path: String, from offset: Int64) throws(SystemError) -> OpenedFile
@@ -53,6 +61,23 @@ public protocol FileSystem: AnyObject {
 }
 
 extension FileSystem {
+    public func take(_ path: String, lookedAt status: FileStatus?, limit: Int) throws(SystemError) -> TakenFile {
+        try take(path, limit: limit, ignoringWriters: false)
+    }
+
+    public func survey(_ directory: String) throws(SystemError) -> [(entry: DirectoryEntry, status: FileStatus?)] {
+        var found: [(entry: DirectoryEntry, status: FileStatus?)] = []
+        for entry in try list(directory) {
+            let status = try? status("\(directory)/\(entry.name)")  // an entry that cannot be looked at has none
+            found.append((entry, status))
+        }
+        return found
+    }
+
+    public func isForeign(_ status: FileStatus) -> Bool { false }
+
+    public func isUsable(_ status: FileStatus) -> Bool { status.kind == .file }
+
     public func spreadDirectories(in path: String) {}
 
     public func removeTree(_ path: String, atMost count: Int, _ raised: inout Int) throws(SystemError) -> Bool {

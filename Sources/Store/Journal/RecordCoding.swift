@@ -105,6 +105,11 @@ extension JournalLine {
             field("source", definition.source.bytes)
             field("written", definition.writtenAt)
             field("created", optional: definition.createdAt)
+            field("stamp", optional: definition.stamp)
+        case .stamped(let file, let stamp):
+            self.begin(sequence: sequence, at: now, "stamped")
+            field("file", file)
+            field("stamp", optional: stamp)
         case .undefined(let file):
             self.begin(sequence: sequence, at: now, "undefined")
             field("file", file)
@@ -198,6 +203,14 @@ extension JournalLine {
     }
 }
 
+extension JournalLine {
+    fileprivate mutating func field(_ key: StaticString, optional stamp: ContentStamp?) {
+        guard let stamp else { return }
+        let numbers = [stamp.size, stamp.modifiedNanoseconds, stamp.changedNanoseconds].map { UInt64(bitPattern: $0) }
+        field(key, [stamp.inode] + numbers)
+    }
+}
+
 extension JournalFields {
     /// The record of the line. Nil when this version does not know it or a field is missing.
     public func record(_ context: ReadingContext) -> Record? {
@@ -238,8 +251,10 @@ extension JournalFields {
             return .retried(id, of: original)
         case "defined":
             guard let file = self["file"], let source else { return nil }
-            let definition = RecordedDefinition(source, writtenAt: instant("written") ?? at, createdAt: instant("created"))
+            let definition = RecordedDefinition(
+                source, writtenAt: instant("written") ?? at, createdAt: instant("created"), stamp: stamp)
             return .defined(file: file, definition)
+        case "stamped": return self["file"].map { .stamped(file: $0, stamp) }
         case "refused":
             guard let file = self["file"], let why = self["why"] else { return nil }
             return .refused(file: file, why: why)
@@ -308,6 +323,13 @@ extension JournalFields {
     private var fingerprints: [UInt64] { numbers("seen") }
 
     private func numbers(_ key: String) -> [UInt64] { self[key]?.split(separator: ",").compactMap { UInt64($0, radix: 16) } ?? [] }
+
+    private var stamp: ContentStamp? {
+        let numbers = numbers("stamp").map { Int64(bitPattern: $0) }
+        guard numbers.count == 4 else { return nil }
+        return ContentStamp(
+            inode: UInt64(bitPattern: numbers[0]), size: numbers[1], modifiedNanoseconds: numbers[2], changedNanoseconds: numbers[3])
+    }
 
     /// The files that the job runs for.
     var paths: [String] { fields.compactMap { $0.key == "path" ? FileName.string(from: $0.value) : nil } }

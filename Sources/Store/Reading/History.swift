@@ -169,7 +169,7 @@ public struct History: JournalReader {
             // In a snapshot, no pause is open.
             if let open = downtimes.indices.last, downtimes[open].to == nil { downtimes[open].to = at }
         case .requested, .followed, .repaired, .accepted, .retried, .moved, .remarked, .answered, .settled, .ran, .expecting, .filesSeen,
-            .filesGone, .announced, .failing:
+            .filesGone, .announced, .failing, .stamped:
             break
         }
     }

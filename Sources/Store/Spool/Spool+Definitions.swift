@@ -11,10 +11,17 @@ public struct DefinitionFile: Sendable {
     /// The instant from which relative times count: the file's last change, unless the journal contains the same text from an
     /// earlier time.
     public var writtenAt: Instant
+    /// The file's stamp before the text was read. Nil for a text that is in no file.
+    public var stamp: ContentStamp?
 
     public init(file: String, stem: String, source: Source, changedAt: Instant) {
         (self.file, self.stem, self.source, self.changedAt) = (file, stem, source, changedAt)
         writtenAt = changedAt
+    }
+
+    init(file: String, stem: String, source: Source, _ status: FileStatus) {
+        self.init(file: file, stem: stem, source: source, changedAt: Instant(milliseconds: status.changedNanoseconds / 1_000_000))
+        stamp = ContentStamp(status)
     }
 
     func context(_ context: ReadingContext) -> ReadingContext {
@@ -32,8 +39,42 @@ public struct DefinitionProblem: Error, Sendable, Hashable {
     public var errno: Int32?
 }
 
+/// The files of one stem in `tasks/` or `schedules/`.
+public struct FoundDefinition: Sendable {
+    public let stem: String
+    public let file: String
+    /// The file's attributes when it was found. Nil when it could not be looked at.
+    public let status: FileStatus?
+    /// More files of this stem, which is a mistake.
+    public fileprivate(set) var others: [String] = []
+
+    public var files: [String] { [file] + others }
+}
+
+extension ContentStamp {
+    init(_ status: FileStatus) {
+        self.init(
+            inode: status.inode, size: status.size, modifiedNanoseconds: status.modifiedNanoseconds,
+            changedNanoseconds: status.changedNanoseconds)
+    }
+}
+
 extension Spool {
-    /// The files of `tasks/` or `schedules/` that are definitions, by stem. Two files with one stem are together.
+    /// The files of `tasks/` or `schedules/` that are definitions, by stem.
+    public func findDefinitions(in directory: String) throws(SystemError) -> [String: FoundDefinition] {
+        let found = try fs.survey(directory)
+        var definitions = [String: FoundDefinition](minimumCapacity: found.count)
+        for (entry, status) in found where !Name.isUnfinished(entry.name) && entry.kind != .directory {
+            if let status, fs.isForeign(status) { continue }
+            let stem = Layout.stem(of: entry.name)
+            if definitions[stem]?.others.append(entry.name) == nil {
+                definitions[stem] = FoundDefinition(stem: stem, file: entry.name, status: status)
+            }
+        }
+        return definitions
+    }
+
+    /// The names of those files.
     public func definitionFiles(in directory: String) throws(SystemError) -> [String: [String]] {
         var files: [String: [String]] = [:]
         for entry in try fs.list(directory) where !Name.isUnfinished(entry.name) && entry.kind != .directory {
@@ -54,8 +95,10 @@ extension Spool {
     }
 
     /// Reads the definition of one stem. Returns nil while it is still being written.
+    ///
+    /// - Parameter status: the file's attributes, if the caller has just looked at it.
     public func definition(
-        in directory: String, stem: String, files: [String]
+        in directory: String, stem: String, files: [String], _ status: FileStatus? = nil
     ) throws(DefinitionProblem) -> DefinitionFile? {
         func problem(_ file: String, _ why: String) -> DefinitionProblem {
             DefinitionProblem(stem: stem, lines: ["\(directory)/\(file): \(why)"])
@@ -72,7 +115,7 @@ extension Spool {
             throw problem(file, "is not a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -")
         }
         let taken: TakenFile
-        do throws(SystemError) { taken = try fs.take("\(directory)/\(file)", limit: Source.bytesMax) } catch {
+        do throws(SystemError) { taken = try fs.take("\(directory)/\(file)", lookedAt: status, limit: Source.bytesMax) } catch {
             throw DefinitionProblem(stem: stem, lines: ["\(directory)/\(file): \(error)"], errno: error.errno)
         }
         switch taken {
@@ -83,10 +126,16 @@ extension Spool {
         case .tooLarge(let status): throw problem(file, "is \(status.size) bytes; at most \(Source.bytesMax) are read")
         case .file(let status, let bytes):
             let format: Source.Format = file.hasSuffix(".toml") ? .toml : .json
-            return DefinitionFile(
-                file: file, stem: stem, source: Source(format: format, bytes: bytes),
-                changedAt: Instant(milliseconds: status.changedNanoseconds / 1_000_000))
+            return DefinitionFile(file: file, stem: stem, source: Source(format: format, bytes: bytes), status)
         }
+    }
+
+    /// The definition of a file that has not changed since its text was accepted. Nil when the file must be read.
+    public func unchanged(_ found: FoundDefinition, since known: RecordedDefinition?) -> DefinitionFile? {
+        guard found.others.isEmpty, let known, let stamp = known.stamp, let status = found.status, ContentStamp(status) == stamp,
+            fs.isUsable(status), found.file.hasSuffix(".\(known.source.format.rawValue)")
+        else { return nil }
+        return DefinitionFile(file: found.file, stem: found.stem, source: known.source, status)
     }
 
     /// The task that a file defines.
