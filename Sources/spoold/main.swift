@@ -87,7 +87,7 @@ while let argument = arguments.popFirst() {
         print(usage, terminator: "")
         exit(0)
     case "--version":
-        print("spoold \(Version.text)")
+        print(Version.line(of: "spoold"))
         exit(0)
     default:
         let near = nearest(
@@ -124,7 +124,8 @@ func ownDirectory() -> String {
     return String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
 }
 
-let besides = ["\(ownDirectory())/spool-worker", "\(ownDirectory())/../libexec/spoold/spool-worker"]
+let here = ownDirectory()
+let besides = ["\(here)/spool-worker", "\(here[..<(here.lastIndex(of: "/") ?? here.startIndex)])/libexec/spoold/spool-worker"]
 guard let program = worker.map(absolute) ?? besides.first(where: isExecutable) else {
     fail("no spool-worker in \(besides.joined(separator: " or ")); name it with --worker", code: 1)
 }

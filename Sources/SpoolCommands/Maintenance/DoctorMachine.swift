@@ -5,12 +5,14 @@ import Store
 
 // The programs and the machine: what spoold needs beside its spool.
 extension Doctor {
-    /// The worker is installed beside the daemon. No program is run for this: the daemon may be another user's, and so may its directory.
+    /// The worker is beside the daemon, or in ../libexec/spoold as packages have it. No program is run for this: the daemon may be
+    /// another user's, and so may its directory.
     func worker() -> Diagnosis {
         let directory = Self.directoryOfProgram(daemon?.pid) ?? Self.directoryOfProgram(getpid()) ?? "/usr/local/bin"
-        let program = "\(directory)/spool-worker"
+        let libexec = "\(directory[..<(directory.lastIndex(of: "/") ?? directory.startIndex)])/libexec/spoold"
+        let program = ["\(directory)/spool-worker", "\(libexec)/spool-worker"].first { (path: String) in access(path, X_OK) == 0 }
         let remedy = "install spoold, spoolctl and spool-worker of one version into \(directory)"
-        guard access(program, X_OK) == 0 else { return .fail("worker", "\(program) cannot be run: no job can start", remedy) }
+        guard let program else { return .fail("worker", "\(directory)/spool-worker cannot be run: no job can start", remedy) }
         return .ok("worker", program)
     }
 

@@ -65,5 +65,9 @@ struct DoctorTests {
         try Files.write("\(programs)/spoold", "#!/bin/sh\necho > \(spool.out)/ran\n", mode: 0o755)
         #expect(try state()?.hasPrefix("ok\tworker\t") == true)
         #expect(!Files.exists("\(spool.out)/ran"))
+        // A package has the worker in libexec.
+        let libexec = "\(spool.base)/libexec/spoold"
+        try Commands.succeed("sh", "-c", "mkdir -p \(libexec) && mv \(programs)/spool-worker \(libexec)")
+        #expect(try state()?.hasPrefix("ok\tworker\t\(libexec)/spool-worker") == true)
     }
 }

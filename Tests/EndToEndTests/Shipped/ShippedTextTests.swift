@@ -54,7 +54,7 @@ struct ShippedTextTests {
         }
     }
 
-    @Test("Each row of \"What works\" in Tests/README.md names tests that bear its id, and each id that a test bears has its row")
+    @Test("Each row of \"What works\" in Tests/README.md names tests that bear its id, or a script, and each id of a test has its row")
     func rows() throws {
         let readme = try Files.text("\(Self.root)/Tests/README.md")
         let table = try #require(readme.firstRange(of: "\n## What works\n")).upperBound
@@ -66,7 +66,8 @@ struct ShippedTextTests {
             guard cells.count == 3, Int(cells[0].dropFirst()) != nil else { continue }
             named.append(cells[0])
             for file in cells[2].split(separator: ",") {
-                #expect(tested.contains { $0.id == cells[0] && $0.file == file }, "\(file) has no test \(cells[0])")
+                let isScript = file.hasSuffix("/run") && Files.exists("\(Self.root)/Tests/\(file)")
+                #expect(isScript || tested.contains { $0.id == cells[0] && $0.file == file }, "\(file) has no test \(cells[0])")
             }
         }
         #expect(Set(named).count == named.count, "each once")
