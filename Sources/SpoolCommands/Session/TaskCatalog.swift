@@ -36,6 +36,7 @@ struct TaskCatalog {
     private let pauses: [(scope: PauseScope, note: String)]
     /// The tasks that the daemon reports as overdue: they have not succeeded within `expect`.
     private let overdue: [String: Instant?]
+    private let listing = Listing()
     /// Problems of files in schedules/; some of these belong to no task.
     private(set) var scheduleRemarks: [String] = []
     private var schedulesByTask: [String: [Schedule]] = [:]
@@ -91,9 +92,16 @@ struct TaskCatalog {
     func names() throws(Failure) -> [String] { try files().map(\.key) }
 
     private func files() throws(Failure) -> [(key: String, value: [String])] {
+        if let known = listing.files { return known }
         let spool = spool
-        return try attempt { () throws(SystemError) in try spool.definitionFiles(in: Layout.tasks) }
-            .sorted { $0.key < $1.key }
+        let files = try attempt { () throws(SystemError) in try spool.definitionFiles(in: Layout.tasks) }.sorted { $0.key < $1.key }
+        listing.files = files
+        return files
+    }
+
+    /// The files of all tasks once they were listed, so that a command lists them once.
+    private final class Listing {
+        var files: [(key: String, value: [String])]?
     }
 
     func entries(_ range: (offset: Int, limit: Int)? = nil) throws(Failure) -> (page: [Entry], count: Int) {

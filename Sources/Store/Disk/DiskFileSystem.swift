@@ -106,6 +106,8 @@ public final class DiskFileSystem: FileSystem {
         }
     }
 
+    public var hasForeign: Bool { trust != nil }
+
     public func isForeign(_ status: FileStatus) -> Bool { trust.map { status.owner != $0.owner } ?? false }
 
     public func isUsable(_ status: FileStatus) -> Bool {

@@ -17,6 +17,8 @@ public protocol FileSystem: AnyObject {
     func take(_ path: String, lookedAt status: FileStatus?, limit: Int) throws(SystemError) -> TakenFile
     /// The entries of a directory with their attributes. An entry that cannot be looked at, or that something is mounted over, has none.
     func survey(_ directory: String) throws(SystemError) -> [(entry: DirectoryEntry, status: FileStatus?)]
+    /// True when there may be names that are ignored because they do not belong to the spool's owner.
+    var hasForeign: Bool { get }
     /// True for a name that is ignored because it does not belong to the spool's owner.
     func isForeign(_ status: FileStatus) -> Bool
     /// True for a file that ``take`` reads.
@@ -73,6 +75,8 @@ extension FileSystem {
         }
         return found
     }
+
+    public var hasForeign: Bool { false }
 
     public func isForeign(_ status: FileStatus) -> Bool { false }
 

@@ -76,9 +76,10 @@ extension Spool {
 
     /// The names of those files.
     public func definitionFiles(in directory: String) throws(SystemError) -> [String: [String]] {
+        // Where all files count, their attributes are not needed.
+        if fs.hasForeign { return try findDefinitions(in: directory).mapValues(\.files) }
         var files: [String: [String]] = [:]
         for entry in try fs.list(directory) where !Name.isUnfinished(entry.name) && entry.kind != .directory {
-            if try fs.foreignOwner("\(directory)/\(entry.name)") != nil { continue }
             files[Layout.stem(of: entry.name), default: []].append(entry.name)
         }
         return files
