@@ -120,7 +120,10 @@ struct Composer {
             parts.append(StyledLine(PlainText.oneLine("overdue: \(daemon.overdue.joined(separator: ", "))"), .red))
         }
         for why in snapshot.unreadable { parts.append(StyledLine(PlainText.oneLine(why), .red)) }
-        if daemon.problems > 0 { parts.append(StyledLine("\(daemon.problems) problem\(daemon.problems == 1 ? "" : "s"), see spoolctl status", .red)) }
+        if daemon.problems > 0 {
+            let problems = daemon.problems == 1 ? "1 problem" : "\(daemon.problems) problems"
+            parts.append(StyledLine("\(problems), see spoolctl status", .red))
+        }
         return parts
     }
 

@@ -29,7 +29,8 @@ extension Composer {
             ]
         case .ended(let status):
             var result = StyledLine(status.brief, status.state == .failed ? .red : .green)
-            if let error = status.error, status.state == .failed { result.add(" " + PlainText.oneLine(error), .dim) }
+            let detail = status.state == .failed ? status.error : status.title
+            if let detail { result.add(" " + PlainText.oneLine(detail), .dim) }
             return [
                 job(status), StyledLine(status.usage.map { TimeText.length($0.wallMilliseconds) } ?? "-"),
                 StyledLine(when(status.endedAt ?? status.changedAt)),
@@ -41,6 +42,9 @@ extension Composer {
     private func job(_ status: JobStatus) -> StyledLine { StyledLine(PlainText.oneLine(Item.shortID(status.id))) }
 
     private static let barWidth = 10
+
+    /// From this width on, there is room for the job's title beside its progress.
+    private static let titleColumnsMin = 120
 
     /// The progress of a run. Without any, the job's title.
     private func progress(_ status: JobStatus) -> StyledLine {
@@ -55,6 +59,7 @@ extension Composer {
         }
         line.add(Columns.fitted("\(progress.percent)%", to: 4, isRight: true))
         if let message = progress.message, !message.isEmpty { line.add(" " + PlainText.oneLine(message)) }
+        if let title = status.title, size.columns >= Self.titleColumnsMin { line.add("  " + PlainText.oneLine(title), .dim) }
         return line
     }
 }

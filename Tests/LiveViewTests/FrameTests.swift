@@ -48,6 +48,17 @@ struct FrameTests {
         }
     }
 
+    @Test("A job's title is shown in the place of its progress, beside it on a wide screen, and when the job is done")
+    func titles() {
+        var snapshot = example()
+        for index in snapshot.running.indices { snapshot.running[index].status.title = "The title \(index)" }
+        for index in snapshot.ended.indices { snapshot.ended[index].title = "The report" }
+        func text(_ columns: Int) -> String { Self.lines(columns, 40, ViewState(), snapshot).joined(separator: "\n") }
+        #expect(!text(80).contains("The title 0") && text(80).contains("The title 1"), "\(text(80))")
+        #expect(text(160).contains("50% half of it  The title 0"), "\(text(160))")
+        #expect(text(80).contains("done The report") && !text(80).contains("exit 3 The report"), "\(text(80))")
+    }
+
     @Test("20 columns and 5 rows have room for the daemon and the chosen list")
     func smallest() {
         let lines = Self.lines(20, 5)

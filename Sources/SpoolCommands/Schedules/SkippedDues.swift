@@ -35,6 +35,8 @@ struct SkippedDues {
             self.context = context
         }
 
+        var verifiesOnlyWanted: Bool { true }
+
         func wants(_ line: JournalGlance) -> Bool { line.kind == "skipped" }
 
         mutating func take(_ fields: JournalFields) {

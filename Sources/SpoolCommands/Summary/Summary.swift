@@ -174,6 +174,8 @@ private struct MissedDues: JournalReader {
         self.context = context
     }
 
+    var verifiesOnlyWanted: Bool { true }
+
     func wants(_ line: JournalGlance) -> Bool { line.kind == "skipped" }
 
     mutating func take(_ fields: JournalFields) {

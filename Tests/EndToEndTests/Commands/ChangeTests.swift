@@ -236,7 +236,9 @@ struct ChangeTests {
         try screen.shows("Delete task t?")
         try screen.press("y", "Enter")
         try spool.logLine("event=removed", "file=tasks/t")
-        try spool.wait(for: "no file to be left") { try Files.list("\(spool.path)/tasks").isEmpty && Files.list("\(spool.path)/tmp").isEmpty }
+        try spool.wait(for: "no file to be left") {
+            try Files.list("\(spool.path)/tasks").isEmpty && Files.list("\(spool.path)/tmp").isEmpty
+        }
     }
 
     @Test("M6: unschedule leaves a file that another program changes at this instant, and puts it back",
