@@ -79,7 +79,9 @@ struct TextTable {
             }
             guard let last = row.last else { return [line] }
             let start = widths[..<(row.count - 1)].reduce(0) { $0 + $1 + 2 }
-            let cells = lastCell(last.text, width: widths[row.count - 1], isRight: right.contains(row.count - 1), start, columns)
+            let column = row.count - 1
+            let isFitted = fitting.contains { $0.column == column }
+            let cells = lastCell(last.text, width: widths[column], isRight: right.contains(column), isFitted: isFitted, start, columns)
             return cells.map { cell in
                 var whole = line + cell.before + coloured(cell.text, last.colour)
                 line = ""
@@ -91,9 +93,11 @@ struct TextTable {
 
     /// The text of a row's last cell, which begins in column `start`. Where it does not fit into the terminal's width it continues below
     /// itself or, when it has less than half of the width, below the whole row.
-    private func lastCell(_ text: String, width: Int, isRight: Bool, _ start: Int, _ columns: Int?) -> [(before: String, text: String)] {
+    private func lastCell(
+        _ text: String, width: Int, isRight: Bool, isFitted: Bool, _ start: Int, _ columns: Int?
+    ) -> [(before: String, text: String)] {
         let readableMin = 20
-        guard let columns, columns - start >= readableMin, Columns.width(text) > columns - start else {
+        guard let columns, columns - start >= readableMin, Columns.width(text) > columns - start, !isFitted else {
             let shown = Columns.cut(text, to: width)
             return [(isRight ? String(repeating: " ", count: width - Columns.width(shown)) : "", shown)]
         }
