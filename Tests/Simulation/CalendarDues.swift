@@ -30,13 +30,13 @@ struct CalendarDues {
         private let isExcluded: [Bool]
         /// The minutes from each minute of the day to the first that is not excluded. Nil when there is none.
         private let minutesLeft: [Int?]
-        private let moves: Bool
+        fileprivate let moves: Bool
         /// Nobody knows one of the calendars, so the schedule waits.
         private let isHeld: Bool
 
         init(except: [Windows?], only: [Windows?], moves: Bool) {
-            self.moves = moves
             isHeld = (except + only).contains { $0 == nil }
+            self.moves = moves && !isHeld
             let minutes = 0..<CalendarDues.dayMinutes
             let excluded = minutes.map { minute in
                 except.contains { $0?.contains[minute] ?? false } || !only.isEmpty && !only.contains { $0?.contains[minute] ?? false }
@@ -90,7 +90,9 @@ struct CalendarDues {
         let last = periods[periods.count - 1]
         periods[periods.count - 1].through = instant
         let dayBefore = instant.advanced(byMilliseconds: -86_400_000)
-        let pending = arrivals(of: last, dueAfter: dayBefore, dueThrough: instant).filter { $0 > instant }
+        // Calendars that move nothing decide on a pending due time only at its time.
+        let all = last.filter.moves ? arrivals(of: last, dueAfter: dayBefore, dueThrough: instant) : last.pending
+        let pending = all.filter { $0 > instant }
         periods.append(Period(after: instant, filter: filter, pending: Set(pending).sorted()))
     }
 

@@ -204,7 +204,8 @@ package final class Run {
 
     /// Checks that a second recovery changes nothing.
     private func recoverTwice() throws(Violation) {
-        guard !world.isUp else { return }
+        // A recovery ends when a sync reports what the kernel could not write.
+        guard !world.isUp, !world.disk.hasUntoldFailure else { return }
         world.disk.fault = nil
         world.disk.lookFault = nil
         world.disk.syncFault = nil

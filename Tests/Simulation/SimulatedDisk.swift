@@ -227,6 +227,12 @@ package final class SimulatedDisk: FileSystem {
         isFailureUntold = true
     }
 
+    /// True when the next sync of some file fails, because the kernel could not write it.
+    var hasUntoldFailure: Bool {
+        func isUntold(_ node: Node) -> Bool { node.isFailureUntold || node.entries.values.contains(where: isUntold) }
+        return isFailureUntold || isUntold(root)
+    }
+
     private func tellFailure(of node: Node, _ name: String, _ path: String) throws(SystemError) {
         guard node.isFailureUntold else { return }
         node.isFailureUntold = false

@@ -461,6 +461,26 @@ import Testing
             ]
         ),
         (
+            "A due time that has moved, while calendars in between would exclude it and leave it out",
+            [
+                "configure 4168889377841105824", "defineTask 7749963616192936527", "turn 13774632078279125702",
+                "pass 17980673913525521810", "editTask 3040649611212032118", "drop 208554213975447106", "remove 17335025052374541890",
+                "turn 7719362338492799202", "configure 11636332876253952080",
+            ]
+        ),
+        (
+            "A recovery whose sync reports what the kernel could not write",
+            [
+                "drop 12035785627091593389", "turn 940554737070362413", "drop 9293255682826539454", "work 112690639679119389",
+                "dropBad 15794981685513317550", "submit 5704690290401541214", "work 11801381505097678970",
+                "pass 4184154295170582138", "work 8140781216254608607", "cutPowerSoon 12565795472078584804",
+                "cancel 3206397769827231582", "turn 3043663271761760929", "dropSlowly 13783571603247217213",
+                "dropBad 8922950576534515039", "turn 2027072374451867279", "drop 7840454893206321044",
+                "killSoon 1345640612491795102", "start 12372375001093206762", "syncFault 14236365546979114194",
+                "start 2678251698244453565", "writebackFails 3337723324738925062", "recoverTwice 2772804456803110932",
+            ]
+        ),
+        (
             "A running job whose directory somebody moved where records are kept, and whose file was edited there twice",
             [
                 "drop 4954557791828493341", "turn 4336459352942236208", "work 8659252015457103191", "drop 2093496791135829234",
