@@ -132,13 +132,18 @@ public struct Recurrence: Sendable {
         _ text: String, start: RRuleTime? = nil, excluding: [RRuleTime] = [], zone: Zone,
         daylight: DaylightRule = .standard
     ) throws(RecurrenceError) -> Recurrence {
+        try rrule(text, start: start, excluding: InstantRanges(excluding.map(\.instants)), zone: zone, daylight: daylight)
+    }
+
+    static func rrule(
+        _ text: String, start: RRuleTime?, excluding: InstantRanges, zone: Zone, daylight: DaylightRule = .standard
+    ) throws(RecurrenceError) -> Recurrence {
         var parser = RRuleParser(text)
         let rule = try parser.parse()
         if start == nil { try parser.checkWithoutStart() }
         return Recurrence(
             rule: .rrule(
-                RRuleSchedule(
-                    rule, start: start?.wall ?? 0, excluding: excluding.map(\.instants), zone: zone, daylight: daylight)))
+                RRuleSchedule(rule, start: start?.wall ?? 0, excluding: excluding, zone: zone, daylight: daylight)))
     }
 
     /// Every `span`, counted from the end of the last run, or with `fromStart` on a fixed grid. A span that is not positive is
@@ -171,13 +176,14 @@ public struct Recurrence: Sendable {
         return filter.next(after: instant, written) { unfilteredNext(after: $0, origin, settled) }
     }
 
-    /// The instants after `instant` to which due times up to `instant` have moved, at most `SettledDues.openMax` of them.
+    /// The instants after `instant` to which due times up to `instant` have moved, the first `SettledDues.openMax` of them, and one more
+    /// when there are more.
     public func open(at instant: Instant, origin: Instant, settled: SettledDues?) -> [Instant] {
         guard let filter, filter.whenExcluded == .next, filter.unknown.isEmpty else { return settled?.open.filter { $0 > instant } ?? [] }
         let passed = { (after: Instant) in unfilteredNext(after: after, origin: origin).flatMap { $0 <= instant ? $0 : nil } }
         let moved = filter.moved(written) { after in settled.map { $0.next(after: after, passed) } ?? passed(after) }
         var open: [Instant] = []
-        while open.count < SettledDues.openMax, let next = moved.next(after: open.last ?? instant) { open.append(next) }
+        while open.count <= SettledDues.openMax, let next = moved.next(after: open.last ?? instant) { open.append(next) }
         return open
     }
 

@@ -53,11 +53,14 @@ extension Scheduler {
                     + "define it again, or change the schedule"))
     }
 
-    /// Records the due times that count no more, unless the schedule has none that can move.
+    /// Records the due times that count no more, unless the schedule has none that can move. Reports those that had moved and are too many.
     func settle(_ task: String, _ definition: ScheduleDefinition, _ dues: SettledDues, at now: Instant) {
+        var dues = dues
+        let hasMore = dues.open.count > SettledDues.openMax
+        if hasMore { dues.open.removeLast(dues.open.count - SettledDues.openMax) }
         let known = tasks[task]?.schedule(definition.id)?.settled
         guard known != dues, known != nil || !dues.open.isEmpty || definition.recurrence.filter?.whenExcluded == .next else { return }
-        if dues.open.count == SettledDues.openMax, let last = dues.open.last {
+        if hasMore, let last = dues.open.last {
             turn.refusals.append(
                 Turn.Refusal(
                     file: "tasks/\(task)",

@@ -89,6 +89,18 @@ import Testing
         #expect(world.scheduler.tasks["t"]?.schedules.first?.settled?.open.count == 1440 - 120 - 1)
     }
 
+    /// Since 02:00 two due times a minute have moved.
+    @Test(arguments: [("18:40:00", false), ("18:40:30", true)])
+    func onlyMoreThan2000MovedDueTimesAreReported(changedAt: String, isReported: Bool) {
+        let world = world("cron = \"*/30 * * * * *\"\nexcept = \"c\"\nwhen_excluded = \"next\"", ["c": ["2026-11-21"]])
+        world.until(changedAt)
+        world.configure(["c": ["2026-12-30"]])
+        world.handle(.calendarsChanged())
+        let said = world.lines()
+        #expect(world.scheduler.tasks["t"]?.schedules.first?.settled?.open.count == 2000)
+        #expect(said.contains { $0.contains("more than 2000 due times had moved") } == isReported, "\(said)")
+    }
+
     @Test func aMovedDueTimeMovesOnWhenItsNewTimeIsExcludedToo() {
         let world = world("cron = \"0 9 21 11 *\"\nexcept = \"c\"\nwhen_excluded = \"next\"", ["c": ["2026-11-21"]])
         world.until("10:00")

@@ -20,7 +20,7 @@ public struct CalendarEvent: Sendable {
     func each(in range: Range<Instant>, _ visit: (Range<Instant>) -> Void) {
         let before = range.lowerBound.advanced(byMilliseconds: -lengthMilliseconds)
         func take(at start: Instant) { visit(start..<start.advanced(byMilliseconds: lengthMilliseconds)) }
-        for start in starts where start > before && start < range.upperBound { take(at: start) }
+        for start in starts[starts.partitioningIndex { $0 > before }...].prefix(while: { $0 < range.upperBound }) { take(at: start) }
         guard let rule else { return }
         var after = before
         while let start = rule.next(after: after, origin: after), start < range.upperBound {
@@ -32,7 +32,8 @@ public struct CalendarEvent: Sendable {
     /// The first occurrence that begins at or after an instant. Nil when there is none before 2200.
     func first(from instant: Instant) -> Range<Instant>? {
         let after = instant.advanced(byMilliseconds: -1)
-        let start = [starts.first { $0 > after }, rule?.next(after: after, origin: after)].compactMap(\.self).min()
+        let place = starts.partitioningIndex { $0 > after }
+        let start = [place < starts.count ? starts[place] : nil, rule?.next(after: after, origin: after)].compactMap(\.self).min()
         return start.map { $0..<$0.advanced(byMilliseconds: lengthMilliseconds) }
     }
 }

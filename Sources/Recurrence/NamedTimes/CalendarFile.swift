@@ -13,14 +13,16 @@ public struct CalendarFile {
 
         func all(_ name: String) -> [CalendarProperty] { properties.filter { $0.name == name } }
 
+        var isAllDay: Bool { first("DTSTART")?.value.utf8.count == 8 }
+
         /// False when nobody is busy during the event.
         var counts: Bool {
             first("STATUS")?.value.asciiLowercased != "cancelled" && first("TRANSP")?.value.asciiLowercased != "transparent"
         }
     }
 
-    /// More events than any calendar of holidays has. One that repeats each hour counts as 24, 100 dates of one count as an event, and so
-    /// do 1,000 of COUNT.
+    /// More events than any calendar of holidays has. One that repeats each hour counts as 24, and as twice as many when its occurrences
+    /// last more than `Covers.chunkDays`. 100 dates of one count as an event, and so do 1,000 of COUNT.
     static let eventsMax = 2_000
     /// The number of dates that RDATE, EXDATE and RECURRENCE-ID of an event may give.
     private static let datesMax = 5_000
@@ -79,15 +81,24 @@ public struct CalendarFile {
             }
             replaced[uid.value, default: []].append(id)
         }
+        // The same as times, each read once: events of one UID share them.
+        var read: [Replaced: [RRuleTime]] = [:]
         var events: [CalendarEvent] = []
         var weight = 0
         for component in components where component.counts {
-            let replaced = component.first("RECURRENCE-ID") == nil ? component.first("UID").flatMap { replaced[$0.value] } ?? [] : []
-            let (read, itsWeight) = try self.events(component, without: replaced)
+            var without: [RRuleTime] = []
+            if component.first("RECURRENCE-ID") == nil, let uid = component.first("UID")?.value, let ids = replaced[uid] {
+                let key = Replaced(uid: uid, isAllDay: component.isAllDay)
+                if let known = read[key] { without = known } else { without = try times(ids, key.isAllDay) }
+                read[key] = without
+            }
+            let (read, itsWeight) = try self.events(component, without: without)
             events += read
             weight += itsWeight
             guard weight <= Self.eventsMax else {
-                throw RecurrenceError("line \(component.properties.first?.line ?? 1): there are more than \(Self.eventsMax) events")
+                throw RecurrenceError(
+                    "line \(component.properties.first?.line ?? 1): there are more than \(Self.eventsMax) events",
+                    hint: "one that repeats within a day, has many dates or lasts for months counts as several: see spoold.toml(5)")
             }
         }
         return events
@@ -95,11 +106,16 @@ public struct CalendarFile {
 
     // MARK: Events
 
+    private struct Replaced: Hashable {
+        var uid: String
+        var isAllDay: Bool
+    }
+
     private func events(
-        _ component: Component, without replaced: [CalendarProperty]
+        _ component: Component, without replaced: [RRuleTime]
     ) throws(RecurrenceError) -> (events: [CalendarEvent], weight: Int) {
         guard let start = component.first("DTSTART") else { return ([], 0) }
-        let isAllDay = start.value.utf8.count == 8
+        let isAllDay = component.isAllDay
         let begin = try time(start, isAllDay)
         var length = isAllDay ? Civil.millisecondsPerDay : 0
         if let end = component.first("DTEND") {
@@ -107,13 +123,11 @@ public struct CalendarFile {
         } else if let duration = component.first("DURATION") {
             length = try duration.named { () throws(RecurrenceError) in try Span.parse(duration.value).approximateMilliseconds }
         }
-        let dates = ["RDATE", "EXDATE"].flatMap(component.all).reduce(replaced.count) { $0 + $1.values.count }
+        let dates = ["RDATE", "EXDATE"].flatMap(component.all).reduce(replaced.count) { $0 + $1.valueCount }
         guard dates <= Self.datesMax else {
             throw RecurrenceError("line \(start.line): the event has more than \(Self.datesMax) dates")
         }
-        var excluded: [RRuleTime] = []
-        for property in component.all("EXDATE") { excluded += try times(property, isAllDay) }
-        for property in replaced { excluded += try times(property, isAllDay) }
+        let excluded = InstantRanges((try times(component.all("EXDATE"), isAllDay) + replaced).map(\.instants))
         var starts = [begin.instants.lowerBound]
         // A period has a length of its own.
         var periods: [CalendarEvent] = []
@@ -124,13 +138,13 @@ public struct CalendarFile {
                     continue
                 }
                 let period = try self.period(value, place)
-                if !excluded.contains(where: { $0.instants.contains(period.start) }) {
+                if !excluded.contains(period.start) {
                     periods.append(
                         CalendarEvent(starts: [period.start], rule: nil, lengthMilliseconds: period.length, isAllDay: false))
                 }
             }
         }
-        starts.removeAll { start in excluded.contains { $0.instants.contains(start) } }
+        starts.removeAll(where: excluded.contains)
         var rule: Recurrence?
         var weight = 1 + dates / 100 + periods.count
         if let property = component.first("RRULE") {
@@ -140,7 +154,7 @@ public struct CalendarFile {
             let (read, itsWeight) = try property.named { () throws(RecurrenceError) in
                 let zone = isAllDay ? .utc : try zones.zone(of: start)
                 let rule = try Recurrence.rrule(property.value, start: begin, excluding: excluded, zone: zone)
-                return (rule, try Self.weight(rule))
+                return (rule, try Self.weight(rule, lengthMilliseconds: length))
             }
             (rule, weight) = (read, weight + itsWeight)
         }
@@ -148,14 +162,17 @@ public struct CalendarFile {
         return ([CalendarEvent(starts: starts, rule: rule, lengthMilliseconds: length, isAllDay: isAllDay)] + periods, weight)
     }
 
-    /// The number of occurrences in a day beyond the first, and the cost of COUNT.
-    private static func weight(_ rule: Recurrence) throws(RecurrenceError) -> Int {
+    /// The number of occurrences in a day beyond the first, and the cost of COUNT. The occurrences of a chunk are those in it and those
+    /// before it that last into it, so a long event costs more of them.
+    private static func weight(_ rule: Recurrence, lengthMilliseconds: Int64) throws(RecurrenceError) -> Int {
         guard case .rrule(let schedule) = rule.rule else { return 0 }
         let rule = schedule.rule
         guard rule.frequency <= .hourly, rule.minutes.count <= 1, rule.seconds.count <= 1 else {
             throw RecurrenceError("an event of a calendar can repeat each hour at most")
         }
-        return (rule.frequency == .hourly ? 23 : max(0, rule.hours.count - 1)) + (rule.count ?? 0) / 1_000
+        let inADay = rule.frequency == .hourly ? 24 : max(1, rule.hours.count)
+        let longer = Int(lengthMilliseconds / (Covers.chunkDays * Civil.millisecondsPerDay))
+        return inADay * (1 + longer) - 1 + (rule.count ?? 0) / 1_000
     }
 
     /// `START/END` or `START/DURATION`.
@@ -174,9 +191,11 @@ public struct CalendarFile {
         return (start, length)
     }
 
-    private func times(_ property: CalendarProperty, _ isAllDay: Bool) throws(RecurrenceError) -> [RRuleTime] {
+    private func times(_ properties: [CalendarProperty], _ isAllDay: Bool) throws(RecurrenceError) -> [RRuleTime] {
         var times: [RRuleTime] = []
-        for value in property.values { times.append(try time(value, isAllDay)) }
+        for property in properties {
+            for value in property.values { times.append(try time(value, isAllDay)) }
+        }
         return times
     }
 

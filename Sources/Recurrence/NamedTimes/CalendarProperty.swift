@@ -65,6 +65,8 @@ struct CalendarProperty {
         return found.map { $0.dropFirst(name.utf8.count + 1).filter { $0 != "\"" } }
     }
 
+    var valueCount: Int { value.utf8.split(separator: UInt8(ascii: ",")).count }
+
     /// One property for each value of a list.
     var values: [CalendarProperty] {
         value.split(separator: ",").map { value in

@@ -20,7 +20,25 @@ final class Covers: Sendable {
     /// The chunks in one zone. A zone that was read again is another one.
     private struct Table {
         let zone: Zone
-        var chunks: [Int64: Chunk] = [:]
+        private(set) var chunks: [Int64: Chunk] = [:]
+        /// The indices of the chunks in the order in which they were computed.
+        private var order: [Int64] = []
+        private(set) var stretchCount = 0
+
+        init(zone: Zone) { self.zone = zone }
+
+        /// Keeps a chunk, and forgets the oldest ones when there are too many stretches. Those are computed again when they are needed.
+        mutating func keep(_ chunk: Chunk, _ index: Int64) {
+            while stretchCount + chunk.count > Covers.stretchesMax, let oldest = order.first {
+                order.removeFirst()
+                stretchCount -= chunks.removeValue(forKey: oldest)?.count ?? 0
+            }
+            chunks[index] = chunk
+            order.append(index)
+            stretchCount += chunk.count
+        }
+
+        mutating func use<T>(_ index: Int64, _ use: (inout Chunk) -> T) -> T { use(&chunks[index]!) }
     }
 
     private struct Chunk {
@@ -28,6 +46,8 @@ final class Covers: Sendable {
         var stretches: [[Range<Instant>]]
         /// The first beginning at or after the end of the chunk. Not computed yet when it is nil.
         var following: Beginning??
+
+        var count: Int { stretches.reduce(0) { $0 + $1.count } }
     }
 
     /// The beginning of a stretch.
@@ -48,8 +68,11 @@ final class Covers: Sendable {
 
     /// About 199 days.
     private static let chunkBits: Int64 = 34
+    static let chunkDays: Int64 = 199
     /// A calendar is used in few zones. When it is used in more, or when zones change, the oldest table is computed again.
     private static let zonesMax = 4
+    /// The number of stretches that one zone's chunks have at most, beside those of one chunk: 3 MiB.
+    static let stretchesMax = 200_000
     static let end = Instant(seconds: Civil.endSeconds)
 
     private static func index(_ instant: Instant) -> Int64 { instant.milliseconds >> chunkBits }
@@ -66,10 +89,13 @@ final class Covers: Sendable {
                 tables.append(Table(zone: zone))
                 place = tables.count - 1
             }
-            if tables[place!].chunks[index] == nil { tables[place!].chunks[index] = chunk(Self.range(index), zone) }
-            return use(&tables[place!].chunks[index]!)
+            if tables[place!].chunks[index] == nil { tables[place!].keep(chunk(Self.range(index), zone), index) }
+            return tables[place!].use(index, use)
         }
     }
+
+    /// The number of stretches that are kept now.
+    var keptCount: Int { tables.withLock { $0.reduce(0) { $0 + $1.stretchCount } } }
 
     private func chunk(_ range: Range<Instant>, _ zone: Zone) -> Chunk {
         var found: [[Range<Instant>]] = Kind.allCases.map { _ in [] }
@@ -105,7 +131,7 @@ final class Covers: Sendable {
                 }
             }
         }
-        return Chunk(stretches: found.map(Self.merged))
+        return Chunk(stretches: found.map { InstantRanges($0).ranges })
     }
 
     /// The wall times between two times of a day, which count from its midnight.
@@ -115,18 +141,6 @@ final class Covers: Sendable {
     }
 
     private func index(ofDay day: Int64) -> Int { days.partitioningIndex { $0 >= day } }
-
-    private static func merged(_ stretches: [Range<Instant>]) -> [Range<Instant>] {
-        var merged: [Range<Instant>] = []
-        for stretch in stretches.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-            if let last = merged.last, stretch.lowerBound <= last.upperBound {
-                merged[merged.count - 1] = last.lowerBound..<max(last.upperBound, stretch.upperBound)
-            } else {
-                merged.append(stretch)
-            }
-        }
-        return merged
-    }
 
     /// The first beginning at or after an instant, found without chunks.
     private func firstBeginning(from instant: Instant, _ zone: Zone) -> Beginning? {
@@ -309,17 +323,4 @@ struct Wall {
 
     /// The first instant at which the clock shows a wall time, or the end of the gap that skips it.
     func instant(_ wall: Int64) -> Instant { zone.resolve(wall: Instant(milliseconds: wall)).first }
-}
-
-extension Array {
-    /// The index of the first element for which `isAfter` is true. It is true for all elements after that one.
-    fileprivate func partitioningIndex(where isAfter: (Element) -> Bool) -> Int {
-        var low = 0
-        var high = count
-        while low < high {
-            let middle = (low + high) / 2
-            if isAfter(self[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
-    }
 }

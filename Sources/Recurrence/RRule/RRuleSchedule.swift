@@ -6,19 +6,18 @@ final class RRuleSchedule: Sendable {
     private let schedule: WallSchedule<RRuleSearch>
     /// The last instant that can be due, from COUNT or an UNTIL in UTC.
     private let end: Instant
-    /// Ascending, without overlaps.
-    private let excluded: [Range<Instant>]
+    private let excluded: InstantRanges
 
     var zone: Zone { schedule.zone }
     var isWildcard: Bool { schedule.rule.isWildcard }
 
-    init(_ rule: RRule, start: Int64, excluding: [Range<Instant>], zone: Zone, daylight: DaylightRule) {
+    init(_ rule: RRule, start: Int64, excluding: InstantRanges, zone: Zone, daylight: DaylightRule) {
         self.rule = rule
         self.start = start
         let search = RRuleSearch(rule, start: start)
         let schedule = WallSchedule(search, zone: zone, daylight: daylight)
         self.schedule = schedule
-        excluded = Self.merged(excluding)
+        excluded = excluding
         if let count = rule.count {
             end = Self.last(of: count, search, schedule)
         } else if let until = rule.until, until.form == .utc {
@@ -30,9 +29,9 @@ final class RRuleSchedule: Sendable {
 
     func next(after instant: Instant) -> Instant? {
         guard let due = schedule.next(after: instant), due <= end else { return nil }
-        if excluded.isEmpty { return due }
+        if excluded.ranges.isEmpty { return due }
         var last = due
-        while let range = exclusion(of: last) {
+        while let range = excluded.range(containing: last) {
             guard let due = schedule.next(after: range.upperBound.advanced(byMilliseconds: -1)), due <= end else { return nil }
             last = due
         }
@@ -75,30 +74,5 @@ final class RRuleSchedule: Sendable {
             left -= 1
         }
         return due
-    }
-
-    // MARK: EXDATE
-
-    private static func merged(_ ranges: [Range<Instant>]) -> [Range<Instant>] {
-        var merged: [Range<Instant>] = []
-        for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-            if let last = merged.last, range.lowerBound <= last.upperBound {
-                merged[merged.count - 1] = last.lowerBound..<max(last.upperBound, range.upperBound)
-            } else {
-                merged.append(range)
-            }
-        }
-        return merged
-    }
-
-    /// The range that contains an instant.
-    private func exclusion(of instant: Instant) -> Range<Instant>? {
-        var low = 0
-        var high = excluded.count
-        while low < high {
-            let middle = (low + high) / 2
-            if excluded[middle].upperBound <= instant { low = middle + 1 } else { high = middle }
-        }
-        return low < excluded.count && excluded[low].contains(instant) ? excluded[low] : nil
     }
 }

@@ -173,6 +173,34 @@ import Testing
         #expect(kept?.words == "skips 2026-12-24 12:01 and 598 more: not in night")
     }
 
+    // MARK: Cost
+
+    /// 24 windows a day make 4,800 stretches in each of the chunks of 199 days, which are asked for one after another.
+    @Test func aCalendarKeepsFewStretches() throws {
+        let windows = try (0..<24).flatMap { hour in
+            let hour = "\(hour < 10 ? "0" : "")\(hour)"
+            return try WeeklyWindow.parse("\(hour):00-\(hour):30")
+        }
+        let covers = Covers(days: [], windows: windows, events: [])
+        let start = try instant("2026-01-01 12:15", .utc)
+        for chunk in 0..<60 {
+            let at = start.advanced(byMilliseconds: Int64(chunk) * 199 * Civil.millisecondsPerDay)
+            #expect(covers.in(.utc).contains(at, .times) && !covers.in(.utc).contains(at.advanced(byMilliseconds: 1_800_000), .times))
+            #expect(covers.keptCount <= Covers.stretchesMax)
+        }
+        // The first chunks are computed again.
+        #expect(covers.keptCount > Covers.stretchesMax / 2 && covers.in(.utc).contains(start, .times))
+    }
+
+    @Test func rangesAreSortedAndMerged() {
+        func range(_ from: Int64, _ to: Int64) -> Range<Instant> { Instant(milliseconds: from)..<Instant(milliseconds: to) }
+        let ranges = InstantRanges([range(50, 60), range(10, 20), range(20, 30), range(15, 18)])
+        #expect(ranges.ranges == [range(10, 30), range(50, 60)])
+        for (at, isIn) in [(9, false), (10, true), (29, true), (30, false), (49, false), (59, true), (60, false)] as [(Int64, Bool)] {
+            #expect(ranges.contains(Instant(milliseconds: at)) == isIn, "\(at)")
+        }
+    }
+
     // MARK: Files
 
     @Test(arguments: [
@@ -193,6 +221,43 @@ import Testing
             ["2026-01-02 05:00"]
         ),
         (["DTSTART;VALUE=DATE:20260101", "STATUS:CANCELLED"], [], ["2026-01-01 05:00"]),
+        (
+            ["DTSTART;VALUE=DATE:20260101", "RDATE;VALUE=DATE:20260105,20260107", "EXDATE;VALUE=DATE:20260107"],
+            ["2026-01-01 12:00", "2026-01-05 12:00"], ["2026-01-06 12:00", "2026-01-07 12:00"]
+        ),
+        (
+            [
+                "DTSTART:20260302T090000Z", "DURATION:PT1H",
+                "RDATE;VALUE=PERIOD:20260303T090000Z/PT30M,20260304T090000Z/20260304T093000Z",
+            ],
+            ["2026-03-02 10:59", "2026-03-03 10:29", "2026-03-04 10:29"], ["2026-03-03 10:30", "2026-03-04 10:30"]
+        ),
+        (
+            [
+                "UID:a", "DTSTART;VALUE=DATE:20260101", "RRULE:FREQ=DAILY;COUNT=5", "END:VEVENT", "BEGIN:VEVENT", "UID:a",
+                "RECURRENCE-ID;VALUE=DATE:20260103", "DTSTART;VALUE=DATE:20260120",
+            ], ["2026-01-02 12:00", "2026-01-04 12:00", "2026-01-20 12:00"], ["2026-01-03 12:00"]
+        ),
+        (
+            [
+                "UID:a", "DTSTART;TZID=Europe/Berlin:20260302T090000", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=3", "END:VEVENT",
+                "BEGIN:VEVENT", "UID:a", "RECURRENCE-ID;TZID=Europe/Berlin:20260303T090000",
+                "DTSTART;TZID=Europe/Berlin:20260303T150000", "DURATION:PT1H",
+            ], ["2026-03-02 09:30", "2026-03-03 15:30", "2026-03-04 09:30"], ["2026-03-03 09:30"]
+        ),
+        // The occurrence that is replaced by a canceled event is canceled.
+        (
+            [
+                "UID:a", "DTSTART;VALUE=DATE:20260101", "RRULE:FREQ=DAILY;COUNT=3", "END:VEVENT", "BEGIN:VEVENT", "UID:a",
+                "STATUS:CANCELLED", "RECURRENCE-ID;VALUE=DATE:20260102", "DTSTART;VALUE=DATE:20260102",
+            ], ["2026-01-01 12:00", "2026-01-03 12:00"], ["2026-01-02 12:00"]
+        ),
+        (
+            [
+                "DTSTART;TZID=Office:20260302T090000", "DURATION:PT1H", "END:VEVENT", "BEGIN:VTIMEZONE", "TZID:Office",
+                "X-LIC-LOCATION:America/New_York", "END:VTIMEZONE", "BEGIN:VEVENT",
+            ], ["2026-03-02 15:30"], ["2026-03-02 09:30"]
+        ),
         (["DTSTART;VALUE=DATE:20260101", "BEGIN:VALARM", "DURATION:PT1S", "END:VALARM"], ["2026-01-01 05:00"], ["2026-01-02 00:00"]),
     ] as [([String], [String], [String])])
     func files(lines: [String], inside: [String], outside: [String]) throws {
@@ -217,6 +282,17 @@ import Testing
         (
             "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101\nEXDATE:\(String(repeating: "20260102,", count: 5001))\nEND:VEVENT\n"
                 + "END:VCALENDAR\n", "line 3: the event has more than 5000 dates"
+        ),
+        (
+            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:a\nRECURRENCE-ID;RANGE=THISANDFUTURE:20260101\nEND:VEVENT\nEND:VCALENDAR\n",
+            "line 4: RECURRENCE-ID: RANGE"
+        ),
+        // 42 events of each hour, which count twice because they are long.
+        (
+            "BEGIN:VCALENDAR\n"
+                + String(
+                    repeating: "BEGIN:VEVENT\nDTSTART:20260101T000000Z\nDURATION:P366D\nRRULE:FREQ=HOURLY\nEND:VEVENT\n", count: 42)
+                + "END:VCALENDAR\n", "line 208: there are more than 2000 events"
         ),
     ])
     func unusableFiles(text: String, says: String) {
