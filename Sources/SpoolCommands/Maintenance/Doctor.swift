@@ -23,7 +23,8 @@ struct Doctor {
 
     func diagnoses() -> [Diagnosis] {
         [spool(), serving(), version()].compactMap { $0 } + troubles()
-            + [worker(), unit(), configuration(), mail(), zones(), openFiles(), watches(), clock()].compactMap { $0 } + room()
+            + [worker(), unit(), configuration()].compactMap { $0 } + calendars()
+            + [mail(), zones(), openFiles(), watches(), clock()].compactMap { $0 } + room()
     }
 
     /// True when root's daemon serves everybody from this spool.
@@ -133,6 +134,19 @@ struct Doctor {
             return .ok("configuration", FileName.isAccessible(file) ? file : "\(file) does not exist: the defaults count")
         } catch {
             return .fail("configuration", error.lines.joined(separator: "; "), "correct \(file); spoolctl check reads it")
+        }
+    }
+
+    /// The calendars whose file is missing or cannot be used.
+    private func calendars() -> [Diagnosis] {
+        let calendars = Self.orNil { () throws(Failure) in try session.configuration().calendars }
+        guard let calendars, !calendars.isEmpty else { return [] }
+        let problems = calendars.problems
+        guard !problems.isEmpty else { return [.ok("calendars", calendars.names.joined(separator: ", "))] }
+        return problems.map { name, why in
+            .warn(
+                "calendars", "\(name) cannot be used, and its last form counts, if there is one: \(why)",
+                "correct the file or calendars.\(name) of the configuration; spoolctl check reads both")
         }
     }
 

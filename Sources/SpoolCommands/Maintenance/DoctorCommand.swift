@@ -5,9 +5,10 @@ extension SpoolCommand {
         "doctor", "", "say what an installation lacks, each with its remedy",
         details: [
             """
-            Looks at the spool, the daemon and its programs, the unit, the configuration, the mail program, time zones, limits, the \
-            clock and the room on the disk. Each line begins with ok, warn or fail. A failure keeps spoold from working; a warning will \
-            be one some day. Changes nothing. Root's call on root's spool is the complete one; anybody else's looks at what they can see.
+            Looks at the spool, the daemon and its programs, the unit, the configuration and its calendars, the mail program, time \
+            zones, limits, the clock and the room on the disk. Each line begins with ok, warn or fail. A failure keeps spoold from \
+            working; a warning will be one some day. Changes nothing. Root's call on root's spool is the complete one; anybody else's \
+            looks at what they can see.
             """,
             "The exit code is 1 when something fails.",
         ],

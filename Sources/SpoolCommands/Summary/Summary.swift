@@ -46,6 +46,8 @@ struct Summary {
         if try part.daemon() != nil { try takeTroubles(part) } else if isOwn { try takeDowntime(part) }
         try takeJobs(part)
         try takeMissed(part)
+        // All parts have one configuration.
+        if isOwn { try takeCalendars(part) }
         try takeTasks(part)
     }
 
@@ -63,6 +65,14 @@ struct Summary {
         for case .table(let one) in troubles.map(\.kind) {
             let text = [one.text("error"), one.text("effect")].compactMap(\.self).joined(separator: "; ")
             items.append(Item(kind: .trouble, name: one.text("of") ?? name, what: "trouble since", at: one.instant("since"), text: text))
+        }
+    }
+
+    /// Calendars that cannot be used, such as one whose file is cut off. Their last form counts.
+    private mutating func takeCalendars(_ part: Session) throws(Failure) {
+        for problem in try part.configuration().calendars.problems {
+            let what = "cannot be used; spoolctl check"
+            items.append(Item(kind: .refused, name: "calendars.\(problem.name)", what: what, at: nil, text: problem.why))
         }
     }
 

@@ -7,7 +7,8 @@ extension SpoolCommand {
             """
             The first lines count the jobs that have ended since TIME and name what is due next. Each further line is about something \
             that wants a person: a job that failed and has not succeeded since, with the last line of its errors; due times that were \
-            missed; an overdue task; a definition that is refused; a trouble of the daemon, or that none runs.
+            missed; an overdue task; a definition that is refused; a calendar that cannot be used; a trouble of the daemon, or that \
+            none runs.
             """,
             """
             The exit code is 1 when something wants a person, else 0. The text is the same on a terminal and in a pipe, so that it can be \
