@@ -78,14 +78,27 @@ public struct Simulation {
 
     // MARK: Tasks and schedules
 
+    /// The recorded facts of a schedule on which its due times depend.
+    public struct KnownSchedule {
+        var origin: Instant?
+        var lastEnd: Instant?
+        var settled: SettledDues?
+
+        public init(origin: Instant? = nil, lastEnd: Instant? = nil, settled: SettledDues? = nil) {
+            self.origin = origin
+            self.lastEnd = lastEnd
+            self.settled = settled
+        }
+    }
+
     /// - Parameters:
     ///   - duration: the length of each run of the task, in milliseconds.
     public mutating func add(
-        _ task: TaskDefinition, duration: Int64, counting: [String: (origin: Instant, lastEnd: Instant?)] = [:]
+        _ task: TaskDefinition, duration: Int64, known: [String: KnownSchedule] = [:]
     ) throws(Problems) {
         durations[task.name] = max(0, duration)
         tasks[task.name] = TaskReport()
-        for schedule in task.schedules { count(schedule.id, of: task.name, counting[schedule.id]) }
+        for schedule in task.schedules { count(schedule.id, of: task.name, known[schedule.id]) }
         let context = ReadingContext(
             now: task.writtenAt, zones: scheduler.zones, zone: scheduler.settings.zone, calendars: scheduler.calendars)
         scheduler.handle(.task(try Self.paper(task, context), since: from), at: from)
@@ -93,18 +106,18 @@ public struct Simulation {
 
     /// Adds a schedule that has a file of its own.
     public mutating func add(
-        _ schedule: ScheduleDefinition, to task: String, counting: (origin: Instant, lastEnd: Instant?)? = nil
+        _ schedule: ScheduleDefinition, to task: String, known: KnownSchedule? = nil
     ) {
-        count(schedule.id, of: task, counting)
+        count(schedule.id, of: task, known)
         let source = Source(format: .toml, bytes: Array(schedule.id.utf8))
         scheduler.handle(.schedule(task: task, schedule, source, since: from), at: from)
     }
 
     /// Every schedule is known from the beginning, so that no earlier due time counts as missed.
-    private func count(_ id: String, of task: String, _ counting: (origin: Instant, lastEnd: Instant?)?) {
+    private func count(_ id: String, of task: String, _ known: KnownSchedule?) {
         scheduler.restore(
-            .scheduled(
-                task: task, schedule: id, accounted: from, origin: counting?.origin ?? from, lastEnd: counting?.lastEnd), at: from)
+            .scheduled(task: task, schedule: id, accounted: from, origin: known?.origin ?? from, lastEnd: known?.lastEnd), at: from)
+        if let settled = known?.settled { scheduler.restore(.settled(task: task, schedule: id, settled), at: from) }
     }
 
     /// The task without the keys that only matter to a command, so that each of its runs is read quickly.

@@ -72,7 +72,7 @@ import Testing
         var simulation = Simulation(limits: SchedulerLimits(), zones: zones, zone: .utc, from: at("00:00"))
         let task = Self.task("t", "[[schedule]]\nid = \"s\"\nevery = \"1h\"")
         try simulation.add(
-            task, duration: 1_800_000, counting: ["s": (origin: at("2026-11-20T00:00:00.000Z"), lastEnd: at("2026-11-20T23:30:00.000Z"))])
+            task, duration: 1_800_000, known: ["s": .init(origin: at("2026-11-20T00:00:00.000Z"), lastEnd: at("2026-11-20T23:30:00.000Z"))])
         simulation.play(until: at("05:00"))
         // The runs are due at 00:30, 02:00 and 03:30.
         #expect(simulation.tasks["t"]?.runs == 3)

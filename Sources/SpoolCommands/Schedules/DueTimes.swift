@@ -9,62 +9,38 @@ struct DueTimes {
         var note: String?
     }
 
-    /// The journal's record of a schedule, from which `every` counts.
-    private struct Counting {
-        var origin: Instant
-        var lastEnd: Instant?
-    }
-
-    private let counting: [String: Counting]
-    /// The answers of the programs of `ext:` patterns.
-    private let answers: [String: Instant]
-    /// The due times that earlier calendars decided.
-    private let settled: [String: SettledDues]
+    private let marks: ScheduleMarks
     private let from: Instant
 
-    /// Due times after `from`, by default after now. Reads the journal when a schedule depends on it.
+    /// Due times after `from`, by default after now.
     init(
         _ session: Session, _ fs: DiskFileSystem, for entries: [TaskCatalog.Entry], from: Instant? = nil
     ) throws(Failure) {
         self.from = from ?? session.now
-        var counting: [String: Counting] = [:]
-        var answers: [String: Instant] = [:]
-        var settled: [String: SettledDues] = [:]
-        let isKept = { (rule: Recurrence) in
-            rule.isInterval || rule.patternExtension != nil || rule.filter?.whenExcluded == .next
-        }
-        if entries.contains(where: { $0.schedules.contains { isKept($0.definition.recurrence) } }) {
-            try session.reading { () throws(JournalError) in
-                let newest: String?
-                do throws(SystemError) { newest = try Journal<DiskFileSystem>.segments(fs).last } catch { throw .system(error) }
-                guard let newest else { return }
-                try Journal<DiskFileSystem>.read(fs, segment: newest) { line in
-                    guard let task = line["task"], let schedule = line["schedule"] else { return }
-                    switch line.kind {
-                    case "scheduled":
-                        guard let origin = line.instant("origin") else { return }
-                        counting["\(task)/\(schedule)"] = Counting(origin: origin, lastEnd: line.instant("last_end"))
-                        answers["\(task)/\(schedule)"] = nil
-                    case "settled":
-                        let record = line.record(ReadingContext(now: line.at, zones: session.zones))
-                        guard case .settled(_, _, let dues)? = record else { return }
-                        settled["\(task)/\(schedule)"] = dues
-                    case "unscheduled": settled["\(task)/\(schedule)"] = nil
-                    case "answered": answers["\(task)/\(schedule)"] = line.instant("due")
-                    default: break
-                    }
-                }
+        let isNeeded = entries.contains { entry in
+            entry.schedules.contains { schedule in
+                let rule = schedule.definition.recurrence
+                return rule.isInterval || rule.patternExtension != nil || rule.filter?.whenExcluded == .next
             }
         }
-        self.counting = counting
-        self.answers = answers
-        self.settled = settled
+        do throws(Failure) {
+            let (read, damage) = try attempt { () throws(SystemError) in try Spool(fs, host: "").scheduleMarks() }
+            if isNeeded, let first = damage.first { throw Failure(ExitCode.failed, "\(first)") }
+            marks = read
+        } catch {
+            // The due times of all other schedules are known without a journal, except those that had moved before calendars changed.
+            if isNeeded { throw error }
+            marks = ScheduleMarks()
+        }
     }
 
     /// The instant from which a schedule counts, and the end of its last run; nil when no daemon has accepted the schedule.
     func counting(_ schedule: ScheduleDefinition, of task: String) -> (origin: Instant, lastEnd: Instant?)? {
-        counting["\(task)/\(schedule.id)"].map { ($0.origin, $0.lastEnd) }
+        marks.counting["\(task)/\(schedule.id)"]
     }
+
+    /// The due times of a schedule that earlier calendars decided; nil when there are none.
+    func settled(_ schedule: ScheduleDefinition, of task: String) -> SettledDues? { marks.settled["\(task)/\(schedule.id)"] }
 
     /// The maximum of the option `--count`: those of every minute for ten weeks.
     static let countMax = 100_000
@@ -85,18 +61,18 @@ struct DueTimes {
         // A file in schedules/ may exist before its task.
         guard entry.task != nil, definition.enabled else { return [] }
         let recurrence = definition.recurrence
-        let known = counting["\(task)/\(definition.id)"]
+        let known = counting(definition, of: task)
         let origin = (recurrence.isFromEnd ? known?.lastEnd : nil) ?? known?.origin ?? schedule.changedAt
         var after = from
         if let notBefore = definition.notBefore, notBefore > after { after = notBefore.advanced(byMilliseconds: -1) }
         if recurrence.patternExtension != nil {
             // Only the program knows the due times after its last answer.
-            guard let answer = answers["\(task)/\(definition.id)"], answer > after, definition.notAfter.map({ answer <= $0 }) ?? true
+            guard let answer = marks.answers["\(task)/\(definition.id)"], answer > after, definition.notAfter.map({ answer <= $0 }) ?? true
             else { return [] }
             return [Due(instant: answer, task: task, schedule: definition)]
         }
         var due: [Due] = []
-        let settled = settled["\(task)/\(definition.id)"]
+        let settled = settled(definition, of: task)
         while due.count < count, let next = recurrence.nextOccurrence(after: after, origin: origin, settled: settled) {
             if let end, next.instant > end { return due }
             if let notAfter = definition.notAfter, next.instant > notAfter { break }

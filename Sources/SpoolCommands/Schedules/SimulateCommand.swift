@@ -65,15 +65,19 @@ private struct Simulate {
         let due = try DueTimes(session, catalog.fs, for: entries)
         for entry in entries {
             guard let task = entry.task else { continue }
-            var counting: [String: (origin: Instant, lastEnd: Instant?)] = [:]
-            for schedule in entry.schedules { counting[schedule.definition.id] = due.counting(schedule.definition, of: entry.name) }
+            var known: [String: Simulation.KnownSchedule] = [:]
+            for definition in entry.schedules.map(\.definition) {
+                let counting = due.counting(definition, of: entry.name)
+                known[definition.id] = Simulation.KnownSchedule(
+                    origin: counting?.origin, lastEnd: counting?.lastEnd, settled: due.settled(definition, of: entry.name))
+            }
             do throws(Problems) {
-                try simulation.add(task, duration: takes[entry.name]?.milliseconds ?? 0, counting: counting)
+                try simulation.add(task, duration: takes[entry.name]?.milliseconds ?? 0, known: known)
             } catch {
                 throw Failure(file: "\(Layout.tasks)/\(entry.files[0])", error)
             }
             for schedule in entry.schedules where schedule.file != nil {
-                simulation.add(schedule.definition, to: entry.name, counting: counting[schedule.definition.id])
+                simulation.add(schedule.definition, to: entry.name, known: known[schedule.definition.id])
             }
         }
         for entry in entries {

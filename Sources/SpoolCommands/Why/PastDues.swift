@@ -50,10 +50,15 @@ struct PastDues {
         history.schedules[schedule.definition.id]?.lazy.compactMap(\.kept).last?.origin ?? schedule.changedAt
     }
 
+    /// The due times of a schedule that earlier calendars had decided, as known at an instant.
+    private func settled(_ schedule: TaskCatalog.Schedule, at instant: Instant) -> SettledDues? {
+        history.settled[schedule.definition.id]?.last { $0.at <= instant }?.dues
+    }
+
     /// The last `count` due times of a schedule before an instant and not before `floor`, oldest first. Due times that depend on the end
     /// of a run, a start or a program cannot be computed.
     static func last(
-        _ recurrence: Recurrence, before end: Instant, floor: Instant, origin: Instant, count: Int
+        _ recurrence: Recurrence, before end: Instant, floor: Instant, origin: Instant, settled: SettledDues? = nil, count: Int
     ) -> [Occurrence] {
         guard !recurrence.isFromEnd, count > 0 else { return [] }
         // The window doubles, so that a schedule of each second and one of each year both need few steps.
@@ -62,7 +67,7 @@ struct PastDues {
             let start = max(end.advanced(byMilliseconds: -window), floor)
             var found: [Occurrence] = []
             var after = start.advanced(byMilliseconds: -1)
-            while let next = recurrence.nextOccurrence(after: after, origin: origin), next.instant < end {
+            while let next = recurrence.nextOccurrence(after: after, origin: origin, settled: settled), next.instant < end {
                 if found.count >= 2 * count + 64 { found.removeFirst(count) }
                 found.append(next)
                 after = next.instant
@@ -98,16 +103,19 @@ struct PastDues {
         for verdict in accounted() { add(verdict) }
         var seen: Set<String> = []
         // The schedules in force then, and later ones, which were not due then.
-        for schedule in inForce(at: instant) + inForce(at: now) {
+        for (schedule, known) in inForce(at: instant).map({ ($0, instant) }) + inForce(at: now).map({ ($0, now) }) {
             let definition = schedule.definition
             guard seen.insert("\(definition.id) \(definition.expression)").inserted else { continue }
             let origin = origin(schedule)
             if definition.recurrence.isFromEnd { continue }
-            if let next = definition.recurrence.nextOccurrence(after: instant.advanced(byMilliseconds: -1), origin: origin) {
+            // Earlier due times are those that a later schedule would have had.
+            let settled = settled(schedule, at: known).flatMap { $0.through < instant ? $0 : nil }
+            let before = instant.advanced(byMilliseconds: -1)
+            if let next = definition.recurrence.nextOccurrence(after: before, origin: origin, settled: settled) {
                 add(verdict(next, schedule))
             }
             let floor = instant.advanced(byMilliseconds: -Self.dayMilliseconds)
-            for last in Self.last(definition.recurrence, before: instant, floor: floor, origin: origin, count: 1) {
+            for last in Self.last(definition.recurrence, before: instant, floor: floor, origin: origin, settled: settled, count: 1) {
                 add(verdict(last, schedule))
             }
         }
@@ -150,7 +158,8 @@ struct PastDues {
         var all = accounted().filter { $0.due <= now }
         for schedule in inForce(at: now) {
             let occurrences = Self.last(
-                schedule.definition.recurrence, before: now, floor: floor, origin: origin(schedule), count: max(count, 100))
+                schedule.definition.recurrence, before: now, floor: floor, origin: origin(schedule), settled: settled(schedule, at: now),
+                count: max(count, 100))
             var run: DueVerdict?
             for occurrence in occurrences {
                 let verdict = verdict(occurrence, schedule)

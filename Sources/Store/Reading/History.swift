@@ -74,6 +74,8 @@ public struct History: JournalReader {
     public private(set) var skips: [(at: Instant, due: SkippedDue)] = []
     /// The records of each schedule in order. Nil means that the schedule was removed.
     public private(set) var schedules: [String: [(at: Instant, kept: (accounted: Instant, origin: Instant, lastEnd: Instant?)?)]] = [:]
+    /// The due times of each schedule that changed calendars had decided, in order.
+    public private(set) var settled: [String: [(at: Instant, dues: SettledDues?)]] = [:]
     /// Definitions by file, in order. Nil means that the file was removed.
     public private(set) var definitions: [String: [(at: Instant, source: Source?, writtenAt: Instant)]] = [:]
     public private(set) var refusals: [(at: Instant, file: String, why: String)] = []
@@ -149,7 +151,11 @@ public struct History: JournalReader {
         case .skipped(let due): if due.task == task { skips.append((at, due)) }
         case .scheduled(let name, let id, let accounted, let origin, let lastEnd):
             if name == task { schedules[id, default: []].append((at, (accounted, origin, lastEnd))) }
-        case .unscheduled(let name, let id): if name == task { schedules[id, default: []].append((at, nil)) }
+        case .unscheduled(let name, let id):
+            guard name == task else { return }
+            schedules[id, default: []].append((at, nil))
+            if settled[id] != nil { settled[id]?.append((at, nil)) }
+        case .settled(let name, let id, let dues): if name == task { settled[id, default: []].append((at, dues)) }
         case .defined(let file, let known): definitions[file, default: []].append((at, known.source, known.writtenAt))
         case .undefined(let file): definitions[file, default: []].append((at, nil, at))
         case .refused(let file, let why): refusals.append((at, file, why))
@@ -168,7 +174,7 @@ public struct History: JournalReader {
         case .daemonStarted:
             // In a snapshot, no pause is open.
             if let open = downtimes.indices.last, downtimes[open].to == nil { downtimes[open].to = at }
-        case .requested, .followed, .repaired, .accepted, .retried, .moved, .remarked, .answered, .settled, .ran, .expecting, .filesSeen,
+        case .requested, .followed, .repaired, .accepted, .retried, .moved, .remarked, .answered, .ran, .expecting, .filesSeen,
             .filesGone, .announced, .failing, .stamped:
             break
         }

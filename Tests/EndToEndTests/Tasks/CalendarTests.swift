@@ -133,6 +133,11 @@ struct CalendarTests {
                 "event=refused", "file=calendars/holidays", index == 1 ? "line 4: DTSTART: TZID" : "days.ics", after: offset)
             // Everything else of the configuration counts.
             try configure(slots: 4 + index)
+            let summary = try spool.ctl("summary")
+            #expect(summary.code == 1 && summary.output.contains("calendars.holidays"), "\(summary.output)")
+            #expect(summary.output.contains("cannot be used; spoolctl check"), "\(summary.output)")
+            let doctor = try spool.ctl("doctor").output.split(separator: "\n").first { $0.hasPrefix("warn\tcalendars\t") }
+            #expect(doctor?.contains("days.ics: ") == true && doctor?.contains("spoolctl check reads both") == true, "\(doctor ?? "")")
             try spool.wait(for: "\(4 + index) slots") { try slots() == Int64(4 + index) }
             #expect(try isNeverDue(), "\(text)")
         }
@@ -145,5 +150,53 @@ struct CalendarTests {
         #expect(check.code == 4 && check.output.contains("days.ics: it is no iCalendar file") && !check.output.contains("cannot be used"))
         try Files.write("\(spool.base)/days.ics", Self.ics.replacing("YEARLY", with: "YEARLY;UNTIL=20010101"))
         try spool.wait(for: "another form") { try !isNeverDue() }
+        #expect(try !spool.ctl("summary").output.contains("calendars.holidays"))
+        #expect(try spool.ctl("doctor").output.contains("ok\tcalendars\tholidays"))
+    }
+
+    @Test("N12: a due time that had moved before its schedule lost its calendars is known to next, why, simulate and the daemon")
+    func movedBeforeTheFilterWent() throws {
+        var start = time(nil)
+        func clock(_ seconds: Int) -> tm {
+            var (seconds, parts) = (seconds, tm())
+            gmtime_r(&seconds, &parts)
+            return parts
+        }
+        func day(_ days: Int) -> String {
+            let parts = clock(start + days * 86_400)
+            func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
+            return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))"
+        }
+        let spool = try SpoolUnderTest(configuration: "[calendars.c]\ndates = [\"\(day(0))\", \"\(day(1))\"]\n")
+        func keys(_ at: tm) -> String {
+            let cron = "\(at.tm_sec) \(at.tm_min) \(at.tm_hour) \(at.tm_mday) \(at.tm_mon + 1) *"
+            return "command = [\"true\"]\n[[schedule]]\nid = \"s\"\ncron = \"\(cron)\"\n"
+        }
+        // Due today in some seconds, once a year. When the machine is so slow that the task is read later, it gets more time.
+        var margin = 2
+        var due = ""
+        var at = clock(start)
+        repeat {
+            margin *= 2
+            start = time(nil)
+            at = clock(start + margin)
+            try spool.acceptedTask("t", "# \(margin)\n" + keys(at) + "except = \"c\"\nwhen_excluded = \"next\"\n")
+            due = try spool.ctl("next", "t", "-q", "-n", "1").output
+        } while !due.hasPrefix(day(2)) && margin < 500
+        // It passes, and moves to the day after tomorrow.
+        let passed = try spool.ctl("submit", "-w", "--in", "\(max(0, start + margin - time(nil)) + 1)s", "--", "true")
+        #expect(passed.code == 0)
+        try spool.acceptedTask("t", keys(at))
+        try spool.wait(for: "the due time that had moved") {
+            try spool.daemonStatus()?.text("next_due")?.hasPrefix(day(2)) ?? false
+        }
+        let next = try spool.ctl("next", "t", "-n", "2", "--json").objects
+        #expect(next.first?.text("due")?.hasPrefix(day(2)) == true)
+        #expect(next.first?.text("note") == "moved by calendars that have changed since")
+        #expect(try spool.ctl("why", "t").output.contains("It is due next at \(day(2))"))
+        let why = try spool.ctl("why", "t@\(next.first?.text("due") ?? "")")
+        #expect(why.output.contains("is to come"), "\(why.output) \(why.errors)")
+        let simulated = try spool.ctl("simulate", "--to", day(4), "--json")
+        #expect(simulated.output.contains("\"runs\":1"), "\(simulated.output)")
     }
 }
