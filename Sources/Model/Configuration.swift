@@ -45,7 +45,8 @@ public struct Configuration: Sendable {
 
     /// All keys, in the order of the manual.
     public static let keys = [
-        "slots", "user_slots", "timezone", "default_timeout", "keep", "journal_max", "output_limit", "max_load", "min_free_space", "mail_command",
+        "slots", "user_slots", "timezone", "default_timeout", "keep", "journal_max", "output_limit", "max_load", "min_free_space",
+        "mail_command",
         "mail", "on_failure", "queues", "calendars",
         "allow", "deny",
     ]

@@ -12,7 +12,7 @@ extension Scheduler {
     /// The jobs that repeat others or were repeated, and that ended before this turn.
     public var endedRetries: [JobID] { recorded.retries.allMembers.filter { jobs[$0] == nil && agenda.ended[$0] == nil } }
 
-    /// The length of a snapshot in the journal is at least this.
+    /// A lower bound of the length of a snapshot in the journal.
     public var snapshotBytesMin: Int64 {
         // A line without its text and names is longer.
         let lineBytesMin = 120

@@ -42,7 +42,7 @@ public enum Layout {
     /// The format in the header of each journal segment. Format 2 may contain keys that a program of format 1 refuses: a table at
     /// `unique`, `fallback`; and the records `moved` and `remarked`.
     public static let journalFormat = "2"
-    /// Segments of these formats are read. Each start begins a new segment.
+    /// Segments of these formats are read.
     public static let journalFormatsRead = ["1", "2"]
 
     public static let statusFile = "status.json"

@@ -124,10 +124,9 @@ func ownDirectory() -> String {
     return String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
 }
 
-let here = ownDirectory()
-let besides = ["\(here)/spool-worker", "\(here[..<(here.lastIndex(of: "/") ?? here.startIndex)])/libexec/spoold/spool-worker"]
-guard let program = worker.map(absolute) ?? besides.first(where: isExecutable) else {
-    fail("no spool-worker in \(besides.joined(separator: " or ")); name it with --worker", code: 1)
+let workerPaths = Installation.workerPaths(ofProgramIn: ownDirectory())
+guard let program = worker.map(absolute) ?? workerPaths.first(where: isExecutable) else {
+    fail("no program \(workerPaths.joined(separator: " or ")); name the worker with --worker", code: 1)
 }
 guard isExecutable(program) else { fail("the worker \(program) cannot be executed", code: 1) }
 

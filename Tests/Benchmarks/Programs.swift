@@ -27,7 +27,7 @@ struct Programs {
         try self.init(in: String(own[..<(own.lastIndex(of: "/") ?? own.startIndex)]))
     }
 
-    /// The programs in a directory, or of a commit of the repository in the working directory, which are built.
+    /// The programs in a directory, or those of a commit, which is built first.
     static func other(_ name: String) throws -> (programs: Programs, build: BuiltCommit?) {
         if Process.executability("\(name)/spoold") == .executable { return (try Programs(in: name), nil) }
         let build = try BuiltCommit(name)
@@ -60,8 +60,7 @@ struct BuiltCommit {
     }
 
     func remove() throws {
-        // Git knows nothing of it when the checkout failed.
-        try? Self.run("git", ["worktree", "remove", "--force", tree])
+        try? Self.run("git", ["worktree", "remove", "--force", tree])  // git does not know it when the checkout failed
         let parent = String(tree.dropLast("/tree".count))
         guard let slash = parent.lastIndex(of: "/") else { return }
         try Directory.open(String(parent[..<slash])).removeTree(String(parent[parent.index(after: slash)...]))

@@ -13,7 +13,7 @@ extension Suite {
             try daemon.awaitReady()
             let ended = try EndedJobs(self, spool: spool)
             func processorSeconds() throws -> Double {
-                // Idle workers stay longer than the measure takes, so that none of them takes its time along.
+                // Idle workers outlive the measure, so their processor time is counted to the end.
                 try ([daemon.pid] + system.children(of: daemon.pid)).reduce(0) { try $0 + self.seconds(ofProcess: $1) }
             }
             // The first runs start the workers.

@@ -22,7 +22,9 @@ struct SnapshotPartsTests {
         #expect(snapshot.waiting.count == 6 && snapshot.ended.count == 4 && snapshot.due.map(\.task) == ["nightly", "alice/nightly"])
         #expect(snapshot.runningCount == 4 && snapshot.waitingCount == 6)
         #expect(snapshot.rates.count(seconds: EndRates.hourSeconds, now: now) == .init(ended: 4, failed: 2))
-        #expect(snapshot.slots.map { "\($0.queue ?? "-") \($0.used)/\($0.slots)" } == ["- 4/4", "disk 1/1"], "her queues are her own")
+        #expect(
+            snapshot.slots.map { "\($0.queue ?? "-") \($0.used)/\($0.slots)" } == ["- 4/4", "disk 1/1"],
+            "a user's queues are that user's own")
         let text = FrameTests.lines(160, 40, ViewState(), snapshot).joined(separator: "\n")
         for shown in [
             "alice/backup-1000", "alice/nightly", "paused: task nightly", "paused: everything of alice", "paused: task alice/nightly",

@@ -20,7 +20,8 @@ struct CountedRecordsTests {
 
     private func walk(_ counted: inout CountedRecords, _ disk: DiskFileSystem) throws {
         while counted.hasWork {
-            for failed in try counted.step(disk, remove: { try? disk.removeTree($0) }) { throw failed.error }  // see the names that are left
+            // A removal that fails shows in the names that are left.
+            for failed in try counted.step(disk, remove: { try? disk.removeTree($0) }) { throw failed.error }
         }
     }
 

@@ -13,9 +13,9 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
 
     /// The number of names that are read before slots are filled again.
     private static var namesPerTurn: Int { 256 }
-    /// While more names than this wait, those are read first whose files may be more urgent than others.
+    /// When more names than this wait, files that may be urgent are read before the others.
     private static var namesOfFlood: Int { 4096 }
-    /// The number of files that are examined for that in each turn, the newest first.
+    /// The number of files that each turn examines for that, the newest first.
     private static var looksPerTurn: Int { 512 }
     /// The number of names that are read before anything starts, when the daemon starts.
     private static var namesAtStart: Int { 8192 }

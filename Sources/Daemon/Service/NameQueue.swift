@@ -14,8 +14,11 @@ struct NameQueue {
     private var names: [String] = []
     private var first = 0
     private var sightings: [String: Sighting] = [:]
-    /// The names that were not looked at ahead of their turn, the newest last. Some may have been taken since.
+    /// The names that `lookAhead` has not returned, the newest last. Some may have been taken since.
     private var unseen: [String] = []
+
+    /// When more names than this have been taken, and these are more than half of all, they are forgotten.
+    private static let pastMax = 4096
 
     var hasNames: Bool { !sightings.isEmpty }
 
@@ -41,12 +44,17 @@ struct NameQueue {
                 unseen.removeAll(keepingCapacity: names.count < 4096)
                 first = 0
             }
+            if first > Self.pastMax, first > names.count / 2 {
+                names.removeFirst(first)
+                first = 0
+                unseen.removeAll { sightings[$0] == nil }
+            }
             if let sighting { return (name, sighting) }
         }
         return nil
     }
 
-    /// The newest of `count` names, in the order of their arrival, that no earlier call has returned.
+    /// The newest names, at most `count`, that no earlier call has returned, in the order of their arrival.
     mutating func lookAhead(_ count: Int) -> [(name: String, sighting: Sighting)] {
         var found: [(name: String, sighting: Sighting)] = []
         while found.count < count, let name = unseen.popLast() {

@@ -38,9 +38,10 @@ final class UniqueKeys<FS: FileSystem, W: World>: ServicePart {
 
     /// Makes the files of held keys durable after a failed sync.
     func renew() throws(SystemError) {
-        try persistently { () throws(SystemError) in
+        let failed = try persistently { () throws(SystemError) in
             try self.spool.renewClaims { claim throws(SystemError) in try self.isHeld(by: claim) }
         }
+        for (path, error) in failed { logUnreadable(path, error) }
     }
 
     /// Just before the end, the key of a waiting or running job may have been given to another job that has no record.

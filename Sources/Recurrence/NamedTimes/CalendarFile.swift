@@ -21,8 +21,8 @@ public struct CalendarFile {
         }
     }
 
-    /// More events than any calendar of holidays has. One that repeats each hour counts as 24, and as twice as many when its occurrences
-    /// last more than `Covers.chunkDays`. 100 dates of one count as an event, and so do 1,000 of COUNT.
+    /// More events than any calendar of holidays has. An event that repeats each hour counts as 24. An event that repeats and lasts
+    /// `Covers.chunkDays` or longer counts twice. 100 dates of one count as an event, and so do 1,000 of COUNT.
     static let eventsMax = 2_000
     /// The number of dates that RDATE, EXDATE and RECURRENCE-ID of an event may give.
     private static let datesMax = 5_000

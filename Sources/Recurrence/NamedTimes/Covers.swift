@@ -170,8 +170,8 @@ final class Covers: Sendable {
         return first
     }
 
-    /// True when the times contain a wall time of their zone that the clock skips. `instant` is the first one after the gap. Found without
-    /// chunks, which have nothing there.
+    /// True when the times contain a wall time of their zone that the clock skips. `instant` is the end of the gap. The answer is computed
+    /// without chunks, which contain no time in a gap.
     private func contains(skipped wall: Int64, before instant: Instant) -> Bool {
         let day = Civil.floorDivide(wall, Civil.millisecondsPerDay)
         let place = index(ofDay: day)
@@ -204,8 +204,8 @@ final class Covers: Sendable {
 
         func contains(_ instant: Instant) -> Bool { Kind.allCases.contains { contains(instant, $0) } }
 
-        /// True when the times contain a due time. `wall` is the wall time in `other` of one that a gap has moved. It decides when these
-        /// times have the same clock.
+        /// True when the times contain a due time. `wall` is the wall time in the zone `other` that the schedule gives, when a gap has
+        /// moved the due time. It decides when both zones are the same.
         func contains(_ due: Instant, wall: Int64?, in other: Zone) -> Bool {
             guard let wall, zone === other || zone.name == other.name else { return contains(due) }
             return covers.contains(skipped: wall, before: due)

@@ -18,8 +18,8 @@ struct Exclusions: Sendable {
         except.contains { $0.contains(instant) } || !only.isEmpty && !only.contains { $0.contains(instant) }
     }
 
-    /// Judges a due time. `skipped` are the wall times in `zone` that the schedule gives for one that a gap of the clock has moved: they
-    /// decide, and one that is allowed is enough.
+    /// True when a due time is excluded. When a gap of the clock has moved the due time, its wall times `skipped` in `zone` are judged
+    /// instead, and one of them that is allowed is enough.
     func isExcluded(_ due: Instant, skipped: [Int64], in zone: Zone) -> Bool {
         if skipped.isEmpty { return isExcluded(due) }
         return skipped.allSatisfy { wall in

@@ -168,7 +168,7 @@ struct MovedDues {
                 // These arrive at once, and are over.
                 next = min(instant, exclusions.change(after: due).advanced(byMilliseconds: -1))
             }
-            // A due time that a gap of the clock has moved is judged by another time.
+            // A due time that a gap of the clock has moved is judged by the time that the schedule names.
             if let gapEnd = zone.nextGapEnd(after: due) { next = min(next, gapEnd.advanced(byMilliseconds: -1)) }
             place = max(place, next)
         }

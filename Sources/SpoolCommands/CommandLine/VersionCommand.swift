@@ -3,7 +3,7 @@ import Store
 
 extension SpoolCommand {
     static let version = SpoolCommand(
-        "version", "", "print the version and the commit it was built from",
+        "version", "", "print the version, and in a package also the commit of its source",
         examples: [Example("spoolctl version --json", "the version, and the format of the spools that it reads and writes")]
     ) { session throws(Failure) in
         try session.noOperands()

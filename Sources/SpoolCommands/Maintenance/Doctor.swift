@@ -145,7 +145,7 @@ struct Doctor {
         guard !problems.isEmpty else { return [.ok("calendars", calendars.names.joined(separator: ", "))] }
         return problems.map { name, why in
             .warn(
-                "calendars", "\(name) cannot be used, and its last form counts, if there is one: \(why)",
+                "calendars", "\(name) cannot be used; what spoold read of it last stays in force: \(why)",
                 "correct the file or calendars.\(name) of the configuration; spoolctl check reads both")
         }
     }

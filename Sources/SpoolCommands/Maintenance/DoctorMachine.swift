@@ -5,14 +5,15 @@ import Store
 
 // The programs and the machine: what spoold needs beside its spool.
 extension Doctor {
-    /// The worker is beside the daemon, or in ../libexec/spoold as packages have it. No program is run for this: the daemon may be
-    /// another user's, and so may its directory.
+    /// No program is run for this: the daemon may be another user's, and so may its directory.
     func worker() -> Diagnosis {
         let directory = Self.directoryOfProgram(daemon?.pid) ?? Self.directoryOfProgram(getpid()) ?? "/usr/local/bin"
-        let libexec = "\(directory[..<(directory.lastIndex(of: "/") ?? directory.startIndex)])/libexec/spoold"
-        let program = ["\(directory)/spool-worker", "\(libexec)/spool-worker"].first { (path: String) in access(path, X_OK) == 0 }
-        let remedy = "install spoold, spoolctl and spool-worker of one version into \(directory)"
-        guard let program else { return .fail("worker", "\(directory)/spool-worker cannot be run: no job can start", remedy) }
+        let paths = Installation.workerPaths(ofProgramIn: directory)
+        guard let program = paths.first(where: { access($0, X_OK) == 0 }) else {
+            return .fail(
+                "worker", "neither \(paths.joined(separator: " nor ")) can be run: no job can start",
+                "install spoold, spoolctl and spool-worker of one version again")
+        }
         return .ok("worker", program)
     }
 

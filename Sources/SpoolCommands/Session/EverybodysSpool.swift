@@ -116,7 +116,9 @@ enum EverybodysSpool {
             return session
         }
         if texts.count == awaited.count {
-            throw .usage("--after \(awaited[0]): a job waits only for jobs of its own user, and this one would be root's")
+            throw .usage(
+                "--after \(awaited[0]): a job waits only for jobs of its own user, and this one would be root's; "
+                    + "write the new task as USER/NAME too, or submit the job as that user")
         }
         guard names.allSatisfy({ $0.owner == first }) else {
             throw .usage("one call takes the tasks and jobs of one user; \(texts.joined(separator: ", ")) belong to several users")

@@ -94,13 +94,13 @@ struct JobOptions {
             Option("on-overdue", value: "WHAT", "a task or a command line to run when --expect is over"),
         ])
 
-    /// The options whose values are not simply the text of the key of their name.
+    /// The options whose value has another form than text. `init` reads each by itself.
     private static let ofOtherForms: Set = [
         "after", "after-when", "backoff", "deadline", "directory", "keep", "limit", "lock", "mail", "mail-when", "nice", "notify-after",
         "payload", "priority", "retry-on", "set-env", "start", "success", "tag", "timezone", "tries", "unique", "unique-while",
     ]
 
-    /// The options whose values are the text of the key of their name.
+    /// All other options with a value: `--kill-after 5s` is `kill_after = "5s"`.
     private static let texts = Set((optionsOfTask + optionsOfRun).filter { $0.value != nil }.map(\.name)).subtracting(ofOtherForms).sorted()
 
     /// The key that an option of this name gives.

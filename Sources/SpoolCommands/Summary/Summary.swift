@@ -68,10 +68,10 @@ struct Summary {
         }
     }
 
-    /// Calendars that cannot be used, such as one whose file is cut off. Their last form counts.
+    /// Calendars that cannot be used, such as one whose file is cut off. What was accepted last stays in force.
     private mutating func takeCalendars(_ part: Session) throws(Failure) {
         for problem in try part.configuration().calendars.problems {
-            let what = "cannot be used; spoolctl check"
+            let what = "cannot be used, see spoolctl check"
             items.append(Item(kind: .refused, name: "calendars.\(problem.name)", what: what, at: nil, text: problem.why))
         }
     }

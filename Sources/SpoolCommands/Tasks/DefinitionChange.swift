@@ -105,7 +105,7 @@ struct DefinitionChange {
         let isExpected = isExpected(aside, step.before, checked)
         // A file that was created in its place meanwhile is the newest.
         if !isExpected, try create(step.path, from: aside) { return false }
-        try? fs.removeTree(aside)  // litter; the file is removed. Another user may have created a directory there.
+        try? fs.removeTree(aside)  // the definition is gone; what is left in tmp/ harms nothing
         return isExpected
     }
 

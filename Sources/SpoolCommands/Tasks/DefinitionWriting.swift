@@ -20,6 +20,8 @@ struct DefinitionWriting {
     /// Files as they are now, to be removed.
     struct Removal {
         fileprivate var files: [(path: String, before: DefinitionChange.Before)]
+
+        static func + (first: Self, second: Self) -> Self { Removal(files: first.files + second.files) }
     }
 
     func removal(of files: [String]) throws(Failure) -> Removal {
@@ -28,7 +30,7 @@ struct DefinitionWriting {
         return Removal(files: found)
     }
 
-    /// Removes the files. One that another program has changed since is left as it is, and ends the command.
+    /// Removes the files, in this order. When another program has changed one of them since, all are left and the command ends.
     func remove(_ removal: Removal) throws(Failure) {
         var change = DefinitionChange(fs)
         for file in removal.files where file.before != .nothing { change.remove(file.path, over: file.before) }
@@ -39,8 +41,8 @@ struct DefinitionWriting {
                 do throws(SystemError) { try fs.removeFile(file.path) } catch {
                     if error.errno != SystemError.noSuchFile { throw error }
                 }
+                try fs.sync(String(file.path.prefix { $0 != "/" }))
             }
-            try fs.sync(directory)
         }
     }
 }

@@ -14,7 +14,8 @@ extension SpoolCommand {
         let schedules = entry.schedules.compactMap(\.file)
         let ofTask = DefinitionWriting(fs: catalog.fs, directory: Layout.tasks)
         let ofSchedules = DefinitionWriting(fs: catalog.fs, directory: Layout.schedules)
-        let removals = (task: try ofTask.removal(of: entry.files), schedules: try ofSchedules.removal(of: schedules))
+        // Schedules are removed first: a crash then leaves a task without some schedules, not schedules without a task.
+        let removal = try ofSchedules.removal(of: schedules) + ofTask.removal(of: entry.files)
         if !session.arguments.flag("force") {
             guard isatty(STDIN_FILENO) == 1 else { throw .usage("delete asks for confirmation, which needs a terminal; use -f") }
             let more = schedules.isEmpty ? "" : " and \(schedules.count) schedules"
@@ -23,9 +24,7 @@ extension SpoolCommand {
                 return ExitCode.failed
             }
         }
-        // Schedules are removed first: a crash then leaves a task without some schedules, not schedules without a task.
-        if !schedules.isEmpty { try ofSchedules.remove(removals.schedules) }
-        try ofTask.remove(removals.task)
+        try ofTask.remove(removal)
         session.printTask(name, change: "deleted task \(name)")
         return ExitCode.done
     }

@@ -12,7 +12,8 @@ extension SpoolCommand {
         let entry = try catalog.entry(name)
         let due = try DueTimes(session, catalog.fs, for: [entry])
         let output = session.output
-        let createdAt = try attempt { () throws(SystemError) in try catalog.spool.createdAt(ofTask: name) }
+        let (createdAt, damage) = try attempt { () throws(SystemError) in try catalog.spool.createdAt(ofTask: name) }
+        for one in damage { session.complain("\(one)") }
         if session.isJSON {
             output.jsonObject { writer in
                 catalog.write(entry, due, details: true, to: &writer)

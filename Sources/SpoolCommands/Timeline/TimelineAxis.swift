@@ -20,7 +20,7 @@ enum TimelineAxis {
         var ticks: [Tick] = []
         var wall = rounded(up: period.from.milliseconds + offset(period.from, zone), to: step)
         while true {
-            // The offset of the instant that the wall time would be now is right except within the change of a clock.
+            // The offset at the guess is the right one, except close to a change of the clock.
             let guess = Instant(milliseconds: wall - offset(period.from, zone))
             let at = Instant(milliseconds: wall - offset(guess, zone))
             guard at < period.to else { return ticks }

@@ -4,7 +4,7 @@ import Store
 struct TimelineChart {
     typealias Line = [TextTable.Cell]
 
-    /// What a column shows. Of several, the last in this order.
+    /// The sign of a column. Of several, the last in this order is shown.
     enum Mark: Int, CaseIterable {
         case nothing, expected, due, skipped, done, running, missed, failed
 
@@ -82,7 +82,7 @@ struct TimelineChart {
         let now = column(timeline.now)
         for tick in TimelineAxis.ticks(timeline.period, zone, atMost: width / 9) {
             guard let at = column(tick.at) else { continue }
-            // The word for now comes in its place among the times, and before one that it would touch.
+            // The word `now` is put before a time that it would touch.
             if let now, now >= free, at > now - tick.label.count - 1 { put("now", at: now) }
             if now.map({ at >= $0 + 4 || at + tick.label.count < $0 }) ?? true { put(tick.label, at: at) }
         }
@@ -94,7 +94,7 @@ struct TimelineChart {
         var marks = Array(repeating: Mark.nothing, count: width)
         func mark(_ from: Instant, _ to: Instant, _ mark: Mark) {
             let (begin, end) = (max(from, timeline.period.from), min(to, timeline.period.to.advanced(byMilliseconds: -1)))
-            guard begin <= max(end, begin), let first = column(begin) else { return }
+            guard let first = column(begin) else { return }
             // The end itself belongs to what comes after it.
             let last = max(first, column(end.advanced(byMilliseconds: end > begin ? -1 : 0)) ?? first)
             for column in first...last where marks[column].rawValue < mark.rawValue { marks[column] = mark }
@@ -110,7 +110,7 @@ struct TimelineChart {
         return Self.cells(marks.enumerated().map { $1 == .nothing && $0 == now ? ("│", Output.Colour.dim) : ($1.glyph, $1.colour) })
     }
 
-    /// How many runs there are at the same time: a digit, or `+` for ten and more.
+    /// The number of runs at the same time: a digit, or `+` for ten and more.
     private func load() -> Line {
         let most = timeline.load.most(in: timeline.period, parts: width)
         return Self.cells(

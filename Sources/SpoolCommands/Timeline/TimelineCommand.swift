@@ -36,7 +36,7 @@ extension SpoolCommand {
             try timeline.take(part, names: names.isEmpty ? nil : Set(names), withFollowUps: showsAll)
         }
         for name in names where !timeline.hasLane(session.qualified(name)) {
-            throw .notFound("there is no task \"\(name)\", and no job of this name in this time")
+            throw .notFound("no task is named \"\(name)\", and no job of that name ran in the time shown")
         }
         timeline.sort()
         if let file = session.arguments.value("svg") {

@@ -43,7 +43,7 @@ struct TimelineReport {
         for line in remarks() { output.paragraph(line) }
     }
 
-    /// What the picture alone does not say.
+    /// Sentences about facts that the picture does not show.
     private func remarks() -> [String] {
         var lines: [String] = []
         if let busiest = timeline.load.busiest(in: timeline.period) {
@@ -58,9 +58,10 @@ struct TimelineReport {
             lines.append("No two runs overlapped.")
         }
         let paused = timeline.lanes.filter(\.isPaused).map(\.name)
-        if !paused.isEmpty { lines.append("Paused, so no due times are drawn: \(paused.joined(separator: ", "))") }
+        if !paused.isEmpty { lines.append("No due times are drawn for what is paused: \(paused.joined(separator: ", "))") }
         if let since = timeline.knownSince {
-            lines.append("The journal begins at \(TimeText.spoken(since.wholeSecond, session.callerZone, now: session.now)).")
+            let begin = TimeText.spoken(since.wholeSecond, session.callerZone, now: session.now)
+            lines.append("The journal begins at \(begin); earlier runs are not shown.")
         }
         return lines
     }

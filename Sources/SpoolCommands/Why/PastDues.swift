@@ -108,7 +108,7 @@ struct PastDues {
             guard seen.insert("\(definition.id) \(definition.expression)").inserted else { continue }
             let origin = origin(schedule)
             if definition.recurrence.isFromEnd { continue }
-            // Earlier due times are those that a later schedule would have had.
+            // Settled due times that reach beyond the instant do not decide about it.
             let settled = settled(schedule, at: known).flatMap { $0.through < instant ? $0 : nil }
             let before = instant.advanced(byMilliseconds: -1)
             if let next = definition.recurrence.nextOccurrence(after: before, origin: origin, settled: settled) {

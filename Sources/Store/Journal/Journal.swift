@@ -201,8 +201,8 @@ public final class Journal<FS: FileSystem> {
 
     public var wantsRotation: Bool { (log?.size ?? 0) >= rotateAt }
 
-    /// Does not begin a new segment before this one is twice as large as a snapshot of the present state. A new segment would contain the
-    /// same again.
+    /// Defers the next segment until this one is twice as large as a snapshot of the present state. An earlier one would only repeat the
+    /// snapshot.
     public func allowForSnapshot(ofBytes count: Int64) { if rotateAt > 0 { rotateAt = max(rotateAt, 2 * count) } }
 
     /// Begins a new segment with a snapshot of the state. The content of older segments must be in the tree or in the snapshot:

@@ -16,11 +16,11 @@ private struct TaskCreation: JournalReader {
 
 extension Spool {
     /// The time at which a task of this name was defined first. Nil when no daemon has taken the task up, or when a daemon did that did
-    /// not record it.
-    public func createdAt(ofTask name: String) throws(SystemError) -> Instant? {
+    /// not record it. Also returns the damage of the journal that was skipped.
+    public func createdAt(ofTask name: String) throws(SystemError) -> (instant: Instant?, damage: [JournalDamage]) {
         var found = TaskCreation(of: name)
         // The newest segment begins with all definitions in force.
-        _ = try Journal<FS>.scan(fs, since: Instant(milliseconds: .max), into: &found)
-        return found.createdAt
+        let damage = try Journal<FS>.scan(fs, since: Instant(milliseconds: .max), into: &found)
+        return (found.createdAt, damage)
     }
 }

@@ -38,7 +38,7 @@ public struct CountedRecords {
             known[task] = records.filter { $0.id != id } + [(id, state)]
             try putAside(of: task, keeping: count, fs, remove)
         } else if walk?.counts[task] != nil {
-            // The walk may have passed its name, or may have begun before its end.
+            // The walk may have passed this record's name, or have begun before the job ended.
             walk?.counts[task] = count
             walk?.found[task, default: []].append((id, state))
         } else {
@@ -56,7 +56,7 @@ public struct CountedRecords {
             (walk, unknown) = (begun, [:])
         }
         guard var walk else { return [] }
-        // It is put back below, so that its lists are changed in place.
+        // Taken out of `self` while it changes, so that its lists are not copied.
         self.walk = nil
         var files = 0
         for _ in 0..<Self.namesPerStep {

@@ -67,14 +67,16 @@ extension Spool {
         for (entry, status) in found where !Name.isUnfinished(entry.name) && entry.kind != .directory {
             if let status, fs.isForeign(status) { continue }
             let stem = Layout.stem(of: entry.name)
-            if definitions[stem]?.others.append(entry.name) == nil {
+            if definitions[stem] != nil {
+                definitions[stem]?.others.append(entry.name)
+            } else {
                 definitions[stem] = FoundDefinition(stem: stem, file: entry.name, status: status)
             }
         }
         return definitions
     }
 
-    /// The names of those files.
+    /// The names of the files that are definitions, by stem.
     public func definitionFiles(in directory: String) throws(SystemError) -> [String: [String]] {
         // Where all files count, their attributes are not needed.
         if fs.hasForeign { return try findDefinitions(in: directory).mapValues(\.files) }

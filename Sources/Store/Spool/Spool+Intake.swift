@@ -22,13 +22,13 @@ public enum Arrival {
 }
 
 extension Spool {
-    /// True when a file in new/ may be more urgent than others: its text has the word `priority`.
+    /// True when a file in new/ may be more urgent than others: it gives a priority above 0. A file that names tasks or other jobs, or has
+    /// a key, is not: what it means depends on the files that were dropped before it.
     public func mayBeUrgent(_ name: String) -> Bool {
-        // An error is reported when the file is taken up.
-        guard case .file(_, let bytes)? = try? fs.take("\(Layout.new)/\(name)", limit: Source.bytesMax, ignoringWriters: true) else {
-            return false
-        }
-        return bytes.mentions("priority")
+        let path = "\(Layout.new)/\(name)"
+        let taken = try? fs.take(path, limit: Source.bytesMax, ignoringWriters: true)  // taking it up reports the error
+        guard case .file(_, let bytes)? = taken, bytes.givesPriority else { return false }
+        return !bytes.mentions("after") && !bytes.mentions("unique") && !bytes.mentions("task")
     }
 
     /// Reads a name in new/ once.
@@ -233,6 +233,18 @@ extension FileKind {
         case .characterDevice, .blockDevice: "a device"
         case .unknown: "something unknown"
         case .mountPoint: "where another file system is mounted"
+        }
+    }
+}
+
+extension [UInt8] {
+    /// True when the text seems to set the key `priority` to a number above 0, in TOML, in JSON or among a script's keys.
+    fileprivate var givesPriority: Bool {
+        let word = Array("priority".utf8)
+        return indices.contains { start in
+            guard self[start] == word[0], self[start...].starts(with: word) else { return false }
+            let value = self[(start + word.count)...].drop { " \t\"'=:+".utf8.contains($0) }.first
+            return value.map { (UInt8(ascii: "1")...UInt8(ascii: "9")).contains($0) } ?? false
         }
     }
 }

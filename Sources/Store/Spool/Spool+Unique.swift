@@ -43,14 +43,24 @@ extension Spool {
         try fs.sync(Layout.unique)
     }
 
-    /// Writes the files of the keys again that are held. After a failed sync they may exist only in memory.
-    public func renewClaims(isHeld: (UniqueClaim) throws(SystemError) -> Bool) throws(SystemError) {
+    /// Writes the files of the keys again that are held. After a failed sync they may exist only in memory. Returns the files that cannot
+    /// be read or replaced, with the errors.
+    public func renewClaims(
+        isHeld: (UniqueClaim) throws(SystemError) -> Bool
+    ) throws(SystemError) -> [(path: String, error: SystemError)] {
+        var failed: [(path: String, error: SystemError)] = []
         for entry in try fs.list(Layout.unique) where entry.name.hasSuffix(".id") {
             let path = "\(Layout.unique)/\(entry.name)"
-            // Another program may be giving away a key that nobody holds.
-            if let claim = try claim(at: path), try isHeld(claim) { try write(claim, at: path) }
+            do throws(SystemError) {
+                // Another program may be giving away a key that nobody holds.
+                if let claim = try claim(at: path), try isHeld(claim) { try write(claim, at: path) }
+            } catch {
+                guard error.isOfOnePath else { throw error }
+                failed.append((path, error))
+            }
         }
         try fs.sync(Layout.unique)
+        return failed
     }
 
     private func write(_ claim: UniqueClaim, at path: String) throws(SystemError) {

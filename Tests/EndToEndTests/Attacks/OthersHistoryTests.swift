@@ -21,7 +21,8 @@ struct OthersHistoryTests {
         let spoolctl = "\(SpoolUnderTest.programs)/spoolctl"
         #expect(try TestUser.games.run(spoolctl, "create", "t", "--every", "1h", "--", "true", environment: own).code == 0)
         let hers = try TestUser.games.run(spoolctl, "edit", "t", environment: own)
-        #expect(hers.code != 0 && !(hers.output + hers.error).contains("hush"), "she reads nothing that she could not read: \(hers)")
+        #expect(
+            hers.code != 0 && !(hers.output + hers.error).contains("hush"), "games reads nothing that is closed to games: \(hers)")
         #expect(try !TestUser.games.run(spoolctl, "show", "t", environment: own).output.contains("hush"))
         // No other user can change the copy that root edits.
         #expect(try spool.ctl("create", "t", "--every", "1h", "--", "true").code == 0)

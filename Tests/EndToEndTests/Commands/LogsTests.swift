@@ -32,7 +32,7 @@ struct LogsTests {
     func unreadable() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         let command = "echo seen; echo hidden >&2; chmod 000 $SPOOL_JOB_DIR/stderr; exit 3"
-        // Without -q, the command would read standard error itself: before the job forbids that, or after.
+        // With -q the command does not read standard error itself, so it cannot read it before the job forbids that.
         let result = try spool.ctl(as: .games, "submit", "-w", "-q", command)
         #expect(result.code == 3, "\(result)")
         let status = try spool.ctl("jobs", "--json", "--state", "failed").output

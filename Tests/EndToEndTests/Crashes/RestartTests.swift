@@ -208,6 +208,7 @@ struct RestartTests {
         }
         let pid = try #require(text.split(separator: "\n").first { $0.contains("setsid()") }?.split(separator: " ").first)
         kill(worker, SIGKILL)
+        try Processes.awaitEnd(of: worker)
         strace.child.kill(SIGTERM)
         _ = try strace.end()
         try Processes.awaitEnd(of: try #require(pid_t(String(pid))))

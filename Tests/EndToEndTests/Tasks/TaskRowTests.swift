@@ -190,7 +190,7 @@ struct TaskRowTests {
         #expect(try spool.ctl("show", "t").rows.contains { $0[0] == "created" && $0[1].hasPrefix(first.prefix(10)) })
         try spool.acceptedTask("t", "command = 'true'\ntitle = 'other'")
         #expect(try created() == first)
-        // The start writes a new segment, which begins with a snapshot.
+        // The next daemon reads it from the journal.
         try spool.restart()
         #expect(try created() == first)
         let seen = spool.logLength
