@@ -105,6 +105,20 @@ extension Spool {
 
     @Test func whatIsNotThereIsMissing() throws { #expect(words(try TemporarySpool().spool().take("a.toml")) == "missing") }
 
+    static let urgent: [(text: String, isUrgent: Bool)] = [
+        ("command = 'true'\npriority = 1", true), ("{\"command\": \"true\", \"priority\": 10}", true),
+        ("#!/bin/sh\n#SPOOL priority = +5\ntrue", true), ("command = 'true'", false), ("command = 'true'\npriority = 0", false),
+        ("command = 'true'\npriority = -1", false), ("command = 'priority'", false), ("priority = 1\ntask = 't'", false),
+        ("command = 'true'\npriority = 1\nafter = ['t']", false), ("command = 'true'\npriority = 1\nunique = 'k'", false),
+    ]
+
+    @Test("A file that may be read out of turn gives a priority above 0, and nothing in it depends on files before it", arguments: urgent)
+    func mayBeUrgent(_ row: (text: String, isUrgent: Bool)) throws {
+        let temporary = try TemporarySpool()
+        try temporary.write("new/a.toml", row.text)
+        #expect(try temporary.spool().mayBeUrgent("a.toml") == row.isUrgent)
+    }
+
     @Test func aJobHasItsFilesStamp() throws {
         let temporary = try TemporarySpool()
         try temporary.write("new/a.toml", "command = \":\"\nstart = \"2030-01-01\"")

@@ -18,7 +18,7 @@ extension SpoolCommand {
         let removal = try ofSchedules.removal(of: schedules) + ofTask.removal(of: entry.files)
         if !session.arguments.flag("force") {
             guard isatty(STDIN_FILENO) == 1 else { throw .usage("delete asks for confirmation, which needs a terminal; use -f") }
-            let more = schedules.isEmpty ? "" : " and \(schedules.count) schedules"
+            let more = schedules.isEmpty ? "" : " and its \(schedules.count == 1 ? "schedule" : "\(schedules.count) schedules")"
             guard session.asks("Delete task \(name)\(more)?") else {
                 session.complain("nothing was deleted")
                 return ExitCode.failed
