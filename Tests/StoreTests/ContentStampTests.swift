@@ -59,11 +59,14 @@ import Testing
         #expect(try temporary.spool().unchanged(try found(temporary), since: known) == nil)
     }
 
-    @Test("A file that changed shortly before it was read has no settled stamp")
-    func settled() {
-        let stamp = ContentStamp(inode: 1, size: 1, modifiedNanoseconds: 0, changedNanoseconds: 1_000_000_000_000)
-        #expect(!stamp.isSettled(at: Instant(milliseconds: 999_000)))
-        #expect(!stamp.isSettled(at: Instant(milliseconds: 1_000_050)))
-        #expect(stamp.isSettled(at: Instant(milliseconds: 1_000_200)))
+    @Test("A file that changed shortly before it was read has no settled stamp", arguments: [
+        // The time of the change, the time of the reading, in milliseconds.
+        (1_000_001, 999_000, false), (1_000_001, 1_000_051, false), (1_000_001, 1_000_200, true),
+        // A file system that keeps whole seconds.
+        (1_000_000, 1_000_200, false), (1_000_000, 1_002_900, false), (1_000_000, 1_003_100, true),
+    ] as [(Int64, Int64, Bool)])
+    func settled(changedAt: Int64, readAt: Int64, isSettled: Bool) {
+        let stamp = ContentStamp(inode: 1, size: 1, modifiedNanoseconds: 0, changedNanoseconds: changedAt * 1_000_000)
+        #expect(stamp.isSettled(at: Instant(milliseconds: readAt)) == isSettled)
     }
 }
