@@ -37,12 +37,20 @@ struct CalendarDues {
         init(except: [Windows?], only: [Windows?], moves: Bool) {
             isHeld = (except + only).contains { $0 == nil }
             self.moves = moves && !isHeld
-            let minutes = 0..<CalendarDues.dayMinutes
-            let excluded = minutes.map { minute in
-                except.contains { $0?.contains[minute] ?? false } || !only.isEmpty && !only.contains { $0?.contains[minute] ?? false }
-            }
+            // Plain loops, because each look at a journal makes many of these.
+            let count = CalendarDues.dayMinutes
+            var excluded = [Bool](repeating: !only.isEmpty, count: count)
+            for case let windows? in only { for minute in 0..<count where windows.contains[minute] { excluded[minute] = false } }
+            for case let windows? in except { for minute in 0..<count where windows.contains[minute] { excluded[minute] = true } }
             isExcluded = excluded
-            minutesLeft = minutes.map { minute in minutes.first { !excluded[(minute + $0) % CalendarDues.dayMinutes] } }
+            var minutesLeft = [Int?](repeating: nil, count: count)
+            var left: Int?
+            // A day and the one after it, backwards.
+            for minute in stride(from: 2 * count - 1, through: 0, by: -1) {
+                left = excluded[minute % count] ? left.map { $0 + 1 } : 0
+                minutesLeft[minute % count] = left
+            }
+            self.minutesLeft = minutesLeft
         }
 
         /// Where a due time goes. Nil when it does not exist.
