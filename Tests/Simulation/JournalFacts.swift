@@ -140,7 +140,8 @@ struct JournalFacts {
     private static func calendarKeys(_ source: Source) -> [String: String] {
         var keys: [String: String] = [:]
         for line in String(decoding: source.bytes, as: UTF8.self).split(separator: "\n") {
-            let words = line.split(separator: " = ", maxSplits: 1).map(String.init)
+            // An edit may have added a comment to the line.
+            let words = line.prefix { $0 != "#" }.split(separator: " = ", maxSplits: 1).map(String.init)
             if words.count == 2, ["except", "only", "when_excluded"].contains(words[0]) { keys[words[0]] = words[1] }
         }
         return keys
@@ -152,7 +153,7 @@ struct JournalFacts {
                 calendars[String(name)].flatMap { CalendarDues.Windows($0) }
             }
         }
-        return CalendarDues.Filter(except: named("except"), only: named("only"), moves: keys["when_excluded"] == "\"next\"")
+        return CalendarDues.Filter(except: named("except"), only: named("only"), moves: keys["when_excluded"]?.hasPrefix("\"next\"") == true)
     }
 
     /// A schedule's due times count from an instant.
