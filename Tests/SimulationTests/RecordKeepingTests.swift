@@ -58,7 +58,7 @@ import Testing
         world.configuration.keepMilliseconds = row.keep
         try world.startDaemon()
         // Time passes as the daemon sees it: from one of its wakes to the next.
-        func sleep(until instant: Instant) throws {
+        func go(to instant: Instant) throws {
             try live(world)
             func left() -> Int64 { instant.milliseconds - world.now.milliseconds }
             while let next = world.millisecondsToWake, next <= left() {
@@ -67,7 +67,7 @@ import Testing
             }
             world.pass(milliseconds: left())
         }
-        try sleep(until: world.now.advanced(byMilliseconds: row.servedFor))
+        try go(to: world.now.advanced(byMilliseconds: row.servedFor))
         try world.disk.write("\(Layout.new)/one.toml", Array("command = ':'".utf8))
         try world.disk.write("\(Layout.new)/two.toml", Array("command = ':'\nkeep = '40h'".utf8))
         try live(world)
@@ -77,11 +77,11 @@ import Testing
             world.killDaemon()
             try world.startDaemon()
         }
-        try sleep(until: end.advanced(byMilliseconds: row.keep - 1))
+        try go(to: end.advanced(byMilliseconds: row.keep - 1))
         #expect(try ended(world) == 2, "it stays that long")
-        try sleep(until: end.advanced(byMilliseconds: row.keep + 1000))
+        try go(to: end.advanced(byMilliseconds: row.keep + 1000))
         #expect(try ended(world) == 1, "and no longer")
-        try sleep(until: end.advanced(byMilliseconds: 40 * Self.hour + 1000))
+        try go(to: end.advanced(byMilliseconds: 40 * Self.hour + 1000))
         #expect(try ended(world) == 0, "nor does one that says so itself")
     }
 

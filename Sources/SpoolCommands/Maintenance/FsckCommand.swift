@@ -93,10 +93,8 @@ private struct Fsck {
 
     /// True when a worker holds this record. A record that cannot be opened is held by none.
     private func isHeld(record: String) -> Bool {
-        guard let file = try? FileDescriptor.open("\(session.spoolPath)/\(Layout.workers)/\(record)", O_RDONLY | O_NOFOLLOW) else {
-            return false
-        }
-        return (try? file.tryLock()) == false
+        let path = "\(session.spoolPath)/\(Layout.workers)/\(record)"
+        do throws(SystemError) { return try !FileDescriptor.open(path, O_RDONLY | O_NOFOLLOW).tryLock() } catch { return false }
     }
 
     // MARK: Printing

@@ -13,7 +13,7 @@ struct UnzonedInstants {
         self.session = session
         // The new text is valid. An earlier text may be invalid; then all wall times count as new.
         known = (try? before.table()).map { Set(Self.texts(in: $0)) } ?? []
-        guard let table = try? source.table() else { return }
+        guard let table = try? source.table() else { return }  // it is valid, see above
         collect(from: table, try session.context().zone, "the spool's zone")
     }
 

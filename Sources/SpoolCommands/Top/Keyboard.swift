@@ -13,8 +13,8 @@ final class Keyboard {
 
     /// Opens the keyboard; nil when the process has no terminal.
     static func open() -> Keyboard? {
-        if let terminal = try? RawTerminal(STDIN_FILENO) { return Keyboard(STDIN_FILENO, terminal) }
-        guard let raw = try? FileDescriptor.open("/dev/tty", O_RDONLY).release() else { return nil }
+        if let terminal = try? RawTerminal(STDIN_FILENO) { return Keyboard(STDIN_FILENO, terminal) }  // standard input is no terminal
+        guard let raw = try? FileDescriptor.open("/dev/tty", O_RDONLY).release() else { return nil }  // there is no terminal
         guard let terminal = try? RawTerminal(raw) else {  // a terminal that this process may not use
             close(raw)
             return nil

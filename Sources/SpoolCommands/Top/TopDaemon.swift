@@ -52,8 +52,8 @@ final class TopDaemon {
             for case .table(let one) in tasks.map(\.kind) { if let task = one.text("task") { daemon.overdue.append(task) } }
         }
         snapshot.daemon = daemon
-        // With an invalid configuration, the daemon's limits are shown, else the defaults.
         session.forgetConfiguration()
+        // An invalid one: the daemon's limits are shown, else the defaults.
         let configuration = (try? session.configuration()) ?? Configuration()
         defaultTimeoutMilliseconds = configuration.defaultTimeoutMilliseconds
         snapshot.surroundings.slots = configuration.slots

@@ -29,7 +29,7 @@ struct PastDues {
             context.now = (changes.last { $0.at <= instant } ?? changes[0]).writtenAt
             // An accepted definition was readable then. It can be unreadable now only because its time zone was removed since.
             if file == "\(Layout.tasks)/\(task)" {
-                let definition = try? TaskDefinition(name: task, source: source, context)
+                let definition = try? TaskDefinition(name: task, source: source, context)  // see above
                 schedules += definition?.schedules.map { .init(definition: $0, file: nil, changedAt: context.now) } ?? []
             } else if file.hasPrefix("\(Layout.schedules)/") {
                 let id = String(file.dropFirst(Layout.schedules.utf8.count + 1))

@@ -146,7 +146,7 @@ public struct SpoolTruth<FS: FileSystem> {
             let (stored, definition, _) = try source.job(context) { name in
                 // An unreadable task counts as missing: a job that names the task cannot be read then.
                 guard let files = try? spool.definitionFiles(in: Layout.tasks, stem: name),
-                    let file = try? spool.definition(in: Layout.tasks, stem: name, files: files)
+                    let file = try? spool.definition(in: Layout.tasks, stem: name, files: files)  // see above
                 else { return nil }
                 return try? spool.task(file, context)  // see above
             }

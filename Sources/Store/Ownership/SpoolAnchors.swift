@@ -111,7 +111,8 @@ final class SpoolAnchors: Sendable {
     /// The pid in /proc/locks: `1: FLOCK ADVISORY WRITE 708 fe:01:1835035 0 EOF`. Nil when there is none or the file cannot be
     /// read.
     private static func holder(of inode: UInt64) -> Int32? {
-        guard let bytes = try? FileDescriptor.open("/proc/locks", O_RDONLY).readAll(limit: 1 << 20) else { return nil }
+        let locks = try? FileDescriptor.open("/proc/locks", O_RDONLY).readAll(limit: 1 << 20)  // not readable: not known
+        guard let bytes = locks else { return nil }
         for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
             let words = line.split(separator: " ")
             guard words.count > 5, words[1] == "FLOCK", words[5].hasSuffix(":\(inode)"), let pid = Int32(words[4]), pid > 0 else {

@@ -21,8 +21,9 @@ public struct Trust: Sendable, Equatable {
 
     /// The kernel's setting. If it cannot be read, links are not protected.
     public static func areLinksProtected() -> Bool {
-        guard let setting = try? FileDescriptor.open("/proc/sys/fs/protected_hardlinks", O_RDONLY).readAll(limit: 16) else { return false }
-        return setting.first == UInt8(ascii: "1")
+        let path = "/proc/sys/fs/protected_hardlinks"
+        let setting = try? FileDescriptor.open(path, O_RDONLY).readAll(limit: 16)  // not readable: not protected
+        return setting?.first == UInt8(ascii: "1")
     }
 
     /// The rules for a spool, from its owner and mode. Nil for the spool of one user that nobody else can reach.

@@ -24,8 +24,8 @@ public enum UserPart {
 
     /// True when the spool at this path serves everybody. False when it cannot be examined.
     public static func servesEverybody(_ spool: String) -> Bool {
-        guard let users = try? FileStatus.read("\(spool)/\(Layout.users)") else { return false }
-        return users.kind == .directory && users.owner == 0
+        let users = try? FileStatus.read("\(spool)/\(Layout.users)")  // not there, or not to be examined
+        return users?.kind == .directory && users?.owner == 0
     }
 
     // MARK: Names
@@ -73,7 +73,8 @@ public enum UserPart {
     public static func owner(ofPart name: String, inSpool spool: String) throws(SystemError) -> User? {
         // A mounted file system cannot show who owns the part.
         if try mountPoint(inPart: name, ofSpool: spool) != nil { return try owner(ofName: name) }
-        guard let status = try? FileStatus.read("\(path(of: name, inSpool: spool))/\(Layout.state)"), status.owner != 0 else { return nil }
+        let state = try? FileStatus.read("\(path(of: name, inSpool: spool))/\(Layout.state)")  // not there yet: being created
+        guard let status = state, status.owner != 0 else { return nil }
         return try user(id: status.owner, group: status.group, name: name)
     }
 

@@ -125,7 +125,7 @@ public struct History: JournalReader {
         job.wasDropped = fields.bytes("file") != nil
         // Few jobs name a queue, so only these are decoded. An accepted text is readable.
         if let source = fields.bytes("source"), let format = fields["format"].flatMap(Source.Format.init), source.mentions("queue"),
-            let queue = (try? Source(format: format, bytes: source).table())?.text("queue")
+            let queue = (try? Source(format: format, bytes: source).table())?.text("queue")  // see above
         {
             job.queue = queue
         }
