@@ -14,18 +14,17 @@ struct Exclusions: Sendable {
     /// The number of calendars in turn that one stretch may consist of. It ends there if there are more.
     private static let turnsMax = 2_000
 
-    func isExcluded(_ instant: Instant) -> Bool {
-        except.contains { $0.contains(instant) } || !only.isEmpty && !only.contains { $0.contains(instant) }
+    func isExcluded(_ instant: Instant) -> Bool { isExcluded { $0.contains(instant) } }
+
+    private func isExcluded(_ isContained: (Covers.InZone) -> Bool) -> Bool {
+        except.contains(where: isContained) || !only.isEmpty && !only.contains(where: isContained)
     }
 
     /// True when a due time is excluded. When a gap of the clock has moved the due time, its wall times `skipped` in `zone` are judged
     /// instead, and one of them that is allowed is enough.
     func isExcluded(_ due: Instant, skipped: [Int64], in zone: Zone) -> Bool {
         if skipped.isEmpty { return isExcluded(due) }
-        return skipped.allSatisfy { wall in
-            let isContained = { (times: Covers.InZone) in times.contains(due, wall: wall, in: zone) }
-            return except.contains(where: isContained) || !only.isEmpty && !only.contains(where: isContained)
-        }
+        return skipped.allSatisfy { wall in isExcluded { $0.contains(due, wall: wall, in: zone) } }
     }
 
     /// The end of the stretch of a kind that contains an instant. Nil when none does.

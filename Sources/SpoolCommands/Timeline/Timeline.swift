@@ -32,7 +32,11 @@ struct Timeline {
         /// The job; nil for a due time without one.
         var id: String?
 
-        var isMissed: Bool { why == SkippedDue.Reason.missed.rawValue }
+        enum Kind: String { case missed, skipped, failed }
+
+        var kind: Kind { why == SkippedDue.Reason.missed.rawValue ? .missed : id == nil ? .skipped : .failed }
+        /// `missed`, `skipped`, or why a job ended without a run.
+        var word: String { kind == .failed ? why : kind.rawValue }
     }
 
     struct Coming {

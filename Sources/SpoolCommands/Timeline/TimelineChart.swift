@@ -8,6 +8,15 @@ struct TimelineChart {
     enum Mark: Int, CaseIterable {
         case nothing, expected, due, skipped, done, running, missed, failed
 
+        init(_ kind: Timeline.Gap.Kind) {
+            self =
+                switch kind {
+                case .missed: .missed
+                case .skipped: .skipped
+                case .failed: .failed
+                }
+        }
+
         var glyph: String {
             switch self {
             case .nothing: " "
@@ -42,17 +51,15 @@ struct TimelineChart {
     private var used: Set<Mark> = []
     private(set) var lines: [Line] = []
 
-    private static let loadName = "at the same time"
-
     init(_ timeline: Timeline, zone: Zone, columns: Int) {
         self.timeline = timeline
         self.zone = zone
-        let longest = (timeline.lanes.map { Columns.width($0.name) } + [Self.loadName.utf8.count]).max() ?? 0
+        let longest = (timeline.lanes.map { Columns.width($0.name) } + [TimelineLoad.name.utf8.count]).max() ?? 0
         nameWidth = min(longest, max(12, columns / 4))
         width = max(10, columns - nameWidth - 2)
         lines.append(axis())
         for lane in timeline.lanes { lines.append(named(lane.name, row(lane))) }
-        lines.append(named(Self.loadName, load()))
+        lines.append(named(TimelineLoad.name, load()))
         lines.append([.init(legend(), .dim)])
     }
 
@@ -103,7 +110,7 @@ struct TimelineChart {
             mark(coming.due, coming.end, .expected)
             mark(coming.due, coming.due, .due)
         }
-        for gap in lane.gaps { mark(gap.from, gap.through, gap.isMissed ? .missed : gap.id == nil ? .skipped : .failed) }
+        for gap in lane.gaps { mark(gap.from, gap.through, Mark(gap.kind)) }
         for run in lane.runs { mark(run.from, run.to, run.state == .done ? .done : run.state == .failed ? .failed : .running) }
         used.formUnion(marks)
         let now = column(timeline.now)

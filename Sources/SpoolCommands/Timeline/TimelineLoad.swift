@@ -1,7 +1,10 @@
 import Store
 
-/// How many runs there are at the same time.
+/// The number of runs at the same time.
 struct TimelineLoad {
+    /// Its name in pictures.
+    static let name = "at the same time"
+
     private struct Span {
         var name: String
         var from: Int64

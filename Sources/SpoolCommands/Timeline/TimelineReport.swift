@@ -145,11 +145,6 @@ struct TimelineReport {
     }
 }
 
-extension Timeline.Gap {
-    /// `missed`, `skipped`, or why a job ended without a run.
-    var word: String { isMissed ? why : id == nil ? "skipped" : why }
-}
-
 extension Instant {
     /// Without its milliseconds.
     fileprivate var wholeSecond: Instant { Instant(milliseconds: milliseconds - (milliseconds % 1000 + 1000) % 1000) }

@@ -61,8 +61,7 @@ struct TimelineSVG {
         label(Columns.cut(PlainText.oneLine(lane.name), to: 30), 4, y + 14, "")
         for coming in lane.coming { bar("due", coming.due, coming.end, y + 5, Self.laneHeight - 10, "due \(coming.due.rfc3339)") }
         for gap in lane.gaps {
-            let shape = gap.isMissed ? "missed" : gap.id == nil ? "skipped" : "failed"
-            bar(shape, gap.from, gap.through, y + 8, Self.laneHeight - 16, "\(gap.word) \(gap.from.rfc3339)")
+            bar(gap.kind.rawValue, gap.from, gap.through, y + 8, Self.laneHeight - 16, "\(gap.word) \(gap.from.rfc3339)")
         }
         for run in lane.runs {
             bar(run.state.rawValue, run.from, run.to, y + 3, Self.laneHeight - 6, "\(run.outcome), \(run.from.rfc3339), \(run.id)")
@@ -71,7 +70,7 @@ struct TimelineSVG {
 
     /// A band that is the higher the more runs there are at the same time, and red where they use all slots.
     private mutating func drawLoad(_ y: Double) {
-        label("at the same time", 4, y + 14, "dim")
+        label(TimelineLoad.name, 4, y + 14, "dim")
         let parts = 240
         let width = (Self.width - Self.names) / Double(parts)
         for (index, count) in timeline.load.most(in: timeline.period, parts: parts).enumerated() where count > 0 {
