@@ -11,6 +11,8 @@ struct DueTimes {
 
     private let marks: ScheduleMarks
     private let from: Instant
+    /// The reason why due times may be missing that had moved before a schedule lost its calendars. Nil when none are.
+    let remark: String?
 
     /// Due times after `from`, by default after now.
     init(
@@ -23,15 +25,19 @@ struct DueTimes {
                 return rule.isInterval || rule.patternExtension != nil || rule.filter?.whenExcluded == .next
             }
         }
+        var read = ScheduleMarks()
+        var failure: Failure?
         do throws(Failure) {
-            let (read, damage) = try attempt { () throws(SystemError) in try Spool(fs, host: "").scheduleMarks() }
-            if isNeeded, let first = damage.first { throw Failure(ExitCode.failed, "\(first)") }
-            marks = read
+            let found = try attempt { () throws(SystemError) in try Spool(fs, host: "").scheduleMarks() }
+            read = found.marks
+            failure = found.damage.first.map { Failure(ExitCode.failed, "\($0)") }
         } catch {
-            // The due times of all other schedules are known without a journal, except those that had moved before calendars changed.
-            if isNeeded { throw error }
-            marks = ScheduleMarks()
+            failure = error
         }
+        // The due times of all other schedules are known without a journal, except those that had moved before calendars changed.
+        if isNeeded, let failure { throw failure }
+        marks = read
+        remark = failure?.lines.first.map { "due times that moved before calendars changed may be missing: \($0)" }
     }
 
     /// The instant from which a schedule counts, and the end of its last run; nil when no daemon has accepted the schedule.

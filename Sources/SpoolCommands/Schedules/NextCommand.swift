@@ -115,6 +115,7 @@ private struct Next {
         }
         remarks += session.remarks(on: entries, catalog)
         let due = try DueTimes(session, catalog.fs, for: entries, from: from)
+        if let remark = due.remark { remarks.append(remark) }
         for entry in entries {
             for schedule in entry.schedules where schedule.definition.enabled {
                 let name = session.qualified(entry.name)

@@ -334,6 +334,7 @@ struct RestartTests {
     func flippedByte() throws {
         let spool = try SpoolUnderTest()
         for index in 0..<3 { _ = try spool.run("command = [\"true\"]", as: "job-\(index)") }
+        try spool.acceptedTask("t", "command = 'true'\n[[schedule]]\ncron = \"@yearly\"")
         try spool.stop()
         let journal = try #require(try spool.journalFiles.last)
         let text = try Files.text(journal)
@@ -350,6 +351,8 @@ struct RestartTests {
         #expect(try spool.exitCode() == 1)
         let name = journal.split(separator: "/").last ?? ""
         #expect(spool.log.contains("journal/\(name):\(line): "))
+        let next = try spool.ctl("next", "t")
+        #expect(next.code == 0 && next.errors.contains("may be missing: journal/\(name):\(line): "), "\(next)")
         #expect(try Files.bytes(journal) == before.0)
         #expect(Files.tree(spool.path + "/done") == before.1)
         // An operator restores the line, and the daemon serves the spool again.
