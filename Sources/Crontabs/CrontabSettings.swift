@@ -11,6 +11,8 @@ extension Crontab {
         public var shell: String { self["SHELL"] ?? "/bin/sh" }
         /// Nil means the crontab's owner. Empty means nobody.
         public var mailTo: String? { self["MAILTO"] }
+        /// The sender of mails, other than cron's own.
+        public var mailFrom: String? { self["MAILFROM"] }
         /// The time zone of the time fields (cronie).
         public var zone: String? { self["CRON_TZ"].flatMap { $0.isEmpty ? nil : $0 } }
         /// The maximum of minutes by which cron delays a start at random (cronie).

@@ -27,7 +27,13 @@ public struct CrontabTask: Sendable {
         guard settings.shell.hasPrefix("/") else { throw Refusal(why: "SHELL is \"\(settings.shell)\", not an absolute path") }
         var table = Table()
         if let comment = entry.comment { table.set("description", Value(.string(comment))) }
-        table.set("command", Value(.string(try Self.command(entry))))
+        table.set("command", Value(.string(entry.command)))
+        // A job without a payload has an empty input. So does a cron job whose line ends with a %.
+        if let input = entry.input, !input.isEmpty {
+            var stdin = Table()
+            stdin.set("text", Value(.string(input)))
+            table.set("stdin", Value(.table(stdin)))
+        }
         if settings.shell != "/bin/sh" { table.set("shell", Value(.string(settings.shell))) }
         if user != owner { table.set("user", Value(.string(user))) }
         // cron starts a run even while earlier runs of the same line are still running.
@@ -36,20 +42,22 @@ public struct CrontabTask: Sendable {
             guard home.hasPrefix("/") else { throw Refusal(why: "HOME is \"\(home)\", not an absolute path") }
             table.set("directory", Value(.string(home)))
         }
+        // cron mails both streams in the order in which they were written.
+        table.set("combine_output", Value(.boolean(true)))
         let to = settings.mailTo ?? user
-        if to.isEmpty {
+        if !Self.isMailed(to) {
             table.set("mail", Value(.boolean(false)))
         } else {
             var mail = Table()
             mail.set("to", Value(.string(to)))
             mail.set("when", Value(.string(entry.mailsFailuresOnly ? "failure" : "output")))
+            mail.set("form", Value(.string("cron")))
+            if let from = settings.mailFrom, Self.isMailed(from) { mail.set("from", Value(.string(from))) }
             table.set("mail", Value(.table(mail)))
         }
         var environment = Table()
-        // cron(8) gives a job these variables when the crontab sets nothing. They come first, wherever in the crontab they are
-        // set.
-        environment.set("PATH", Value(.string(settings["PATH"] ?? "/usr/bin:/bin")))
         for (name, value) in settings.variables { environment.set(name, Value(.string(value))) }
+        if settings["PATH"] == nil { environment.set("PATH", Value(.string(Mail.cronPath))) }
         table.set("env", Value(.table(environment)))
         table.set("schedule", Value(.array([Value(.table(try Self.schedule(entry)))])))
         let written = Source(writing: table)
@@ -58,6 +66,15 @@ public struct CrontabTask: Sendable {
         source = Source(format: written.format, bytes: Array(note.utf8) + written.bytes)
         self.name = name
         self.entry = entry
+    }
+
+    /// True for addresses to which cron mails: safe_p() of its do_command.c.
+    private static func isMailed(_ address: String) -> Bool {
+        guard let first = address.utf8.first else { return false }
+        func isWord(_ byte: UInt8) -> Bool {
+            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+        }
+        return isWord(first) && address.utf8.allSatisfy { isWord($0) || "@!:%-.,_+=/".utf8.contains($0) }
     }
 
     private static func schedule(_ entry: Crontab.Entry) throws(Refusal) -> Table {
@@ -74,56 +91,5 @@ public struct CrontabTask: Sendable {
             schedule.set("jitter", Value(.string("\(minutes)m")))
         }
         return schedule
-    }
-
-    /// The command as the shell reads it. Its standard input becomes a here-document.
-    private static func command(_ entry: Crontab.Entry) throws(Refusal) -> String {
-        // A job without a payload has an empty input. So does a cron job whose line ends with a %.
-        guard let input = entry.input, !input.isEmpty else { return entry.command }
-        let shell = entry.settings.shell.split(separator: "/").last ?? ""
-        guard ["sh", "bash", "dash", "ksh", "zsh", "ash", "mksh"].contains(shell) else {
-            throw Refusal(why: "its % text is standard input, which \(entry.settings.shell) is not known to read from a here-document")
-        }
-        guard let document = HereDocument(command: entry.command, input: input) else {
-            throw Refusal(
-                why: "its % text is a \\ alone in its last line, which no here-document can hold; "
-                    + "cron gives it to the command without a line's end")
-        }
-        return document.text
-    }
-}
-
-/// A command and its standard input as one text for a shell.
-public struct HereDocument: Sendable, Equatable {
-    public let command: String
-    public let input: String
-
-    /// Nil when the input does not end with a newline.
-    public init?(command: String, input: String) {
-        guard input.utf8.last == UInt8(ascii: "\n") else { return nil }
-        self.command = command
-        self.input = input
-    }
-
-    public var text: String {
-        let lines = input.utf8.split(separator: UInt8(ascii: "\n"))
-        var end = "END"
-        while lines.contains(where: { $0.elementsEqual(end.utf8) }) { end += "_" }
-        return "{ \(command)\n} <<'\(end)'\n\(input)\(end)\n"
-    }
-
-    /// The command and the input from which ``text`` was written, or nil when the text has another form.
-    public init?(_ text: String) {
-        let bytes = Array(text.utf8)
-        let mark = Array("\n} <<'".utf8)
-        guard bytes.starts(with: "{ ".utf8), let start = bytes.indices.first(where: { bytes[$0...].starts(with: mark) }) else { return nil }
-        let end = bytes[(start + mark.count)...].prefix { $0 != UInt8(ascii: "'") }
-        let body = bytes[end.endIndex...].dropFirst(2)
-        guard body.count > end.count + 1 else { return nil }
-        self.init(
-            command: String(decoding: bytes[2..<start], as: UTF8.self),
-            input: String(decoding: body.dropLast(end.count + 1), as: UTF8.self))
-        // Accept the text only if these parts give exactly the same text again.
-        guard self.text == text else { return nil }
     }
 }

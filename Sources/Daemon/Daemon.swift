@@ -124,7 +124,7 @@ public final class Daemon {
         world.connect(
             RealWorld.Parts(
                 configuration: configuration, zones: zones, paths: paths, programs: programs, workers: workers, gate: gate, status: status,
-                reserve: spool.fs.reserve))
+                mail: MailProgram(configuration, log), reserve: spool.fs.reserve))
         connect(slots)
         try listen()
         listenForMounts(paths)

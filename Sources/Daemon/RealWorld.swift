@@ -23,6 +23,7 @@ final class RealWorld: World {
         let workers: WorkerPool
         let gate: StartGate
         let status: StatusFile
+        let mail: MailProgram
         let reserve: DescriptorReserve
     }
 
@@ -58,6 +59,7 @@ final class RealWorld: World {
 
     func hasWorker(of job: Job) -> Bool { connected.workers.hasWorker(of: job) }
     func leaveGroup(of job: Job) -> String? { connected.workers.leaveGroup(of: job) }
+    func canMail() -> Bool { connected.mail.isThere(at: now) }
     func ask(_ question: Question) { connected.programs.ask(question) }
     func isOwn(record: String) -> Bool { connected.workers.isOwn(record: record) }
     func isAlive(record: String) throws(SystemError) -> Bool { try connected.workers.isAlive(record: record) }

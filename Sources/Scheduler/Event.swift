@@ -90,7 +90,7 @@ public struct RunResult: Sendable {
     public var usage: Usage?
     /// The reason why something other than the daemon ended its processes, for a person.
     public var cause: String?
-    /// The try wrote output. Only examined if the job's `mail` needs it.
+    /// The try wrote output that can be mailed. Only examined if the job's `mail` needs it.
     public var hasOutput = false
     /// The last lines that the try wrote. Only read if it failed and a follow-up is told of them.
     public var errorTail: String?

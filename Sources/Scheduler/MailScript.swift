@@ -9,15 +9,16 @@ struct MailScript {
     /// The limit for each stream, in bytes.
     private static let bytesMax = 32 << 10
 
-    init(_ job: Job, to address: String, host: String, command: [String]) {
+    init(_ job: Job, _ mail: Mail, host: String, command: [String]) {
         let host = Self.isHostName(host) ? host : "localhost"
         let outcome = Self.outcome(of: job)
         let name = job.definition.title.map { "\(job.name) (\($0))" } ?? job.name
         let header = [
-            "To: \(address)", "Subject: [\(host)] \(Self.subjectName(of: job)): \(outcome)", "Auto-Submitted: auto-generated",
+            "To: \(mail.to)", "Subject: [\(host)] \(Self.subjectName(of: job)): \(outcome)", "Auto-Submitted: auto-generated",
             "MIME-Version: 1.0",
             "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit",
         ]
+        let sender = mail.from.map { ["From: \($0)"] } ?? []
         let ended = job.endedAt.map { " at \($0.rfc3339)" } ?? ""
         let why = job.error.map { ": \($0)" } ?? ""
         let sentence = "\(name) on \(host) \(job.state == .done ? "succeeded" : "failed")\(ended)\(why)"
@@ -33,7 +34,7 @@ struct MailScript {
                 echo
             }
             {
-                printf '%s\\n' \(header.map(Self.quoted).joined(separator: " \\\n        "))
+                printf '%s\\n' \((sender + header).map(Self.quoted).joined(separator: " \\\n        "))
                 printf '%s\\n' "Date: $(LC_ALL=C date '+%a, %d %b %Y %H:%M:%S %z')" "Message-ID: <$SPOOL_JOB_ID@\(host)>" ''
                 printf '%s\\n' \(Self.quoted(sentence)) \(Self.quoted(tries)) "$SPOOL_PARENT_DIR"
                 show stdout
@@ -82,7 +83,7 @@ struct MailScript {
     }
 
     /// Quotes a text as one word for the shell.
-    private static func quoted(_ text: String) -> String {
+    static func quoted(_ text: String) -> String {
         "'\(text.filter { $0 != "\u{0}" }.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
     }
 }

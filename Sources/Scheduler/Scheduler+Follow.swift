@@ -115,11 +115,8 @@ extension Scheduler {
         switch followUp.action {
         case .line(let line): table.set("command", Value(.string(line)))
         case .arguments(let words): table.set("command", Value(.array(words.map { Value(.string($0)) })))
-        case .mail(let address):
-            if let parent {
-                let script = MailScript(parent, to: address, host: settings.host, command: settings.mailCommand)
-                table.set("script", Value(.string(script.text)))
-            }
+        case .mail(let mail):
+            if let parent { table.set("script", Value(.string(script(of: mail, about: parent)))) }
             table.set("tries", Value(.integer(4)))
             table.set("timeout", Value(.string("5m")))
             table.set("backoff", Value(.string("5m")))
@@ -134,6 +131,13 @@ extension Scheduler {
         }
         table.set("fallback", Value(.boolean(true)))
         return table
+    }
+
+    private func script(of mail: Mail, about job: Job) -> String {
+        switch mail.form {
+        case .report: MailScript(job, mail, host: settings.host, command: settings.mailCommand).text
+        case .cron: CronMailScript(job, mail, host: settings.host, command: settings.mailCommand).text
+        }
     }
 
     private func reject(_ job: inout AcceptedJob, _ why: String, at now: Instant) {

@@ -91,7 +91,8 @@ private func text(_ backoff: Backoff) -> String {
         Accepted("payload = 2026-11-21T02:00:00Z", means: #""2026-11-21T02:00:00Z""#) { text($0.payload) },
         Accepted("payload = false", means: "false") { text($0.payload) },
         Accepted("payload = \"\"", means: "\"\"") { text($0.payload) },
-        Accepted(#"stdin = "/srv/in.csv""#, means: "/srv/in.csv") { text($0.standardInput) },
+        Accepted(#"stdin = "/srv/in.csv""#, means: "file(\"/srv/in.csv\")") { text($0.standardInput) },
+        Accepted("stdin = {text = \"a\\nb\"}", means: "text(\"a\\nb\")") { text($0.standardInput) },
         Accepted(#"directory = "/srv""#, means: "/srv") { text($0.directory) },
         Accepted(#"env_file = "/etc/default/x""#, means: "/etc/default/x") { text($0.environmentFile) },
         Accepted("env = {B = \"x=y\", A = 5, C = true, D = \"\"}", means: "B=x=y A=5 C=true D=") {
@@ -196,10 +197,11 @@ private func text(_ backoff: Backoff) -> String {
         Accepted("on_success = \"task-1\"", means: "on_success success task(\"task-1\")") { follow($0) },
         Accepted("on_failure = \"mail me\"", means: "on_failure failure line(\"mail me\")") { follow($0) },
         Accepted("on_end = [\"a\", \"\"]", means: "on_end end arguments([\"a\", \"\"])") { follow($0) },
-        Accepted("mail = \"a, b@c\"", means: "mail failure mail(to: \"a, b@c\")") { follow($0) },
-        Accepted("mail = {to = \"a\", when = \"output\"}", means: "mail output mail(to: \"a\")") { follow($0) },
+        Accepted("mail = \"a, b@c\"", means: "mail failure a, b@c report") { follow($0) },
+        Accepted("mail = {to = \"a\", when = \"output\"}", means: "mail output a report") { follow($0) },
         Accepted("mail = false\non_failure = false", means: "") { follow($0) },
-        Accepted("mail = {to = \"a\", when = \"always\"}", means: "mail end mail(to: \"a\")") { follow($0) },
+        Accepted("mail = {to = \"a\", when = \"always\"}", means: "mail end a report") { follow($0) },
+        Accepted("mail = {to = \"a\", form = \"cron\", from = \"b@c\"}", means: "mail failure a cron b@c") { follow($0) },
         Accepted("pause_on_failure = true", means: "true") { "\($0.pausesOnFailure)" },
         Accepted("fallback = true", means: "true") { "\($0.fallsBack)" },
         Accepted("output_limit = 4096", means: "4096") { text($0.outputLimitBytes) },
@@ -211,7 +213,10 @@ private func text(_ backoff: Backoff) -> String {
     }
 
     private static func follow(_ job: JobDefinition) -> String {
-        job.followUps.map { "\($0.key) \($0.when) \($0.action)" }.joined(separator: "; ")
+        job.followUps.map { followUp in
+            guard case .mail(let mail) = followUp.action else { return "\(followUp.key) \(followUp.when) \(followUp.action)" }
+            return (["mail", "\(followUp.when)", mail.to, mail.form.rawValue] + (mail.from.map { [$0] } ?? [])).joined(separator: " ")
+        }.joined(separator: "; ")
     }
 
     private static func confinement(_ job: JobDefinition) -> String { job.confinement.map(\.text).joined(separator: " ") }
@@ -240,7 +245,9 @@ private func text(_ backoff: Backoff) -> String {
             "2:9: title is 202 bytes long; a title has 1 to 200, not all blank; longer text goes into description"),
         Refused("description = 1", "2:15: description must be a string, not a whole number"),
         Refused(#"description = "a\u0000""#, "2:15: description contains a NUL character"),
-        Refused(#"stdin = ["x"]"#, "2:9: stdin must be a string, not a list"),
+        Refused(#"stdin = ["x"]"#, "2:9: stdin must be the path of a file, or {text = \"…\"}, not a list"),
+        Refused("stdin = {}", "2:9: stdin has no text; add text = \"…\""),
+        Refused("mail = {to = \"a\", from = \"b\\nBcc: c\"}", "2:26: from must be an address, in printable ASCII"),
         Refused(
             "payload = 1\nstdin = \"/x\"",
             "3:9: stdin and payload both claim the job's standard input; keep one of them"),

@@ -449,6 +449,8 @@ package final class SimulatedWorld: World {
 
     package func leaveGroup(of job: Job) -> String? { nil }
 
+    package func canMail() -> Bool { true }
+
     package func canOpenMore() -> Bool { true }
 
     package func waitForDisk(_ error: SystemError) -> Bool {

@@ -161,7 +161,9 @@ final class UnreportedRuns<FS: FileSystem, W: World>: ServicePart {
     func completed(_ result: RunResult, of job: Job) -> RunResult {
         var result = result
         result.cause = world.leaveGroup(of: job)
-        if job.definition.followUps.contains(where: { $0.when == .output }) { result.hasOutput = hasOutput(job) }
+        if let asking = job.definition.followUps.first(where: \.needsOutput) {
+            result.hasOutput = hasOutput(job) && (!asking.isCronMail || world.canMail())
+        }
         if job.definition.followUps.contains(where: \.isToldOfErrors), !isSuccess(result, of: job) {
             result.errorTail = spool.fs.errorTail(in: Layout.directory(of: job.id, .running))
         }

@@ -42,6 +42,9 @@ package protocol World: AnyObject {
     /// of its limits.
     func leaveGroup(of job: Job) -> String?
 
+    /// True when there is a program that sends mails. Called when output is to be mailed as cron does.
+    func canMail() -> Bool
+
     /// Asks the program of a pattern for the next due time.
     func ask(_ question: Question)
 

@@ -94,8 +94,12 @@ extension RunRequest {
         environment.set("SPOOL_TAGS", definition.tags.joined(separator: ","))
         environment.set("SPOOL_PATH", job.paths.joined(separator: "\n"))
 
-        var input = definition.standardInput ?? (payload.isEmpty ? nil : payload)
         let brought = "\(directory)/\(Layout.inputFile)"
+        var input = switch definition.standardInput {
+        case .file(let path): path
+        case .text: brought
+        case nil: payload.isEmpty ? nil : payload
+        }
         // A job that came as a directory may have its input in there. The worker opens the input later; the run fails when it cannot.
         if input == nil, job.isDirectory {
             do throws(SystemError) {

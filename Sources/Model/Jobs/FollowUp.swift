@@ -5,8 +5,7 @@ public struct FollowUp: Sendable, Hashable {
         case arguments([String])
         /// A shell command.
         case line(String)
-        /// A mail to these addresses with the job's end and its output.
-        case mail(to: String)
+        case mail(Mail)
     }
 
     public enum When: String, Sendable, CaseIterable {
@@ -33,6 +32,7 @@ public struct FollowUp: Sendable, Hashable {
 
     /// True when the action follows a job that ended this way.
     public func follows(_ end: End, hasOutput: Bool) -> Bool {
+        if isCronMail, !hasOutput { return false }
         let isTold = switch end {
         case .failure(let isTold): isTold
         case .success, .asked: false
@@ -47,6 +47,12 @@ public struct FollowUp: Sendable, Hashable {
         case .start, .slow, .overdue: false
         }
     }
+
+    /// The action depends on the output of the job.
+    public var needsOutput: Bool { isCronMail || when == .output }
+
+    /// A mail in cron's form, which is left out when the machine has no program to send it.
+    public var isCronMail: Bool { if case .mail(let mail) = action { mail.form == .cron } else { false } }
 
     /// Its payload contains the last lines of a failed run; a mail contains the output itself.
     public var isToldOfErrors: Bool { !isMail && (when == .failure || when == .end) }
@@ -90,6 +96,7 @@ extension TableReader {
         if case .boolean(false) = value.kind { return nil }
         var address = value
         var when = FollowUp.When.failure
+        var (form, from) = (Mail.Form.report, String?.none)
         if case .table(let table) = value.kind {
             var inner = TableReader(table, context)
             if let to = inner.value("to") {
@@ -102,19 +109,50 @@ extension TableReader {
             case .output: when = .output
             case .always: when = .end
             }
+            form = inner.choice("form", as: Mail.Form.self) ?? .report
+            from = inner.string("from")
+            if let from, let value = table["from"], !Mail.isAddress(from) {
+                inner.fail(value.position, "from must be an address, in printable ASCII")
+            }
             inner.finish()
             absorb(inner)
             if table["to"] == nil { return nil }
         }
-        // The subject becomes a line of the mail's header, so it must not contain line ends. RFC 5322, 2.1.1: at most 998
-        // characters.
-        guard case .string(let text) = address.kind, text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }),
-            text.utf8.contains(where: { $0 != 0x20 }), text.utf8.count <= 500
-        else {
+        guard case .string(let text) = address.kind, Mail.isAddress(text) else {
             fail(address.position, "\(key) must be an address, or several with commas between them, in printable ASCII")
             return nil
         }
-        return FollowUp(key: key, when: when, action: .mail(to: text))
+        return FollowUp(key: key, when: when, action: .mail(Mail(to: text, form: form, from: from)))
+    }
+}
+
+/// A mail about the end of a job.
+public struct Mail: Sendable, Hashable {
+    public enum Form: String, Sendable, CaseIterable {
+        /// The end of the job, and the last lines of its output.
+        case report
+        /// All of its output, as cron(8) mails it; nothing without output.
+        case cron
+    }
+
+    /// The PATH that cron(8) gives a job when the crontab sets none.
+    public static let cronPath = "/usr/bin:/bin"
+
+    /// One address, or several with commas between them.
+    public let to: String
+    public let form: Form
+    /// The sender, where another one than the usual is named.
+    public let from: String?
+
+    public init(to: String, form: Form = .report, from: String? = nil) {
+        self.to = to
+        self.form = form
+        self.from = from
+    }
+
+    /// An address becomes a line of the mail's header, so it must not contain line ends. RFC 5322, 2.1.1: at most 998 characters.
+    static func isAddress(_ text: String) -> Bool {
+        text.utf8.allSatisfy { (0x20...0x7E).contains($0) } && text.utf8.contains { $0 != 0x20 } && text.utf8.count <= 500
     }
 }
 

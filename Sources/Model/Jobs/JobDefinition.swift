@@ -20,7 +20,8 @@ public final class JobDefinition: Sendable {
     public let description: String?
     /// Encoded as JSON, at most `payloadBytesMax` long.
     public let payload: [UInt8]?
-    public let standardInput: String?
+    /// Nil means the payload, or what came with the job.
+    public let standardInput: JobInput?
     public let directory: String?
     public let environment: [(name: String, value: String)]
     public let environmentFile: String?
@@ -118,7 +119,7 @@ public final class JobDefinition: Sendable {
         title = reader.title("title")
         description = reader.string("description")
         payload = reader.payload("payload")
-        standardInput = reader.string("stdin")
+        standardInput = reader.standardInput("stdin")
         directory = reader.string("directory")
         environment = reader.environment("env")
         environmentFile = reader.string("env_file")
@@ -163,6 +164,15 @@ public final class JobDefinition: Sendable {
 }
 
 // MARK: - The values of keys
+
+/// The standard input that a job's file names.
+public enum JobInput: Sendable, Equatable {
+    case file(String)
+    /// The input itself.
+    case text(String)
+
+    public var path: String? { if case .file(let path) = self { path } else { nil } }
+}
 
 /// The job fails with `deadline` if it has not started by then.
 public enum Deadline: Sendable, Hashable {

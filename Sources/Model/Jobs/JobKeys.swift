@@ -64,6 +64,22 @@ extension TableReader {
         return bytes
     }
 
+    /// The path of a file, or `{text = "…"}`.
+    mutating func standardInput(_ key: String) -> JobInput? {
+        guard let value = value(key) else { return nil }
+        guard case .table(let table) = value.kind else {
+            if case .string(let path) = value.kind { return .file(path) }
+            fail(value, key, expected: "the path of a file, or {text = \"…\"}")
+            return nil
+        }
+        var inner = TableReader(table, context)
+        let text = inner.string("text")
+        if table["text"] == nil { inner.fail(value.position, "\(key) has no text", hint: "add text = \"…\"") }
+        inner.finish()
+        absorb(inner)
+        return text.map { .text($0) }
+    }
+
     mutating func environment(_ key: String) -> [(name: String, value: String)] {
         guard let value = value(key) else { return [] }
         guard case .table(let table) = value.kind else {

@@ -47,7 +47,7 @@ private struct StartCheck {
                 "command and env are \(bytes) bytes together; the kernel starts nothing with more than \(JobDefinition.wordsBytesMax)")
         }
         path(definition.directory, "directory")
-        path(definition.standardInput, "stdin")
+        path(definition.standardInput?.path, "stdin")
         path(definition.environmentFile, "env_file")
         if case .arguments(let words) = definition.action, let program = words.first { path(program, "command") }
         path(definition.shell.first, "shell")

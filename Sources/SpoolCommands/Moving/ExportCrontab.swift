@@ -1,5 +1,6 @@
 import Crontabs
 import Linux
+import Model
 import Store
 import TextSearch
 
@@ -24,8 +25,8 @@ struct ExportCrontab {
         losses.lose(
             task,
             keysBut: [
-                "command", "script", "title", "description", "shell", "env", "directory", "umask", "mail", "schedule", "timezone",
-                "overlap", "user",
+                "command", "script", "title", "description", "stdin", "shell", "env", "directory", "umask", "mail", "schedule", "timezone",
+                "overlap", "user", "combine_output",
             ],
             to: "a crontab")
         if task.job.overlap != .allow { losses.lose(task, "overlap: cron starts a run also while another is running") }
@@ -96,11 +97,15 @@ struct ExportCrontab {
         case .line(let line) where job.shell.count == 2 && job.shell[1] == "-c":
             shell = job.shell[0]
             text = line
-            if let document = HereDocument(line) { (text, input) = (document.command, document.input) }
         case .line(let line): text = (job.shell + [line]).map(ExportWords.quoted).joined(separator: " ")
         case .script, .droppedScript:
             losses.lose(task, "script: put the script into a file, and name the file in the crontab")
             return nil
+        }
+        switch job.standardInput {
+        case .text(let given): input = given
+        case .file: losses.lose(task, "stdin: write it into the command, as in 'command < file'")
+        case nil: break
         }
         // cron runs commands in HOME.
         let home = job.environment.last { $0.name == "HOME" }?.value ?? task.owner.home
@@ -139,6 +144,8 @@ struct ExportCrontab {
         for (name, value) in task.job.environment {
             if name == "LOGNAME" || name == "USER" {
                 losses.lose(task, "env.\(name): cron sets it itself")
+            } else if name == "PATH", value == Mail.cronPath {
+                continue
             } else if let own = wanted[name] {
                 // The task's value is kept in its place. A value that cron would misunderstand is lost.
                 if let own { result.append((name, own)) }
@@ -154,6 +161,7 @@ struct ExportCrontab {
         for (name, value) in current where !result.contains(where: { $0.0 == name }) {
             switch name {
             case "SHELL": result.append((name, "/bin/sh"))
+            case "PATH": result.append((name, Mail.cronPath))
             case "HOME": result.append((name, task.owner.home))
             case "MAILTO": result.append((name, task.user))
             case "CRON_TZ": result.append((name, localZone))
@@ -182,8 +190,9 @@ struct ExportCrontab {
 
     /// The value of MAILTO: nil for cron's default, empty for no mail.
     private mutating func mailTo(_ task: ExportedTask) -> String? {
-        guard let mail = task.job.followUps.first(where: { $0.key == "mail" }), case .mail(let to) = mail.action else { return "" }
+        guard let mail = task.job.followUps.first(where: { $0.key == "mail" }), case .mail(let letter) = mail.action else { return "" }
         if mail.when != .output { losses.lose(task, "mail.when: cron mails whenever there is output, and only then") }
+        let to = letter.to
         return to == (isSystem ? task.user : task.owner.name) && job(task, "MAILTO") == nil ? nil : to
     }
 

@@ -12,7 +12,7 @@ extension Session {
         guard definition.start.map({ $0 <= now }) ?? true, definition.after == nil, !definition.isForAnother else { return }
         let directory = definition.directory.flatMap { $0.hasPrefix("/") ? $0 : nil }
         if let directory { try refuse(directory, spelled("directory"), asDirectory: true) }
-        for (key, path) in [("stdin", definition.standardInput), ("env_file", definition.environmentFile)] {
+        for (key, path) in [("stdin", definition.standardInput?.path), ("env_file", definition.environmentFile)] {
             guard let path else { continue }
             if path.hasPrefix("/") {
                 try refuse(path, spelled(key))

@@ -112,7 +112,7 @@ extension Spool {
     /// Later, only the files that were written for this try, because the others already belong to the user or are not the user's.
     private func give(_ directory: String, of job: Job) throws(SystemError) {
         guard job.state != .new, job.definition.isForAnother, let owner = owner(job.definition) else { return }
-        let written = [Layout.statusFile, Layout.payloadFile, Layout.scriptFile]
+        let written = [Layout.statusFile, Layout.payloadFile, Layout.inputFile, Layout.scriptFile]
         try fs.give(directory, to: owner, only: job.attempt > 1 ? written : nil)
     }
 
@@ -213,11 +213,14 @@ extension Spool {
         try fs.create("\(directory)/\(job.source.fileName)", job.source.bytes, mode: mode)
     }
 
-    /// The files that a run reads besides the job's file: its payload, and the text of `script`.
+    /// The files that a run reads besides the job's file: its payload, the text of `stdin`, and that of `script`.
     private func writeInputs(_ job: Job, into directory: String) throws(SystemError) {
         guard job.state == .running else { return }
         if let payload = job.definition.payload {
             try fs.create("\(directory)/\(Layout.payloadFile)", payload, mode: 0o600)
+        }
+        if case .text(let text) = job.definition.standardInput {
+            try fs.create("\(directory)/\(Layout.inputFile)", FileName.bytes(of: text), mode: 0o600)
         }
         if case .script(let text) = job.definition.action {
             try fs.create("\(directory)/\(Layout.scriptFile)", FileName.bytes(of: text), mode: 0o700)

@@ -162,6 +162,35 @@ struct FollowTests {
         #expect(JSON.write(try spool.ctl("show", "t", "--json").json).contains("\"from_configuration\":{\"mail\":\"root\"}"))
     }
 
+    @Test("C3: nothing in a job can add a line to the header of a mail in cron's form")
+    func cronMailHeader() throws {
+        let spool = try mailing()
+        _ = try spool.run(
+            "command = \"echo it\\nBcc: a@b\"\nmail = {to = \"root\", when = \"output\", form = \"cron\"}\n[env]\n\"A B\" = \"x\\nBcc: c@d\"")
+        #expect(try spool.end(of: "job.mail").outcome == "done 0")
+        let lines = try Files.text("\(spool.out)/mail").split(separator: "\n", omittingEmptySubsequences: false)
+        let header = lines.prefix { !$0.isEmpty }
+        #expect(header.contains { $0.hasSuffix("> echo it Bcc: a@b") } && header.contains("X-Cron-Env: <A B=x Bcc: c@d>"), "\(header)")
+        #expect(!header.contains { $0.hasPrefix("Bcc") })
+    }
+
+    @Test("C3: where no program sends mails, output in cron's form is not mailed, nothing fails, and the log says so once")
+    func withoutMailProgram() throws {
+        let spool = try mailing()
+        try Files.remove("\(spool.base)/sendmail")
+        let job = "mail = {to = \"root\", when = \"output\", form = \"cron\"}\non_end = [\"true\"]\ncommand = \"echo x\""
+        for name in ["one", "two"] {
+            try spool.drop("\(name).toml", job)
+            _ = try spool.end(of: "\(name).on_end")
+        }
+        #expect(spool.log.ranges(of: "event=no-mail-program").count == 1)
+        #expect(try Files.list("\(spool.path)/failed").isEmpty)
+        #expect(try !spool.journal().contains { $0.fields["name"]?.hasSuffix(".mail") == true })
+        try Files.write("\(spool.base)/sendmail", "#!/bin/sh\ncat > \(spool.out)/mail\n", mode: 0o755)
+        try spool.drop("three.toml", job)
+        #expect(try spool.end(of: "three.mail").outcome == "done 0")
+    }
+
     static let rules: [(when: String, command: String, isMailed: Bool)] = [
         ("failure", "echo x", false), ("failure", "exit 1", true), ("output", "echo x", true), ("output", "true", false),
         ("output", "echo x >&2", true),

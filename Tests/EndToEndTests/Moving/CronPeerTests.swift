@@ -49,16 +49,7 @@ struct CronPeerTests {
         let count = 14
         try Files.write("\(spool.base)/crontabs/root", text("\(spool.base)/peer"), mode: 0o600)
         _ = try spool.inotify.add("\(spool.base)/peer", [.created, .closedAfterWriting, .modified])
-        // Mounts keep everything that cron reads and writes away from the machine.
-        let script = """
-            mount -t tmpfs none /run && mount -t tmpfs none /var/spool && mkdir -p /var/spool/cron/crontabs &&
-            { [ ! -d /etc/cron.d ] || mount -t tmpfs none /etc/cron.d; } && cp -p \(spool.base)/crontabs/root /var/spool/cron/crontabs/ && \
-            cd / && exec \(Self.cron) -f
-            """
-        let log = try FileDescriptor.open("\(spool.base)/cron.log", O_WRONLY | O_CREAT, mode: 0o600)
-        let cron = try Child(
-            "/usr/bin/unshare", ["-m", "--propagation", "private", "/bin/sh", "-c", script], environment: spool.environment,
-            output: log.raw, error: log.raw)
+        let cron = try startCron(beside: spool, "exec \(Self.cron) -f")
         defer { cron.kill(SIGKILL) }
 
         try Files.write("\(spool.base)/c", text(spool.out))
@@ -83,5 +74,78 @@ struct CronPeerTests {
                     """)
             }
         }
+    }
+
+    /// Each line writes something, so each but the last two is mailed.
+    static let mailed = """
+        @reboot echo plain; echo error >&2; echo last
+        MAILTO = "ops@example.org,root"
+        B = un  quoted\u{20}
+        @reboot cat%to the command%100\\% of it
+        MAILFROM=cron@example.org
+        CONTENT_TYPE="text/html; charset=UTF-8"
+        PATH=/bin:/usr/bin
+        @reboot printf '\\000caf\u{E9} é without an end'
+        MAILFROM="no one"
+        HOME=/tmp
+        SHELL=/bin/bash
+        @reboot seq 1 3000; exit 3
+        @reboot true; exit 4
+        MAILTO=root -v
+        @reboot echo to nobody
+        MAILTO=""
+        @reboot echo to nobody
+
+        """
+
+    @Test("C3: output is mailed as cron(8) mails it, to the byte", .enabled(if: isHere, "needs root and Debian's cron"))
+    func mails() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        for directory in ["peer", "mails", "crontabs"] { try Files.makeDirectory("\(spool.base)/\(directory)") }
+        for directory in ["peer", "mails"] { _ = try spool.inotify.add("\(spool.base)/\(directory)", [.movedTo]) }
+        func sendmail(_ directory: String) throws -> String {
+            let path = "\(spool.base)/sendmail-to-\(directory)"
+            let script = "#!/bin/sh\ncd \(spool.base) && cat > .\(directory).$$ && mv .\(directory).$$ \(directory)/$$\n"
+            try Files.write(path, script, mode: 0o755)
+            return path
+        }
+        try Files.write("\(spool.base)/crontabs/root", Self.mailed, mode: 0o600)
+        // Nobody finds another sendmail there: only cron's own directory is replaced, and cron runs from a copy.
+        let cron = try startCron(
+            beside: spool,
+            """
+            cp \(Self.cron) \(spool.base)/cron && mount -t tmpfs none /usr/sbin && cp \(try sendmail("peer")) /usr/sbin/sendmail && \
+            LC_ALL=C.UTF-8 exec \(spool.base)/cron -f
+            """)
+        defer { cron.kill(SIGKILL) }
+
+        try Files.write(spool.configuration, "mail_command = [\"\(try sendmail("mails"))\", \"-i\", \"-t\"]\n")
+        try Files.write("\(spool.base)/c", Self.mailed)
+        let result = try spool.ctl("import", "crontab", "\(spool.base)/c")
+        #expect(result.code == 0, "\(result.errors)")
+        try spool.start()
+        func mails(_ directory: String) throws -> [String] {
+            try Files.list("\(spool.base)/\(directory)").map { try Files.text("\(spool.base)/\(directory)/\($0)") }.sorted()
+        }
+        try spool.wait(for: "four mails of each") { try mails("peer").count == 4 && mails("mails").count == 4 }
+        for (ours, crons) in zip(try mails("mails"), try mails("peer")) { #expect(ours == crons) }
+        // Every job that has no mail has ended before the last mail is counted.
+        try spool.wait(for: "the ends of all jobs") {
+            try Files.list("\(spool.path)/running").isEmpty && spool.journal().count { $0.kind == "ended" } == 11
+        }
+        #expect(try mails("mails").count == 4)
+    }
+
+    /// Starts a cron whose files are away from the machine's, with `crontabs/root` of the spool's directory as root's crontab.
+    private func startCron(beside spool: SpoolUnderTest, _ command: String) throws -> Child {
+        let script = """
+            mount -t tmpfs none /run && mount -t tmpfs none /var/spool && mkdir -p /var/spool/cron/crontabs &&
+            { [ ! -d /etc/cron.d ] || mount -t tmpfs none /etc/cron.d; } && cp -p \(spool.base)/crontabs/root /var/spool/cron/crontabs/ && \
+            cd / && \(command)
+            """
+        let log = try FileDescriptor.open("\(spool.base)/cron.log", O_WRONLY | O_CREAT, mode: 0o600)
+        return try Child(
+            "/usr/bin/unshare", ["-m", "--propagation", "private", "/bin/sh", "-c", script], environment: spool.environment,
+            output: log.raw, error: log.raw)
     }
 }

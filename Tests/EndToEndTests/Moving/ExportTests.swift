@@ -123,7 +123,7 @@ struct ExportTests {
         ("command = \"x\"\nenv = {MAILTO = \"b\"}", "env.MAILTO: cron gives this variable another meaning"),
         ("command = \"x\"\nmail = \"ops\"", "mail.when: cron mails whenever there is output"),
         ("command = \"x\"\ntries = 3", "tries has no counterpart in a crontab"),
-        ("command = \"x\"\nstdin = \"/x\"", "stdin has no counterpart"),
+        ("command = \"x\"\nstdin = \"/x\"", "stdin: write it into the command"),
         ("command = \"x\"\nenv_file = \"/x\"", "env_file has no counterpart"),
         ("command = \"x\"\nnice = 5", "nice has no counterpart"), ("command = \"-x\"", "command: the command begins with -"),
     ]
