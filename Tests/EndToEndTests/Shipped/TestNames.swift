@@ -60,7 +60,7 @@ enum TestNames {
 
     /// Divides a name into the id of its row in Tests/README.md, `M1` to `N10`, and the rest.
     static func row(of name: String) -> (id: String, rest: String)? {
-        guard let colon = name.firstRange(of: ": "), let letter = name.first, "MEAPUN".contains(letter) else { return nil }
+        guard let colon = name.firstRange(of: ": "), let letter = name.first, "MEAPUNCWX".contains(letter) else { return nil }
         let id = name[..<colon.lowerBound]
         return Int(id.dropFirst()) == nil ? nil : (String(id), String(name[colon.upperBound...]))
     }
