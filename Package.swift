@@ -58,7 +58,7 @@ let package = Package(
             name: "toml-test-decoder", dependencies: ["Documents"], path: "Tests/toml-test-decoder", swiftSettings: strict),
         .executableTarget(
             name: "Benchmarks", dependencies: ["Linux", "CLinux", "Recurrence", "TestSupport", "spoold", "spool-worker", "spoolctl"],
-            path: "Tests/Benchmarks", swiftSettings: strict),
+            path: "Tests/Benchmarks", exclude: ["picture"], swiftSettings: strict),
         .target(
             name: "Simulation",
             dependencies: ["Daemon", "Store", "Scheduler", "Model", "Recurrence", "Documents", "WorkerProtocol", "Linux"],

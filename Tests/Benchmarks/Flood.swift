@@ -6,7 +6,7 @@ extension Suite {
     private static let floodGuardSeconds = 300.0
 
     func measureFlood(_ name: String, on place: Place) throws {
-        let count = options.isSmoke ? 5000 : 100_000
+        let count = options.scale ?? (options.isSmoke ? 5000 : 100_000)
         let few = options.isSmoke ? 20 : 200
         let spool = try place.freshSpool()
         let from = try Directory.open("\(spool)/tmp")

@@ -13,34 +13,16 @@ extension Suite {
         let (wakes, resident, proportional) = try DaemonUnderTest.serve(self, spool: spool) { daemon in
             try daemon.awaitReady()
             try system.pause(milliseconds: 1000)
-            let before = try contextSwitches(daemon.pid)
+            let figures = ProcessFigures(pid: daemon.pid)
+            let before = try figures.wakeUps()
             try system.pause(milliseconds: seconds * 1000)
-            return (
-                try contextSwitches(daemon.pid) - before,
-                try figure("VmRSS", in: "/proc/\(daemon.pid)/status"), try figure("Pss", in: "/proc/\(daemon.pid)/smaps_rollup")
-            )
+            return (try figures.wakeUps() - before, try figures.residentBytes(), try figures.proportionalBytes())
         }
         report.add(
             Row(measure: name, ours: "\(wakes) wake-ups in \(seconds) s", bar: "none", isMet: wakes == 0))
-        func megabytes(_ kibibytes: Int) -> String { decimal(Double(kibibytes) * 1024 / 1e6, 1) }
         report.add(
             Row(
                 measure: "  memory", ours: "RSS \(megabytes(resident)), PSS \(megabytes(proportional)) MB",
-                figure: (Double(resident) * 1024 / 1e6, "MB"),
-                bar: "RSS below 8 MB", isMet: resident * 1024 < 8_000_000))
-    }
-
-    private func contextSwitches(_ pid: pid_t) throws -> Int {
-        try figure("voluntary_ctxt_switches", in: "/proc/\(pid)/status")
-    }
-
-    /// The number on the line `name:` of a file of proc(5). Sizes are in KiB.
-    private func figure(_ name: String, in path: String) throws -> Int {
-        let text = String(decoding: try FileDescriptor.open(path, O_RDONLY).readAll(limit: .max), as: UTF8.self)
-        for line in text.split(separator: "\n") where line.hasPrefix("\(name):") {
-            let digits = line.dropFirst(name.count + 1).drop { $0 == " " || $0 == "\t" }.prefix { $0.isNumber }
-            if let number = Int(digits) { return number }
-        }
-        throw Trouble.unavailable("\(path) has no \(name)")
+                figure: (Double(resident) / 1e6, "MB"), bar: "RSS below 8 MB", isMet: resident < 8_000_000))
     }
 }

@@ -29,8 +29,10 @@ struct Report {
     private static let widths = [38, 40, 40, 6, 26]
 
     /// Describes the machine.
-    mutating func begin(_ lines: [String]) {
-        if isJSON { return write([("machine", "\(quoted(lines.joined(separator: "; ")))")]) }
+    mutating func begin(_ lines: [String], scale: Int?) {
+        if isJSON {
+            return write([("machine", quoted(lines.joined(separator: "; ")))] + (scale.map { [("scale", "\($0)")] } ?? []))
+        }
         for line in lines { Swift.print(line) }
         Swift.print()
         Self.print(["measure", "ours", "reference", "ratio", "bar", "met"])

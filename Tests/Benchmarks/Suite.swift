@@ -72,6 +72,7 @@ final class Suite {
             }
             if options.wants(.records) { try take("records, \(places[0].name)") { try measureRecords($0, on: places[0]) } }
             if options.wants(.flood) { try take("flood, \(places[0].name)") { try measureFlood($0, on: places[0]) } }
+            if options.wants(.tasks) { try take("tasks, \(places[0].name)") { try measureTasks($0, on: places[0]) } }
             if options.wants(.steady) { try take("steady, \(last.name)") { try measureSteady($0, on: last) } }
             if options.wants(.paths) { try take("paths, \(places[0].name)") { try measurePaths($0, on: places[0]) } }
             if options.wants(.calls) { try take("calls, daemon") { try measureCalls($0, on: places[0]) } }
@@ -127,8 +128,9 @@ final class Suite {
         #if DEBUG
             lines.append("This is a debug build: no figure but those of calls means anything.")
         #endif
+        if let scale = options.scale { lines.append("The numbers of jobs and tasks that grow are \(scale).") }
         if options.isSmoke { lines.append("A smoke run: the numbers are too small for figures to mean much.") }
         if let against = options.against { lines.append("[\(Self.other)] is \(against), [\(Self.these)] is this build.") }
-        report.begin(lines)
+        report.begin(lines, scale: options.scale)
     }
 }
