@@ -176,6 +176,16 @@ public struct Recurrence: Sendable {
         return filter.next(after: instant, written) { unfilteredNext(after: $0, origin, settled) }
     }
 
+    /// The number of due times after an instant and up to `end`, at most `max`.
+    public func count(after instant: Instant, through end: Instant, origin: Instant, settled: SettledDues?, max: Int) -> Int {
+        let rule = { (after: Instant) in unfilteredNext(after: after, origin, settled) }
+        if let filter { return filter.count(after: instant, through: end, max: max, written, rule) }
+        var count = 0
+        var after = instant
+        while count < max, let due = rule(after), due <= end { (count, after) = (count + 1, due) }
+        return count
+    }
+
     /// The instants after `instant` to which due times up to `instant` have moved, the first `SettledDues.openMax` of them, and one more
     /// when there are more.
     public func open(at instant: Instant, origin: Instant, settled: SettledDues?) -> [Instant] {

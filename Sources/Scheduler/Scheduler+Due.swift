@@ -25,11 +25,11 @@ extension Scheduler {
         if let start = agenda.start {
             for schedule in schedulesMissed(since: start, at: now) {
                 let isReboot = schedule.definition?.recurrence.isReboot == true
-                add(schedule, isReboot ? [now] : backlog(of: schedule, isMissed: true, at: now)?.runs ?? [])
+                add(schedule, isReboot ? [now] : runs(of: schedule, isMissed: true, at: now))
             }
         } else {
             for due in derived.timetable.dues.all(by: now) {
-                add(due.schedule, backlog(of: due.schedule, isMissed: due.isMissed(at: now), at: now)?.runs ?? [])
+                add(due.schedule, runs(of: due.schedule, isMissed: due.isMissed(at: now), at: now))
             }
         }
         return ids
@@ -59,6 +59,10 @@ extension Scheduler {
 
     private func backlog(of schedule: ScheduleState, isMissed: Bool, at now: Instant) -> Backlog? {
         Backlog(of: schedule, isMissed: isMissed, isPaused: pauses[.task(schedule.task)] != nil, at: now)
+    }
+
+    private func runs(of schedule: ScheduleState, isMissed: Bool, at now: Instant) -> [Instant] {
+        Backlog.runs(of: schedule, isMissed: isMissed, isPaused: pauses[.task(schedule.task)] != nil, at: now)
     }
 
     /// Handles every due time of a schedule up to now. Returns true if a run of one was on record.

@@ -17,8 +17,25 @@ struct InstantRanges: Sendable {
 
     /// The range that contains an instant.
     func range(containing instant: Instant) -> Range<Instant>? {
+        range(endingAfter: instant).flatMap { $0.lowerBound <= instant ? $0 : nil }
+    }
+
+    /// The first range that ends after an instant.
+    func range(endingAfter instant: Instant) -> Range<Instant>? {
         let place = ranges.partitioningIndex { $0.upperBound > instant }
-        return place < ranges.count && ranges[place].contains(instant) ? ranges[place] : nil
+        return place < ranges.count ? ranges[place] : nil
+    }
+
+    /// The first range that begins after an instant.
+    func range(beginningAfter instant: Instant) -> Range<Instant>? {
+        let place = ranges.partitioningIndex { $0.lowerBound > instant }
+        return place < ranges.count ? ranges[place] : nil
+    }
+
+    /// The last range that ends at or before an instant.
+    func range(endingBy instant: Instant) -> Range<Instant>? {
+        let place = ranges.partitioningIndex { $0.upperBound > instant }
+        return place > 0 ? ranges[place - 1] : nil
     }
 
     func contains(_ instant: Instant) -> Bool { range(containing: instant) != nil }

@@ -15,7 +15,16 @@ final class Covers: Sendable {
     private let days: [Int64]
     private let windows: [WeeklyWindow]
     private let events: [CalendarEvent]
-    private let tables = Mutex<[Table]>([])
+    /// The kinds of stretches that there can be.
+    let kinds: [Kind]
+    private let tables = Mutex(Tables())
+
+    /// The tables of the zones in which the times are used.
+    private struct Tables {
+        var all: [Table] = []
+        /// The chunk of the last question. The next question is mostly about the same chunk.
+        var latest: (zone: Zone, index: Int64, chunk: Chunk)?
+    }
 
     /// The chunks in one zone. A zone that was read again is another one.
     private struct Table {
@@ -37,17 +46,20 @@ final class Covers: Sendable {
             order.append(index)
             stretchCount += chunk.count
         }
-
-        mutating func use<T>(_ index: Int64, _ use: (inout Chunk) -> T) -> T { use(&chunks[index]!) }
     }
 
-    private struct Chunk {
-        /// By the raw value of their kind. A stretch that crosses the border of the chunk is cut there.
-        var stretches: [[Range<Instant>]]
+    private final class Chunk {
+        /// A stretch that crosses the border of the chunk is cut there.
+        private let days: InstantRanges
+        private let times: InstantRanges
         /// The first beginning at or after the end of the chunk. Not computed yet when it is nil.
         var following: Beginning??
 
-        var count: Int { stretches.reduce(0) { $0 + $1.count } }
+        init(days: InstantRanges, times: InstantRanges) { (self.days, self.times) = (days, times) }
+
+        func stretches(_ kind: Kind) -> InstantRanges { kind == .days ? days : times }
+
+        var count: Int { days.ranges.count + times.ranges.count }
     }
 
     /// The beginning of a stretch.
@@ -60,6 +72,10 @@ final class Covers: Sendable {
         self.days = days.sorted()
         self.windows = windows
         self.events = events
+        kinds = Kind.allCases.filter { kind in
+            let isDays = kind == .days
+            return isDays && !days.isEmpty || windows.contains { $0.isWholeDay == isDays } || events.contains { $0.isAllDay == isDays }
+        }
     }
 
     func `in`(_ zone: Zone) -> InZone { InZone(covers: self, zone: zone) }
@@ -81,21 +97,29 @@ final class Covers: Sendable {
         Instant(milliseconds: index << chunkBits)..<Instant(milliseconds: (index + 1) << chunkBits)
     }
 
-    private func read<T: Sendable>(_ index: Int64, _ zone: Zone, _ use: @Sendable (inout Chunk) -> sending T) -> T {
+    private func read<T: Sendable>(_ index: Int64, _ zone: Zone, _ use: (Chunk) -> sending T) -> T {
         tables.withLock { tables in
-            var place = tables.firstIndex { $0.zone === zone }
+            if let latest = tables.latest, latest.index == index, latest.zone === zone { return use(latest.chunk) }
+            var place = tables.all.firstIndex { $0.zone === zone }
             if place == nil {
-                if tables.count == Self.zonesMax { tables.removeFirst() }
-                tables.append(Table(zone: zone))
-                place = tables.count - 1
+                if tables.all.count == Self.zonesMax { tables.all.removeFirst() }
+                tables.all.append(Table(zone: zone))
+                place = tables.all.count - 1
             }
-            if tables[place!].chunks[index] == nil { tables[place!].keep(chunk(Self.range(index), zone), index) }
-            return tables[place!].use(index, use)
+            let chunk: Chunk
+            if let kept = tables.all[place!].chunks[index] {
+                chunk = kept
+            } else {
+                chunk = self.chunk(Self.range(index), zone)
+                tables.all[place!].keep(chunk, index)
+            }
+            tables.latest = (zone, index, chunk)
+            return use(chunk)
         }
     }
 
     /// The number of stretches that are kept now.
-    var keptCount: Int { tables.withLock { $0.reduce(0) { $0 + $1.stretchCount } } }
+    var keptCount: Int { tables.withLock { $0.all.reduce(0) { $0 + $1.stretchCount } } }
 
     private func chunk(_ range: Range<Instant>, _ zone: Zone) -> Chunk {
         var found: [[Range<Instant>]] = Kind.allCases.map { _ in [] }
@@ -131,7 +155,7 @@ final class Covers: Sendable {
                 }
             }
         }
-        return Chunk(stretches: found.map { InstantRanges($0).ranges })
+        return Chunk(days: InstantRanges(found[Kind.days.rawValue]), times: InstantRanges(found[Kind.times.rawValue]))
     }
 
     /// The wall times between two times of a day, which count from its midnight.
@@ -198,8 +222,11 @@ final class Covers: Sendable {
         fileprivate let covers: Covers
         fileprivate let zone: Zone
 
+        /// The kinds of stretches that there can be.
+        var kinds: [Kind] { covers.kinds }
+
         func contains(_ instant: Instant, _ kind: Kind) -> Bool {
-            covers.read(Covers.index(instant), zone) { chunk in Self.place(of: instant, chunk.stretches[kind.rawValue]) != nil }
+            covers.kinds.contains(kind) && covers.read(Covers.index(instant), zone) { $0.stretches(kind).contains(instant) }
         }
 
         func contains(_ instant: Instant) -> Bool { Kind.allCases.contains { contains(instant, $0) } }
@@ -218,9 +245,7 @@ final class Covers: Sendable {
             var found: Instant?
             while instant < Covers.end {
                 let at = instant
-                let end = covers.read(index, zone) { chunk in
-                    Self.place(of: at, chunk.stretches[kind.rawValue]).map { chunk.stretches[kind.rawValue][$0].upperBound }
-                }
+                let end = covers.read(index, zone) { $0.stretches(kind).range(containing: at)?.upperBound }
                 guard let end else { break }
                 found = end
                 index += 1
@@ -237,9 +262,7 @@ final class Covers: Sendable {
             var found: Instant?
             while true {
                 let at = instant
-                let start = covers.read(index, zone) { chunk in
-                    Self.place(of: at, chunk.stretches[kind.rawValue]).map { chunk.stretches[kind.rawValue][$0].lowerBound }
-                }
+                let start = covers.read(index, zone) { $0.stretches(kind).range(containing: at)?.lowerBound }
                 guard let start else { break }
                 found = start
                 guard start == Covers.range(index).lowerBound, start > earliest else { break }
@@ -252,13 +275,12 @@ final class Covers: Sendable {
         /// The first beginning of a stretch after an instant. Nil when there is none.
         func beginning(after instant: Instant) -> Beginning? {
             let index = Covers.index(instant)
-            return covers.read(index, zone) { [covers, zone] chunk in
+            return covers.read(index, zone) { chunk in
                 var first: Beginning?
                 for kind in Kind.allCases {
-                    let stretches = chunk.stretches[kind.rawValue]
-                    let place = stretches.partitioningIndex { $0.lowerBound > instant }
-                    guard place < stretches.count, first.map({ stretches[place].lowerBound < $0.at }) ?? true else { continue }
-                    first = Beginning(at: stretches[place].lowerBound, kind: kind)
+                    guard let start = chunk.stretches(kind).range(beginningAfter: instant)?.lowerBound, first.map({ start < $0.at }) ?? true
+                    else { continue }
+                    first = Beginning(at: start, kind: kind)
                 }
                 if let first { return first }
                 if let following = chunk.following { return following }
@@ -273,11 +295,7 @@ final class Covers: Sendable {
             var index = Covers.index(instant)
             while Covers.range(index).upperBound > earliest {
                 let end = covers.read(index, zone) { chunk in
-                    Kind.allCases.compactMap { kind in
-                        let stretches = chunk.stretches[kind.rawValue]
-                        let place = stretches.partitioningIndex { $0.upperBound > instant }
-                        return place > 0 ? stretches[place - 1].upperBound : nil
-                    }.max()
+                    Kind.allCases.compactMap { chunk.stretches($0).range(endingBy: instant)?.upperBound }.max()
                 }
                 if let end { return max(end, earliest) }
                 index -= 1
@@ -291,19 +309,11 @@ final class Covers: Sendable {
             return covers.read(index, zone) { chunk in
                 var first = Covers.range(index).upperBound
                 for kind in Kind.allCases {
-                    let stretches = chunk.stretches[kind.rawValue]
-                    let place = stretches.partitioningIndex { $0.upperBound > instant }
-                    guard place < stretches.count else { continue }
-                    let stretch = stretches[place]
+                    guard let stretch = chunk.stretches(kind).range(endingAfter: instant) else { continue }
                     first = min(first, stretch.lowerBound > instant ? stretch.lowerBound : stretch.upperBound)
                 }
                 return first
             }
-        }
-
-        private static func place(of instant: Instant, _ stretches: [Range<Instant>]) -> Int? {
-            let place = stretches.partitioningIndex { $0.upperBound > instant }
-            return place < stretches.count && stretches[place].lowerBound <= instant ? place : nil
         }
     }
 }

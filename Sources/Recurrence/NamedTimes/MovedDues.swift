@@ -22,12 +22,13 @@ struct MovedDues {
     /// zone and exclude days in a row.
     private static let stepsMax = 200_000
     /// The number of exclusions that move one due time at most.
-    private static let movesMax = 4_000
+    private static let movesMax = Exclusions.turnsAfterOneAnotherMax
     /// The longest exclusion whose due times are found at its end: about three years.
     private static let exclusionMillisecondsMax: Int64 = 1_100 * Civil.millisecondsPerDay
 
     /// The time at which a due time runs. Nil when there is none before 2200.
     func moved(_ due: Instant) -> Instant? {
+        if exclusions.isKnownToExcludeForEver(from: due) { return nil }
         var moved = due
         // Where a gap of the clock has moved the due time, this is not the time of day on the clock.
         var wall: Int64?
@@ -59,18 +60,6 @@ struct MovedDues {
 
     private func skippedWalls(of due: Instant) -> [Int64] { zone.gap(endingAt: due) == nil ? [] : written.skipped(due) }
 
-    /// True when everything from an instant on is excluded, as far as exclusions are followed. Then no later due time runs either.
-    private func isExcludedForEver(from instant: Instant) -> Bool {
-        var place = instant
-        for _ in 0..<Self.movesMax {
-            guard place < Covers.end else { return true }
-            let ends = Covers.Kind.allCases.compactMap { exclusions.end($0, containing: place) }
-            guard let end = ends.max() else { return false }
-            place = end
-        }
-        return true
-    }
-
     /// The first time at or after `end` with the time of day of a wall time.
     private func landing(of written: Int64, _ end: Instant) -> Instant {
         let day = Civil.millisecondsPerDay
@@ -98,7 +87,7 @@ struct MovedDues {
         var last = instant
         while place > earliest {
             let before = place
-            for kind in Covers.Kind.allCases {
+            for kind in exclusions.kinds {
                 if let start = exclusions.start(kind, containing: last, notBefore: earliest) { place = min(place, start) }
             }
             if let day = lastDays(before: place), reach(day.end) > place,
@@ -135,6 +124,31 @@ struct MovedDues {
         return best
     }
 
+    /// The number of due times after an instant and up to `end`, at most `max`. The same as that many questions for the next one, but
+    /// each due time of the rule is looked at once.
+    func count(after instant: Instant, through end: Instant, max: Int) -> Int {
+        var arrivals: Set<Instant> = []
+        var place = walkBack(from: instant).advanced(byMilliseconds: -1)
+        for _ in 0..<Self.stepsMax {
+            guard arrivals.count < max, let due = rule(place), due <= end else { return arrivals.count }
+            place = due
+            guard let moved = moved(due) else {
+                if exclusions.excludeForEver(from: due) { return arrivals.count }
+                continue
+            }
+            if moved > instant, moved <= end { arrivals.insert(moved) }
+            // As in `each`: all that is due until then arrives there.
+            if moved != due, exclusions.end(.days, containing: due) == nil, let end = exclusions.end(.times, containing: due) {
+                let next = (exclusions.firstDays(from: due, before: end) ?? end).advanced(byMilliseconds: -1)
+                place = Swift.max(due, min(next, zone.nextGapEnd(after: due)?.advanced(byMilliseconds: -1) ?? next))
+            }
+        }
+        var count = 0
+        var after = instant
+        while count < max, let next = next(after: after), next <= end { (count, after) = (count + 1, next) }
+        return count
+    }
+
     /// The excluded due times that move to `due`, in order.
     func sources(of due: Instant, max: Int) -> [Instant] {
         let last = due.advanced(byMilliseconds: -1)
@@ -156,7 +170,7 @@ struct MovedDues {
             guard let due = rule(place), due < until() ?? Covers.end else { return }
             place = due
             let moved = moved(due)
-            if moved == nil, isExcludedForEver(from: due) { return }
+            if moved == nil, exclusions.excludeForEver(from: due) { return }
             if let moved, moved > instant { visit(due, moved) }
             var next = due
             if let end = exclusions.end(.days, containing: due) {

@@ -60,6 +60,19 @@ public final class TimeFilter: Sendable {
         }
     }
 
+    /// The number of due times after an instant and up to `end`, at most `max`.
+    func count(
+        after instant: Instant, through end: Instant, max: Int, _ written: WrittenTimes, _ rule: (Instant) -> Instant?
+    ) -> Int {
+        if whenExcluded == .next, unknown.isEmpty {
+            return withoutActuallyEscaping(rule) { moved(written, $0).count(after: instant, through: end, max: max) }
+        }
+        var count = 0
+        var after = instant
+        while count < max, let due = next(after: after, written, rule), due <= end { (count, after) = (count + 1, due) }
+        return count
+    }
+
     func moved(_ written: WrittenTimes, _ rule: @escaping (Instant) -> Instant?) -> MovedDues {
         MovedDues(rule, written, exclusions, zone)
     }
@@ -71,7 +84,7 @@ public final class TimeFilter: Sendable {
             if !isExcluded(due, written) { return due }
             after = due
             // A due time that a gap has moved need not be excluded where it is.
-            guard let end = Covers.Kind.allCases.compactMap({ exclusions.end($0, containing: due) }).max() else { continue }
+            guard let end = exclusions.kinds.compactMap({ exclusions.end($0, containing: due) }).max() else { continue }
             after = max(due, min(end, zone.nextGapEnd(after: due) ?? end).advanced(byMilliseconds: -1))
         }
         return nil

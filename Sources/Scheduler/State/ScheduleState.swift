@@ -123,6 +123,11 @@ public final class ScheduleState {
         definition?.recurrence.next(after: instant, origin: intervalOrigin, settled: settled)
     }
 
+    /// The number of due times of the definition after an instant and up to `end`, at most `max`.
+    func dueCount(after instant: Instant, through end: Instant, max: Int) -> Int {
+        definition?.recurrence.count(after: instant, through: end, origin: intervalOrigin, settled: settled, max: max) ?? 0
+    }
+
     /// The times after an instant to which earlier due times have moved, by the calendars of the definition.
     func open(at instant: Instant) -> [Instant] {
         definition?.recurrence.open(at: instant, origin: intervalOrigin, settled: settled) ?? []

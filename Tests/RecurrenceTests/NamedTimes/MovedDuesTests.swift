@@ -88,6 +88,7 @@ import TestSupport
             let start = try instant("2027-03-20 00:00", zone)
             guard let first = rule.next(after: start, origin: start), first < to else { continue }
             let all = rule.due(after: start, before: to)
+            #expect(rule.count(after: start, through: to.advanced(byMilliseconds: -1), origin: start, settled: nil, max: 10_000) == all.count)
             var at = try instant("2027-03-27 12:00", zone)
             // A question after the last due time takes long when calendars exclude all others.
             while let last = all.last, at < last {
@@ -163,6 +164,9 @@ import TestSupport
         let slow = Slow(filter, Self.berlin, from: start, days: 33)
         let dues = rule.filtered(by: nil).due(after: start, before: to.advanced(byMilliseconds: 7 * Civil.millisecondsPerDay))
         let all = Set(dues.map(slow.moved)).sorted()
+        let counted = rule.count(after: from, through: to, origin: from, settled: nil, max: 10_000)
+        #expect(counted == all.count { $0 > from && $0 <= to }, "seed \(seed) \(text) \(filter.words)")
+        #expect(rule.count(after: from, through: to, origin: from, settled: nil, max: 3) == min(counted, 3))
         var at = from
         while at < to {
             let expected = all.first { $0 > at }
