@@ -24,6 +24,8 @@ public struct ReadingContext: Sendable {
     public var filesMax: Int?
     /// The calendars of the configuration.
     public var calendars: Calendars
+    /// The schedules that are kept once for all tasks that have them. Nil for a reader of few tasks.
+    public var sharedSchedules: SharedSchedules?
 
     public init(
         now: Instant, zones: ZoneDatabase, zone: Zone = .utc, owner: SpoolOwner? = nil, filesMax: Int? = nil,

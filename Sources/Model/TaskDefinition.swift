@@ -36,11 +36,17 @@ public struct TaskDefinition: Sendable {
                         reader.fail(element, "schedule", expected: "a table, written as [[schedule]]")
                         continue
                     }
-                    var innerReader = TableReader(inner, context)
-                    if let schedule = ScheduleDefinition(&innerReader, at: element.position, task: name, zone: zone) {
-                        schedules.append(schedule)
+                    if let known = context.sharedSchedules?.schedule(of: inner, zone) {
+                        schedules.append(known)
+                        continue
                     }
+                    var innerReader = TableReader(inner, context)
+                    let schedule = ScheduleDefinition(&innerReader, at: element.position, task: name, zone: zone)
                     innerReader.finish()
+                    if let schedule {
+                        schedules.append(schedule)
+                        if innerReader.problems.isEmpty { context.sharedSchedules?.keep(schedule, of: inner, zone) }
+                    }
                     reader.absorb(innerReader)
                 }
             case .table:
@@ -79,6 +85,21 @@ public struct TaskDefinition: Sendable {
         self.schedules = ScheduleDefinition.numbered(schedules)
         expectMilliseconds = expect
         references = table.taskReferences
+    }
+
+    /// A definition that was read before, from its parts.
+    public init(
+        name: String, source: Source, writtenAt: Instant, overlap: Overlap, saysOverlap: Bool, schedules: [ScheduleDefinition],
+        expectMilliseconds: Int64?, references: [TaskReference]
+    ) {
+        self.name = name
+        self.source = source
+        self.writtenAt = writtenAt
+        self.overlap = overlap
+        self.saysOverlap = saysOverlap
+        self.schedules = schedules
+        self.expectMilliseconds = expectMilliseconds
+        self.references = references
     }
 
     /// The reason why one of its schedules cannot be taken up. Nil when all can. See `ScheduleDefinition.lateness`.

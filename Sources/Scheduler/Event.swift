@@ -12,10 +12,12 @@ public enum Event {
     /// A task's file exists but cannot be used: the definition that was accepted last stays in force.
     case taskUnusable(String)
     case taskRemoved(String)
-    /// A file in `schedules/` was read.
-    case schedule(task: String, ScheduleDefinition, Source, since: Instant, ContentStamp? = nil)
+    /// A file in `schedules/` was read. Relative times in its text count from `writtenAt`.
+    case schedule(task: String, ScheduleDefinition, Source, writtenAt: Instant, since: Instant, ContentStamp? = nil)
     case scheduleUnusable(id: String)
     case scheduleRemoved(id: String)
+    /// The file of a definition, by its path without the ending, was read again and has the text in force. Its stamp is settled.
+    case stamped(file: String, ContentStamp)
     /// The answer of the program of a pattern.
     case answered(Question, Answer)
     /// A program in `patterns/` was added, changed or removed. Nil means that any of them may have been.

@@ -54,7 +54,7 @@ extension Scheduler {
         func rejected(_ why: String) -> Obstacle { text.rejection("after", naming: name, "after \"\(name)\": \(why)") }
         let meant = awaited(name)
         if meant.isEmpty {
-            return rejected(tasks[name]?.definition == nil ? "there is no job or task of that name" : "the task has not run yet")
+            return rejected(tasks[name]?.isDefined != true ? "there is no job or task of that name" : "the task has not run yet")
         }
         if JobID(name) == job.id { return rejected("the job would wait for itself") }
         for id in meant where id != job.id {

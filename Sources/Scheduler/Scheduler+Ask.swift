@@ -112,7 +112,7 @@ extension Scheduler {
 
     /// Handles a program that was added, changed or removed. Nil means that any of them may have been.
     func programChanged(_ key: String?) {
-        for state in tasks.values where state.definition != nil {
+        for state in tasks.values where state.isDefined {
             for schedule in state.schedules {
                 guard let program = schedule.definition?.recurrence.patternExtension, key == nil || program.key == key,
                     !state.hasRun(of: schedule)

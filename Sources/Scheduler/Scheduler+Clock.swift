@@ -22,7 +22,11 @@ extension Scheduler {
     /// The schedules, `TASK/ID`, whose due times are handled up to a time that a correct clock cannot have shown yet.
     public func schedulesAhead(at now: Instant) -> [String] {
         guard let limit = limit(at: now) else { return [] }
-        return tasks.values.flatMap { $0.schedules.filter { $0.accounted > limit }.map { "\($0.task)/\($0.id)" } }.sorted()
+        var ahead: [String] = []
+        for state in tasks.values {
+            for schedule in state.schedules where schedule.accounted > limit { ahead.append("\(schedule.task)/\(schedule.id)") }
+        }
+        return ahead.sorted()
     }
 
     /// Repairs the times that a wrong clock has moved into the future. Call this at the start and whenever the clock was set.

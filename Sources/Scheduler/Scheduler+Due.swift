@@ -4,8 +4,13 @@ extension Scheduler {
     /// Computes the schedule's next due time and adds it to the timetable, or has its program asked for it. A schedule that
     /// counts from the end of a run waits during a run. `isChanged` means that the task's text has changed.
     func plan(_ schedule: ScheduleState, isChanged: Bool = false) {
+        guard let state = tasks[schedule.task] else { return schedule.next = nil }
+        plan(schedule, of: state, isChanged: isChanged)
+    }
+
+    func plan(_ schedule: ScheduleState, of state: TaskState, isChanged: Bool = false) {
         schedule.next = nil
-        guard let state = tasks[schedule.task], state.definition != nil, let definition = schedule.definition else { return }
+        guard state.isDefined, let definition = schedule.definition else { return }
         if definition.recurrence.isFromEnd, state.hasRun(of: schedule) { return }
         schedule.next = schedule.computeNext()
         if let next = schedule.next {

@@ -17,7 +17,7 @@ struct TimedTask: TimedEntry {
 extension TaskState {
     /// The time at which the task becomes overdue. Nil when it is overdue already, or when nothing is expected of it.
     var expectedBy: Instant? {
-        guard let history, let since = history.expectedSince, !history.isOverdue, let span = definition?.expectMilliseconds
+        guard let history, let since = history.expectedSince, !history.isOverdue, let span = expectMilliseconds
         else { return nil }
         return since.advanced(byMilliseconds: span)
     }
@@ -34,7 +34,7 @@ extension Scheduler {
 
     /// Handles a definition of the task that has come into force.
     func expect(of state: TaskState, at now: Instant) {
-        let isExpected = state.definition?.expectMilliseconds != nil
+        let isExpected = state.expectMilliseconds != nil
         if isExpected != (state.history?.expectedSince != nil) {
             commit(.expecting(task: state.name, since: isExpected ? now : nil, isOverdue: false), at: now)
         }

@@ -102,7 +102,7 @@ extension Scheduler {
     }
 
     private func isWaitingForFiles(_ schedule: ScheduleState) -> Bool {
-        guard let task = tasks[schedule.task], task.definition != nil, task.schedule(schedule.id) === schedule,
+        guard let task = tasks[schedule.task], task.isDefined, task.schedule(schedule.id) === schedule,
             let definition = schedule.definition
         else { return false }
         return definition.onPath != nil && definition.enabled

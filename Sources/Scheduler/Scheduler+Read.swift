@@ -6,8 +6,18 @@ extension Scheduler {
     public var jobs: [JobID: Job] { recorded.jobs }
     public var tasks: [String: TaskState] { recorded.tasks }
     public var pauses: [PauseScope: String] { recorded.pauses }
-    /// Each definition in force, by its file's path without the ending.
-    public var definitions: [String: RecordedDefinition] { recorded.definitions }
+    /// The definition in force of a file, by its path without the ending.
+    public func definition(of file: String) -> RecordedDefinition? {
+        guard let name = Self.taskName(ofFile: file) else { return recorded.otherDefinitions[file] }
+        return tasks[name]?.recorded
+    }
+
+    /// Each definition in force, by its file's path without the ending. Costs a pass over the tasks.
+    public var definitions: [String: RecordedDefinition] {
+        var definitions = recorded.otherDefinitions
+        for state in tasks.values { if let known = state.recorded { definitions["tasks/\(state.name)"] = known } }
+        return definitions
+    }
     /// The boot in which the last daemon ran, according to the journal.
     public var lastBoot: String? { recorded.lastBoot }
     /// The last readable record of a journal that was repaired since the last daemon.

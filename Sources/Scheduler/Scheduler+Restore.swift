@@ -17,8 +17,11 @@ extension Scheduler {
         // A line without its text and names is longer.
         let lineBytesMin = 120
         var count = 0
-        for known in definitions.values { count += known.source.bytes.count + lineBytesMin }
-        for state in tasks.values { count += state.schedules.count * lineBytesMin }
+        for known in recorded.otherDefinitions.values { count += known.source.bytes.count + lineBytesMin }
+        for state in tasks.values {
+            if let known = state.recorded { count += known.source.bytes.count + lineBytesMin }
+            count += state.schedules.count * lineBytesMin
+        }
         for job in jobs.values { count += job.source.bytes.count + lineBytesMin }
         return Int64(count)
     }
@@ -29,7 +32,8 @@ extension Scheduler {
         var records: [(at: Instant, record: Record)] = []
         if let lastBoot { records.append((now, .daemonStarted(boot: lastBoot, version: "snapshot"))) }
         for (scope, note) in pauses { records.append((now, .paused(scope, note: note))) }
-        for (file, known) in definitions { records.append((now, .defined(file: file, known))) }
+        for (file, known) in recorded.otherDefinitions { records.append((now, .defined(file: file, known))) }
+        for state in tasks.values { if let known = state.recorded { records.append((now, .defined(file: "tasks/\(state.name)", known))) } }
         for (id, original) in recorded.retries.all { records.append((now, .retried(id, of: original))) }
         let ended = unplaced.filter { $0.state.isTerminal && jobs[$0.id] == nil }.sorted { $0.arrival < $1.arrival }
         for job in ended { records += Self.endRecords(of: job) }

@@ -10,15 +10,11 @@ extension Scheduler {
         commit(.daemonStarted(boot: boot, version: version), at: now)
         distrustMarksAhead(at: now)
         // Definitions that were removed while no daemon was running.
-        for file in definitions.keys.filter(isOfRemoved).sorted() {
-            if file.hasPrefix("tasks/") {
-                remove(task: String(file.dropFirst(6)), at: now)
-            } else {
-                remove(schedule: String(file.dropFirst(10)), at: now)
-            }
-        }
-        for state in tasks.values.filter({ $0.schedules.contains { $0.definition == nil } }).sorted(by: { $0.name < $1.name }) {
-            for schedule in state.schedules where schedule.definition == nil {
+        let schedules = recorded.otherDefinitions.keys.filter { $0.hasPrefix("schedules/") }.map { String($0.dropFirst(10)) }
+        for id in schedules.filter({ derived.scheduleFiles[$0] == nil }).sorted() { remove(schedule: id, at: now) }
+        for state in sortedTasks(where: { $0.recorded != nil && !$0.isDefined }) { remove(task: state.name, at: now) }
+        for state in sortedTasks(where: { $0.schedules.contains { $0.definition == nil } }) {
+            for schedule in Array(state.schedules) where schedule.definition == nil {
                 commit(.unscheduled(task: state.name, schedule: schedule.id), at: now)
             }
         }
@@ -26,10 +22,11 @@ extension Scheduler {
         agenda.start = PendingStart(isNewBoot: isNewBoot)
     }
 
-    /// True for the definition of a task or a schedule without a file.
-    private func isOfRemoved(_ file: String) -> Bool {
-        if file.hasPrefix("tasks/") { return tasks[String(file.dropFirst(6))]?.definition == nil }
-        return file.hasPrefix("schedules/") && derived.scheduleFiles[String(file.dropFirst(10))] == nil
+    /// The tasks for which a condition holds, by name.
+    private func sortedTasks(where isWanted: (TaskState) -> Bool) -> [TaskState] {
+        var found: [TaskState] = []
+        for state in tasks.values where isWanted(state) { found.append(state) }
+        return found.sorted { $0.name < $1.name }
     }
 
     /// The schedules that the first turn after the start of a daemon handles, in this order.
@@ -37,9 +34,9 @@ extension Scheduler {
         func isMissed(_ schedule: ScheduleState, of state: TaskState) -> Bool {
             if let next = schedule.next { return next <= now }
             guard start.isNewBoot, let definition = schedule.definition, definition.recurrence.isReboot else { return false }
-            return definition.enabled && state.definition != nil
+            return definition.enabled && state.isDefined
         }
-        return tasks.values.filter { state in state.schedules.contains { isMissed($0, of: state) } }.sorted { $0.name < $1.name }
+        return sortedTasks { state in state.schedules.contains { isMissed($0, of: state) } }
             .flatMap { state in state.schedules.filter { isMissed($0, of: state) } }
     }
 

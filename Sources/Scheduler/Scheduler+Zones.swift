@@ -17,7 +17,7 @@ extension Scheduler {
     /// Reads the definitions in force again. `isStart` means that nobody has handled due times since an earlier daemon ended.
     func reread(because reason: String, at now: Instant, isStart: Bool = false, _ isRead: (ScheduleDefinition) -> Bool) {
         for name in tasks.keys.sorted() {
-            if let old = tasks[name]?.definition, old.schedules.contains(where: isRead) {
+            if let old = tasks[name]?.definition(ifAny: isRead) {
                 do throws(Problems) {
                     let new = try TaskDefinition(name: name, source: old.source, context(old.writtenAt))
                     for (before, after) in zip(old.schedules, new.schedules) where isRead(before) {
@@ -28,13 +28,13 @@ extension Scheduler {
                     turn.refusals.append(Turn.Refusal(file: "tasks/\(name)", why: "cannot be read with \(reason): \(error)"))
                 }
             }
-            for state in tasks[name]?.schedules ?? [] where state.isFile {
-                guard let before = state.definition, isRead(before), let source = definitions["schedules/\(state.id)"]?.source
+            for state in tasks[name].map({ Array($0.schedules) }) ?? [] where state.isFile {
+                guard let before = state.definition, isRead(before), let known = definition(of: "schedules/\(state.id)")
                 else { continue }
                 do throws(Problems) {
-                    let after = try ScheduleDefinition.file(id: state.id, source: source, context(before.writtenAt)).schedule
+                    let after = try ScheduleDefinition.file(id: state.id, source: known.source, context(known.writtenAt)).schedule
                     carryOver(before, to: after, of: name, isStart: isStart, at: now)
-                    define(task: name, after, source, since: now, at: now)
+                    define(task: name, after, known.source, writtenAt: known.writtenAt, since: now, at: now)
                 } catch {
                     turn.refusals.append(
                         Turn.Refusal(file: "schedules/\(state.id)", why: "cannot be read with \(reason): \(error)"))

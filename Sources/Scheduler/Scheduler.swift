@@ -49,6 +49,8 @@ public final class Scheduler {
     public static let missedAfterMilliseconds: Int64 = 60_000
 
     let zones: ZoneDatabase
+    /// For all readers of the definitions that this scheduler gets.
+    public let sharedSchedules = SharedSchedules()
     var limits: SchedulerLimits
     /// The reader of the configuration sets this, before the events that it applies to.
     public var settings = SchedulerSettings() { didSet { derived.calendars.settingsChanged() } }
@@ -82,10 +84,11 @@ public final class Scheduler {
         case .task(let definition, let since, let stamp): define(definition, since: since, stamp, at: now)
         case .taskUnusable(let name): reinstate(task: name, at: now)
         case .taskRemoved(let name): remove(task: name, at: now)
-        case .schedule(let task, let definition, let source, let since, let stamp):
-            define(task: task, definition, source, since: since, stamp, at: now)
+        case .schedule(let task, let definition, let source, let writtenAt, let since, let stamp):
+            define(task: task, definition, source, writtenAt: writtenAt, since: since, stamp, at: now)
         case .scheduleUnusable(let id): reinstate(schedule: id, at: now)
         case .scheduleRemoved(let id): remove(schedule: id, at: now)
+        case .stamped(let file, let stamp): record(stamp, of: file, at: now)
         case .answered(let question, let answer): take(answer, to: question, at: now)
         case .programChanged(let key): programChanged(key)
         case .files(let report): take(report, at: now)

@@ -110,7 +110,7 @@ public struct Simulation {
     ) {
         count(schedule.id, of: task, known)
         let source = Source(format: .toml, bytes: Array(schedule.id.utf8))
-        scheduler.handle(.schedule(task: task, schedule, source, since: from), at: from)
+        scheduler.handle(.schedule(task: task, schedule, source, writtenAt: from, since: from), at: from)
     }
 
     /// Every schedule is known from the beginning, so that no earlier due time counts as missed.

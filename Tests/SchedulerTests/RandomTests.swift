@@ -38,7 +38,7 @@ enum Act {
         case .removeTask(let name): event = .taskRemoved(name)
         case .schedule(let id, let task, let definition, let source):
             _ = id
-            event = .schedule(task: task, definition, source, since: now)
+            event = .schedule(task: task, definition, source, writtenAt: now, since: now)
         case .removeSchedule(let id): event = .scheduleRemoved(id: id)
         case .limits(let limits): event = .limits(limits)
         case .answer(let question, let answer): event = .answered(question, answer)
@@ -522,7 +522,7 @@ final class RandomRun {
         for name in tasks.keys.sorted() { other.handle(.task(tasks[name]!, since: now), at: now) }
         for id in schedules.keys.sorted() {
             let schedule = schedules[id]!
-            other.handle(.schedule(task: schedule.task, schedule.definition, schedule.source, since: now), at: now)
+            other.handle(.schedule(task: schedule.task, schedule.definition, schedule.source, writtenAt: now, since: now), at: now)
         }
         return other
     }

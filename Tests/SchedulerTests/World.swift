@@ -94,7 +94,7 @@ final class World {
     func schedule(_ id: String, of task: String, _ keys: String, since: Instant? = nil) {
         let source = Source(format: .toml, bytes: Array("task = \"\(task)\"\n\(keys)".utf8))
         let (name, definition) = try! ScheduleDefinition.file(id: id, source: source, context)
-        scheduler.handle(.schedule(task: name, definition, source, since: since ?? now), at: now)
+        scheduler.handle(.schedule(task: name, definition, source, writtenAt: now, since: since ?? now), at: now)
     }
 
     func handle(_ event: Event) { scheduler.handle(event, at: now) }
@@ -202,7 +202,7 @@ final class World {
             } else {
                 let id = String(file.dropFirst(10))
                 let (task, definition) = try! ScheduleDefinition.file(id: id, source: known.source, context)
-                world.handle(.schedule(task: task, definition, known.source, since: now))
+                world.handle(.schedule(task: task, definition, known.source, writtenAt: known.writtenAt, since: now))
             }
         }
         world.handle(.started(boot: boot, version: "1"))

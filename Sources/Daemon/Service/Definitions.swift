@@ -57,13 +57,18 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
 
     func loadDefinitions() {
         do throws(SystemError) {
+            // Empty at the start.
+            var gone: Set<String> = []
+            for state in scheduler.tasks.values where state.isDefined { gone.insert(state.name) }
             let tasks = try spool.findDefinitions(in: Layout.tasks)
-            for (stem, found) in tasks { loadTask(stem, found) }
-            for name in scheduler.tasks.keys where tasks[name] == nil && scheduler.tasks[name]?.definition != nil {
-                loadTask(name)
+            let context = context
+            for found in tasks {
+                loadTask(found.stem, found, context)
+                gone.remove(found.stem)
             }
-            for (stem, found) in try spool.findDefinitions(in: Layout.schedules) { loadSchedule(stem, found) }
-            warnOfMissingTasks(changed: Set(tasks.keys))
+            for name in gone.sorted() { loadTask(name) }
+            for found in try spool.findDefinitions(in: Layout.schedules) { loadSchedule(found.stem, found) }
+            warnOfMissingTasks(changed: Set(tasks.lazy.map(\.stem)))
         } catch {
             if error.mayPass { service.intake.lookAgain(atPath: Layout.tasks) }
             log.write(.error, "unreadable", at: now, ["error": "\(error)"])
@@ -73,9 +78,10 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
     /// Reads the definition of a task.
     ///
     /// - Parameter found: the task's files, if the caller has just listed `tasks/`.
+    /// - Parameter context: for a caller that reads many files.
     /// - Returns: false while somebody is still writing the file. Another event follows then.
     @discardableResult
-    func loadTask(_ stem: String, _ found: FoundDefinition? = nil) -> Bool {
+    func loadTask(_ stem: String, _ found: FoundDefinition? = nil, _ context: ReadingContext? = nil) -> Bool {
         let path = "\(Layout.tasks)/\(stem)"
         do {
             let files = try found?.files ?? spool.definitionFiles(in: Layout.tasks, stem: stem)
@@ -84,15 +90,19 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
                 handle(.taskRemoved(stem))
                 return true
             }
-            guard var file = try read(in: Layout.tasks, stem, files, found, at: path) else { return false }
-            if let known = scheduler.tasks[stem]?.definition, known.source == file.source, service.health.problems[path] == nil,
-                !mayCalendarsDiffer || known.schedules.allSatisfy(\.calendarNames.isEmpty)
+            let state = scheduler.tasks[stem]
+            let recorded = state?.recorded
+            guard var file = try read(in: Layout.tasks, stem, files, found, recorded, at: path) else { return false }
+            let isKnownText = recorded?.source == file.source
+            if isKnownText, let state, state.isDefined, !service.health.hasProblem(of: path),
+                !mayCalendarsDiffer || state.definition?.schedules.allSatisfy(\.calendarNames.isEmpty) ?? true
             {
+                restamp(file, recorded, at: path)
                 return true
             }
-            count(&file, at: path)
-            let task = try spool.task(file, context)
-            service.health.problems[path] = nil
+            if isKnownText, let recorded { file.writtenAt = recorded.writtenAt }
+            let task = try spool.task(file, context ?? self.context)
+            service.health.forgetProblem(of: path)
             handle(.task(task, since: since(file), file.stamp))
         } catch let problem as DefinitionProblem {
             if let errno = problem.errno, SystemError(call: "open", errno: errno).mayPass { service.intake.lookAgain(atPath: path) }
@@ -114,16 +124,18 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
                 handle(.scheduleRemoved(id: stem))
                 return
             }
-            guard var file = try read(in: Layout.schedules, stem, files, found, at: path) else { return }
-            if scheduler.definitions[path]?.source == file.source, service.health.problems[path] == nil,
-                scheduler.isInForce(schedule: stem), !mayCalendarsDiffer
-            {
-                return
+            let recorded = scheduler.definition(of: path)
+            guard var file = try read(in: Layout.schedules, stem, files, found, recorded, at: path) else { return }
+            let isKnownText = recorded?.source == file.source
+            if isKnownText, !service.health.hasProblem(of: path), scheduler.isInForce(schedule: stem), !mayCalendarsDiffer {
+                return restamp(file, recorded, at: path)
             }
-            count(&file, at: path)
+            if isKnownText, let recorded { file.writtenAt = recorded.writtenAt }
+            let context = context
             let (task, schedule) = try spool.schedule(file, context)
-            service.health.problems[path] = nil
-            handle(.schedule(task: task, schedule, file.source, since: since(file), file.stamp))
+            service.health.forgetProblem(of: path)
+            let writtenAt = min(file.writtenAt, context.now)
+            handle(.schedule(task: task, schedule, file.source, writtenAt: writtenAt, since: since(file), file.stamp))
             warnIfMissing(task, key: "task", file: path)
         } catch let problem as DefinitionProblem {
             if let errno = problem.errno, SystemError(call: "open", errno: errno).mayPass { service.intake.lookAgain(atPath: path) }
@@ -140,22 +152,28 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
     ///
     /// A stamp of an earlier boot says nothing: after a power cut a file may have an older text and yet the time of its last change.
     private func read(
-        in directory: String, _ stem: String, _ files: [String], _ found: FoundDefinition?, at path: String
+        in directory: String, _ stem: String, _ files: [String], _ found: FoundDefinition?, _ recorded: RecordedDefinition?, at path: String
     ) throws(DefinitionProblem) -> DefinitionFile? {
-        if let found, service.recovery.isSameBoot, service.health.problems[path] == nil,
-            let file = spool.unchanged(found, since: scheduler.definitions[path])
-        {
+        if let found, service.recovery.isSameBoot, !service.health.hasProblem(of: path), let file = spool.unchanged(found, since: recorded) {
             return file
         }
         let before = now
         var file = try spool.definition(in: directory, stem: stem, files: files, found?.status)
-        if file?.stamp?.isSettled(at: before) == false { file?.stamp = nil }
+        if let settles = file?.stampSettles, before <= settles {
+            file?.stamp = nil
+            // The file is read once more to get its stamp. A change that lies far ahead of the clock gets none before the next start.
+            let wait = settles.milliseconds - before.milliseconds + 1
+            if wait <= Self.settlingMillisecondsMax { service.intake.lookAgain(atPath: path, afterMilliseconds: wait) }
+        }
         return file
     }
 
-    /// A known text keeps the instant from which its relative times count.
-    private func count(_ file: inout DefinitionFile, at path: String) {
-        if let known = scheduler.definitions[path], known.source == file.source { file.writtenAt = known.writtenAt }
+    /// A file with a change that settles later than this is not waited for.
+    private static var settlingMillisecondsMax: Int64 { 4000 }
+
+    /// Has the stamp of a file recorded that was read again and has the text in force.
+    private func restamp(_ file: DefinitionFile, _ recorded: RecordedDefinition?, at path: String) {
+        if let stamp = file.stamp, recorded?.stamp != stamp { handle(.stamped(file: path, stamp)) }
     }
 
     /// The instant from which a new schedule's due times count. A schedule that a damaged journal has lost counts as new: due
@@ -167,22 +185,29 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
     /// Logs missing tasks that a changed task names, and removed tasks that another task names. Called when all files of a turn
     /// have been read, because they may name one another.
     private func warnOfMissingTasks(changed stems: Set<String>) {
-        for stem in stems.filter({ scheduler.tasks[$0]?.definition?.references.isEmpty == false }).sorted() {
-            for reference in scheduler.tasks[stem]?.definition?.references ?? [] {
-                warnIfMissing(reference.task, key: reference.key, file: "\(Layout.tasks)/\(stem)")
+        let tasks = scheduler.tasks
+        var gone: Set<String> = []
+        var referring: [TaskState] = []
+        for stem in stems {
+            guard let state = tasks[stem], state.isDefined else {
+                gone.insert(stem)
+                continue
             }
+            if !state.references.isEmpty { referring.append(state) }
         }
-        let gone = stems.filter { scheduler.tasks[$0]?.definition == nil }
+        for state in referring.sorted(by: { $0.name < $1.name }) {
+            for reference in state.references { warnIfMissing(reference.task, key: reference.key, file: "\(Layout.tasks)/\(state.name)") }
+        }
         guard !gone.isEmpty else { return }
-        for (name, state) in scheduler.tasks where !stems.contains(name) {
-            for reference in state.definition?.references ?? [] where gone.contains(reference.task) {
+        for (name, state) in tasks where !stems.contains(name) {
+            for reference in state.references where gone.contains(reference.task) {
                 warnIfMissing(reference.task, key: reference.key, file: "\(Layout.tasks)/\(name)")
             }
         }
     }
 
     func warnIfMissing(_ task: String, key: String, file: String) {
-        guard scheduler.tasks[task]?.definition == nil else { return }
+        guard scheduler.tasks[task]?.isDefined != true else { return }
         log.write(.warning, "missing-task", at: now, ["file": file, "key": key, "task": task])
     }
 }

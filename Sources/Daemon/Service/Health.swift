@@ -79,11 +79,15 @@ final class Health<FS: FileSystem, W: World>: ServicePart {
         isPublishDue = true
         // The journal contains the problems of definitions, but not those of the configuration.
         if inForce == nil { spool.journal.add(.refused(file: path, why: lines.joined(separator: "\n")), at: now) }
-        let inForce = inForce ?? (scheduler.definitions[path] == nil ? "none" : "the last definition that was accepted")
+        let inForce = inForce ?? (scheduler.definition(of: path) == nil ? "none" : "the last definition that was accepted")
         for line in lines {
             log.write(.error, "refused", at: now, ["file": path, "error": line, "in_force": inForce], causedBy: user)
         }
     }
+
+    func hasProblem(of path: String) -> Bool { !problems.isEmpty && problems[path] != nil }
+
+    func forgetProblem(of path: String) { if !problems.isEmpty { problems[path] = nil } }
 
     func solved(_ path: String) {
         problems[path] = nil

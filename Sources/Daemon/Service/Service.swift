@@ -52,6 +52,7 @@ package final class Service<FS: FileSystem, W: World> {
             now: now, zones: zones, zone: world.configuration.zone, owner: owner, filesMax: DescriptorLimit.kernelMax,
             calendars: scheduler.calendars)
         context.taskDefaults = world.configuration.taskDefaults
+        context.sharedSchedules = scheduler.sharedSchedules
         return context
     }
 

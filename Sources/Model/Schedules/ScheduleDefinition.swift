@@ -1,10 +1,12 @@
 /// One `[[schedule]]` table of a task, or a file in `schedules/`.
-public struct ScheduleDefinition: Sendable {
+///
+/// A class, because it never changes, and because tasks with the same schedule share one: see ``SharedSchedules``.
+public final class ScheduleDefinition: Sendable {
     public enum CatchUp: String, Sendable, CaseIterable { case last, all, none }
 
     /// The given id, or one derived from the content of the schedule, so that it stays the same while the rest of the file is
     /// edited.
-    public internal(set) var id: String
+    public let id: String
     public let recurrence: Recurrence
     /// The files that the schedule waits for. Nil when it has due times.
     public let onPath: OnPath?
@@ -22,8 +24,6 @@ public struct ScheduleDefinition: Sendable {
     public let enabled: Bool
     /// Encoded as JSON. It replaces the task's payload.
     public let payload: [UInt8]?
-    /// The instant from which relative times such as `in 2 hours` count.
-    public let writtenAt: Instant
 
     /// The keys that give the times. A schedule has exactly one of them.
     public static let whenKeys = ["cron", "calendar", "rrule", "every", "at", "pattern", "on_path"]
@@ -78,7 +78,6 @@ public struct ScheduleDefinition: Sendable {
         notAfter = reader.instant("not_after", zone: zone)
         enabled = reader.boolean("enabled") ?? true
         payload = reader.payload("payload")
-        writtenAt = reader.context.now
         let givenID = fileID ?? reader.name("id")
         let filter = reader.timeFilter(for: read?.recurrence, zone: zone)
         guard let read else { return nil }
@@ -87,6 +86,23 @@ public struct ScheduleDefinition: Sendable {
         // A file arrives at the same moment in all zones.
         let what = onPath == nil ? "\(read.expression)\u{0}\(zone.name)" : read.expression
         id = givenID ?? Base32.encode(stableHash(what), characters: 6)
+    }
+
+    /// The same schedule with another id.
+    private init(_ other: ScheduleDefinition, id: String) {
+        self.id = id
+        recurrence = other.recurrence
+        onPath = other.onPath
+        zone = other.zone
+        saysLocal = other.saysLocal
+        expression = other.expression
+        jitterMilliseconds = other.jitterMilliseconds
+        catchUp = other.catchUp
+        catchUpLimit = other.catchUpLimit
+        notBefore = other.notBefore
+        notAfter = other.notAfter
+        enabled = other.enabled
+        payload = other.payload
     }
 
     /// The names of the calendars in `except` and `only`.
@@ -150,15 +166,16 @@ public struct ScheduleDefinition: Sendable {
         var used = Set<String>()
         var last: [String: Int] = [:]
         return schedules.map { schedule in
-            var schedule = schedule
-            if used.contains(schedule.id) {
-                var number = last[schedule.id, default: 1] + 1
-                while given.contains("\(schedule.id)-\(number)") || used.contains("\(schedule.id)-\(number)") { number += 1 }
-                last[schedule.id] = number
-                schedule.id += "-\(number)"
+            guard used.contains(schedule.id) else {
+                used.insert(schedule.id)
+                return schedule
             }
-            used.insert(schedule.id)
-            return schedule
+            var number = last[schedule.id, default: 1] + 1
+            while given.contains("\(schedule.id)-\(number)") || used.contains("\(schedule.id)-\(number)") { number += 1 }
+            last[schedule.id] = number
+            let numbered = ScheduleDefinition(schedule, id: "\(schedule.id)-\(number)")
+            used.insert(numbered.id)
+            return numbered
         }
     }
 }

@@ -18,3 +18,42 @@ public struct RecordedDefinition: Sendable {
         self.stamp = stamp
     }
 }
+
+/// A recorded definition in less memory.
+struct PackedDefinition {
+    private let bytes: [UInt8]
+    let writtenAt: Instant
+    private let createdAt: PackedInstant
+    /// 0 for none.
+    private var stampNumber: UInt64
+    private let format: Source.Format
+
+    init(_ definition: RecordedDefinition) {
+        bytes = definition.source.bytes
+        format = definition.source.format
+        writtenAt = definition.writtenAt
+        createdAt = PackedInstant(definition.createdAt)
+        stampNumber = definition.stamp?.number ?? 0
+    }
+
+    var source: Source { Source(format: format, bytes: bytes) }
+
+    var stamp: ContentStamp? {
+        get { ContentStamp(number: stampNumber) }
+        set { stampNumber = newValue?.number ?? 0 }
+    }
+
+    var definition: RecordedDefinition {
+        RecordedDefinition(source, writtenAt: writtenAt, createdAt: createdAt.instant, stamp: stamp)
+    }
+}
+
+/// An instant or none, in the memory of an instant.
+struct PackedInstant {
+    /// The least number is no instant: no text can express one so early.
+    private let milliseconds: Int64
+
+    init(_ instant: Instant?) { milliseconds = instant?.milliseconds ?? .min }
+
+    var instant: Instant? { milliseconds == .min ? nil : Instant(milliseconds: milliseconds) }
+}

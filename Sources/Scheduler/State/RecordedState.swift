@@ -10,9 +10,8 @@ public final class RecordedState {
     public fileprivate(set) var jobs: [JobID: Job] = [:]
     public fileprivate(set) var tasks: [String: TaskState] = [:]
     public fileprivate(set) var pauses: [PauseScope: String] = [:]
-    /// Each definition in force, by its file's path without the ending. Calendars that these definitions name are here too, as
-    /// `calendars/NAME`.
-    public fileprivate(set) var definitions: [String: RecordedDefinition] = [:]
+    /// The definitions in force that are not those of tasks: `schedules/ID`, and the calendars that definitions name, `calendars/NAME`.
+    fileprivate(set) var otherDefinitions: [String: RecordedDefinition] = [:]
     /// The boot in which the last daemon ran, according to the journal.
     public fileprivate(set) var lastBoot: String?
     /// The last readable record of a journal that was repaired since the last daemon.
@@ -56,14 +55,27 @@ extension Scheduler {
             turn.moved.append(job)
         case .retried(let id, let original): recorded.retries.add(id, of: original)
         case .defined(let file, let definition):
-            recorded.definitions[file] = definition
-            derived.calendars.recorded(file, definition.source)
-            if file.hasPrefix("tasks/") { _ = task(named: String(file.dropFirst(6))) }
-        case .stamped(let file, let stamp): recorded.definitions[file]?.stamp = stamp
+            if let name = Self.taskName(ofFile: file) {
+                task(named: name).define(definition)
+            } else {
+                recorded.otherDefinitions[file] = definition
+                derived.calendars.recorded(file, definition.source)
+            }
+        case .stamped(let file, let stamp):
+            if let name = Self.taskName(ofFile: file) {
+                tasks[name]?.stamp(stamp)
+            } else {
+                recorded.otherDefinitions[file]?.stamp = stamp
+            }
         case .undefined(let file):
-            recorded.definitions[file] = nil
-            derived.calendars.recorded(file, nil)
-            if file.hasPrefix("tasks/"), let state = tasks[String(file.dropFirst(6))] { forgetIfDone(state) }
+            if let name = Self.taskName(ofFile: file) {
+                guard let state = tasks[name] else { return }
+                state.define(nil)
+                forgetIfDone(state)
+            } else {
+                recorded.otherDefinitions[file] = nil
+                derived.calendars.recorded(file, nil)
+            }
         case .scheduled(let task, let id, let accounted, let origin, _):
             let schedule = self.task(named: task).schedule(id, accounted: accounted, origin: origin)
             if schedule.files != nil { derived.fileWaits.version += 1 }
@@ -238,6 +250,9 @@ extension Scheduler {
 
     // MARK: Tasks
 
+    /// The task that a file defines, by its path without the ending. Nil for the file of something else.
+    static func taskName(ofFile file: String) -> String? { file.hasPrefix("tasks/") ? String(file.dropFirst(6)) : nil }
+
     private func task(named name: String) -> TaskState {
         if let state = tasks[name] { return state }
         let state = TaskState(name: name)
@@ -247,8 +262,7 @@ extension Scheduler {
 
     /// Removes a task unless it has a definition, schedules, or runs.
     private func forgetIfDone(_ state: TaskState) {
-        guard state.definition == nil, state.schedules.isEmpty, state.active.isEmpty, definitions["tasks/\(state.name)"] == nil
-        else { return }
+        guard !state.isDefined, state.schedules.isEmpty, state.active.isEmpty, state.recorded == nil else { return }
         recorded.tasks[state.name] = nil
     }
 

@@ -9,8 +9,6 @@ public final class ScheduleState {
     // MARK: From its file
 
     public internal(set) var definition: ScheduleDefinition?
-    /// The schedule has a file of its own in `schedules/`.
-    public internal(set) var isFile = false
 
     // MARK: Recorded
 
@@ -22,22 +20,21 @@ public final class ScheduleState {
     private(set) var accountedBefore: Instant
     /// The time at which the schedule was taken up: the start of a fixed grid.
     public private(set) var origin: Instant
-    /// When the last run ended.
-    public private(set) var lastEnd: Instant?
-    /// The due times that were decided by earlier calendars.
-    public private(set) var settled: SettledDues?
-
-    // MARK: Partly recorded
-
-    /// The state of a pattern that a program computes. The answers are recorded, the questions are not.
-    private(set) var asking: Asking?
-    /// The state of a schedule that waits for files. The handled files are recorded.
-    private(set) var files: FileState?
+    private var packedLastEnd = PackedInstant(nil)
 
     // MARK: Derived
 
-    /// The next due time.
-    public internal(set) var next: Instant?
+    private var packedNext = PackedInstant(nil)
+
+    /// The state that few schedules have.
+    private var rare: Rare?
+
+    private final class Rare {
+        var isFile = false
+        var settled: SettledDues?
+        var asking: Asking?
+        var files: FileState?
+    }
 
     init(task: String, id: String, accounted: Instant, origin: Instant) {
         self.task = task
@@ -47,15 +44,48 @@ public final class ScheduleState {
         self.origin = origin
     }
 
+    /// When the last run ended.
+    public private(set) var lastEnd: Instant? {
+        get { packedLastEnd.instant }
+        set { packedLastEnd = PackedInstant(newValue) }
+    }
+
+    /// The next due time.
+    public internal(set) var next: Instant? {
+        get { packedNext.instant }
+        set { packedNext = PackedInstant(newValue) }
+    }
+
+    /// The schedule has a file of its own in `schedules/`.
+    public internal(set) var isFile: Bool {
+        get { rare?.isFile ?? false }
+        set { if newValue != isFile { madeRare().isFile = newValue } }
+    }
+
+    /// The due times that were decided by earlier calendars.
+    public var settled: SettledDues? { rare?.settled }
+
+    /// The state of a pattern that a program computes. The answers are recorded, the questions are not.
+    var asking: Asking? { rare?.asking }
+
+    /// The state of a schedule that waits for files. The handled files are recorded.
+    var files: FileState? { rare?.files }
+
+    private func madeRare() -> Rare {
+        let rare = rare ?? Rare()
+        self.rare = rare
+        return rare
+    }
+
     func madeAsking() -> Asking {
         let asking = asking ?? Asking()
-        self.asking = asking
+        madeRare().asking = asking
         return asking
     }
 
     func madeFiles() -> FileState {
         let files = files ?? FileState()
-        self.files = files
+        madeRare().files = files
         return files
     }
 
@@ -68,11 +98,11 @@ public final class ScheduleState {
             self.origin = origin
             self.lastEnd = lastEnd
             asking?.forget()
-            files = nil
+            rare?.files = nil
         case .unscheduled:
-            asking = nil
+            rare?.asking = nil
             next = nil
-        case .settled(_, _, let dues): settled = dues
+        case .settled(_, _, let dues): madeRare().settled = dues
         case .answered(_, _, let due, let last): madeAsking().answer(due: due, last: last)
         case .skipped(let skipped):
             account(for: skipped.through)

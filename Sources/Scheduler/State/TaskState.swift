@@ -1,59 +1,122 @@
 /// A task in the scheduler: its definition in force, its schedules, and its runs that have not ended.
 ///
-/// The schedules, the runs and the history are the result of the journal's records: only `Scheduler.apply` calls the methods of the
-/// section below, and nothing else can change them. The definition is read from its file, or from the recorded text. The held runs are
-/// derived.
+/// The recorded definition, the schedules, the runs and the history are the result of the journal's records: only `Scheduler.apply` calls
+/// the methods of the section below, and nothing else can change them. The definition in force is that of the recorded text, once it was
+/// read. The held runs are derived.
+///
+/// A spool may have a million tasks. So the parts that few tasks have are objects of their own, and nothing is kept twice.
 public final class TaskState {
     public let name: String
-    public internal(set) var definition: TaskDefinition?
-    public private(set) var schedules: [ScheduleState] = []
-    /// The run that has begun and not ended, including the time between two tries. Nil with `overlap = "allow"`.
-    private(set) var current: Job?
-    /// All runs that have not ended.
-    private(set) var active = ActiveRuns()
+    private var text: PackedDefinition?
+    private var inForce: InForce?
+    /// The schedules of the definition in force, in its order.
+    private var ofDefinition = Few<ScheduleDefinition>()
+    private var ownSchedules = Few<ScheduleState>()
+    private var runs: TaskRuns?
     private(set) var history: TaskHistory?
-    /// Runs that wait for `current` to end, or for the task to be resumed.
-    private var held = HeldJobs()
-    /// Runs that only wait for the task to be resumed, because they may overlap.
-    private var heldFree = Lineup<ReadyQueues.Entry>()
-    /// `current`, when its next try waits for the task to be resumed.
-    private var heldCurrent: ReadyQueues.Entry?
+    /// The parts of the definition in force that few tasks have.
+    private var rare: Rare?
+
+    private struct InForce {
+        let overlap: Overlap
+        let saysOverlap: Bool
+    }
+
+    private final class Rare {
+        let expectMilliseconds: Int64?
+        let references: [TaskReference]
+
+        init(_ expectMilliseconds: Int64?, _ references: [TaskReference]) {
+            self.expectMilliseconds = expectMilliseconds
+            self.references = references
+        }
+    }
 
     init(name: String) { self.name = name }
 
-    /// True when a run of the schedule has not ended.
-    func hasRun(of schedule: ScheduleState) -> Bool { active.hasRun(ofSchedule: schedule.id) }
+    // MARK: Definition
 
-    func schedule(_ id: String) -> ScheduleState? { schedules.first { $0.id == id } }
+    /// The definition that was recorded last, until its file was removed.
+    public var recorded: RecordedDefinition? { text?.definition }
+
+    /// True when the recorded text was read and is in force.
+    public var isDefined: Bool { inForce != nil }
+
+    /// The definition in force, put together from its parts.
+    public var definition: TaskDefinition? {
+        guard let inForce, let text else { return nil }
+        return TaskDefinition(
+            name: name, source: text.source, writtenAt: text.writtenAt, overlap: inForce.overlap, saysOverlap: inForce.saysOverlap,
+            schedules: Array(ofDefinition), expectMilliseconds: expectMilliseconds, references: references)
+    }
+
+    /// The definition in force, if one of its schedules is wanted.
+    func definition(ifAny isWanted: (ScheduleDefinition) -> Bool) -> TaskDefinition? {
+        ofDefinition.contains(where: isWanted) ? definition : nil
+    }
+
+    /// The task must succeed again within this time after a success.
+    public var expectMilliseconds: Int64? { rare?.expectMilliseconds }
+
+    /// The other tasks that the definition in force names.
+    public var references: [TaskReference] { rare?.references ?? [] }
+
+    /// Puts the definition of the recorded text in force.
+    func putInForce(_ definition: TaskDefinition) {
+        precondition(text?.source == definition.source)
+        inForce = InForce(overlap: definition.overlap, saysOverlap: definition.saysOverlap)
+        ofDefinition = Few(definition.schedules)
+        let isRare = definition.expectMilliseconds != nil || !definition.references.isEmpty
+        rare = isRare ? Rare(definition.expectMilliseconds, definition.references) : nil
+    }
+
+    func takeOutOfForce() { (inForce, ofDefinition, rare) = (nil, Few(), nil) }
+
+    // MARK: Schedules
+
+    public var schedules: some RandomAccessCollection<ScheduleState> { ownSchedules }
+
+    /// True when a run of the schedule has not ended.
+    func hasRun(of schedule: ScheduleState) -> Bool { runs?.active.hasRun(ofSchedule: schedule.id) ?? false }
+
+    func schedule(_ id: String) -> ScheduleState? { ownSchedules.first { $0.id == id } }
 
     // MARK: Applying a record
+
+    func define(_ definition: RecordedDefinition?) { text = definition.map(PackedDefinition.init) }
+
+    func stamp(_ stamp: ContentStamp?) { text?.stamp = stamp }
 
     /// The schedule of that id, which is added when there is none.
     func schedule(_ id: String, accounted: Instant, origin: Instant) -> ScheduleState {
         if let known = schedule(id) { return known }
         let schedule = ScheduleState(task: name, id: id, accounted: accounted, origin: origin)
-        schedules.append(schedule)
+        ownSchedules.append(schedule)
         return schedule
     }
 
     func remove(schedule id: String) -> ScheduleState? {
-        let index = schedules.firstIndex { $0.id == id }
-        return index.map { schedules.remove(at: $0) }
+        let index = ownSchedules.firstIndex { $0.id == id }
+        return index.map { ownSchedules.remove(at: $0) }
     }
 
     /// A run was accepted. With `isReplacement` it is a waiting run with a new text, and no later than it was.
     func add(_ job: Job, isReplacement: Bool) {
-        active.insert(job)
+        madeRuns().active.insert(job)
         let history = madeHistory()
         if !isReplacement || history.latest?.id == job.id { history.latest = (job.id, nil) }
     }
 
-    func began(_ job: Job) { if job.definition.overlap != .allow { current = job } }
+    func began(_ job: Job) { if job.definition.overlap != .allow { madeRuns().current = job } }
 
     /// A run has ended or was withdrawn.
     func remove(_ job: Job) {
-        active.remove(job)
-        if current === job { current = nil }
+        if let runs {
+            runs.active.remove(job)
+            if runs.current === job { runs.current = nil }
+            // The held runs are among the active ones.
+            if runs.active.isEmpty, runs.current == nil { self.runs = nil }
+        }
         if let history, history.latest?.id == job.id { history.latest?.end = job.state.isTerminal ? job.state : .failed }
     }
 
@@ -87,35 +150,26 @@ public final class TaskState {
         return history
     }
 
-    // MARK: Held runs
+    // MARK: Runs
+
+    /// The run that has begun and not ended, including the time between two tries. Nil with `overlap = "allow"`.
+    var current: Job? { runs?.current }
+
+    /// All runs that have not ended.
+    var active: ActiveRuns { runs?.active ?? ActiveRuns() }
 
     /// True when `job` must wait because another run of the task has begun and not ended.
-    func blocks(_ job: Job) -> Bool {
-        job.definition.overlap != .allow && current != nil && current !== job
-    }
+    func blocks(_ job: Job) -> Bool { runs?.blocks(job) ?? false }
 
-    func hold(_ job: Job) {
-        let entry = ReadyQueues.Entry(job)
-        if job === current {
-            heldCurrent = entry
-        } else if job.definition.overlap == .allow {
-            heldFree.insert(entry)
-        } else {
-            held.hold(job)
-        }
-    }
+    func hold(_ job: Job) { madeRuns().hold(job) }
 
-    /// The held runs that may start now: all that may overlap, otherwise the best of each queue, since any queue may be full.
-    /// When one of them starts, the others are held again.
-    func release() -> [Job] {
-        var released: [Job] = []
-        while let entry = heldFree.removeFirst() { released.append(entry.job) }
-        if let entry = heldCurrent {
-            heldCurrent = nil
-            if entry.isValid { released.append(entry.job) }
-        }
-        guard current == nil else { return released }
-        return released + held.releaseBest()
+    /// The held runs that may start now.
+    func release() -> [Job] { runs?.release() ?? [] }
+
+    private func madeRuns() -> TaskRuns {
+        let runs = runs ?? TaskRuns()
+        self.runs = runs
+        return runs
     }
 }
 

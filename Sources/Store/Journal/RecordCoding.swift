@@ -205,9 +205,7 @@ extension JournalLine {
 
 extension JournalLine {
     fileprivate mutating func field(_ key: StaticString, optional stamp: ContentStamp?) {
-        guard let stamp else { return }
-        let numbers = [stamp.size, stamp.modifiedNanoseconds, stamp.changedNanoseconds].map { UInt64(bitPattern: $0) }
-        field(key, [stamp.inode] + numbers)
+        if let stamp { field(key, [stamp.number]) }
     }
 }
 
@@ -325,10 +323,8 @@ extension JournalFields {
     private func numbers(_ key: String) -> [UInt64] { self[key]?.split(separator: ",").compactMap { UInt64($0, radix: 16) } ?? [] }
 
     private var stamp: ContentStamp? {
-        let numbers = numbers("stamp").map { Int64(bitPattern: $0) }
-        guard numbers.count == 4 else { return nil }
-        return ContentStamp(
-            inode: UInt64(bitPattern: numbers[0]), size: numbers[1], modifiedNanoseconds: numbers[2], changedNanoseconds: numbers[3])
+        let numbers = numbers("stamp")
+        return numbers.count == 1 ? ContentStamp(number: numbers[0]) : nil
     }
 
     /// The files that the job runs for.

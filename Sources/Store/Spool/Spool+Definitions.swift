@@ -13,6 +13,8 @@ public struct DefinitionFile: Sendable {
     public var writtenAt: Instant
     /// The file's stamp before the text was read. Nil for a text that is in no file.
     public var stamp: ContentStamp?
+    /// A change of the file after this instant gives it another stamp.
+    public private(set) var stampSettles: Instant?
 
     public init(file: String, stem: String, source: Source, changedAt: Instant) {
         (self.file, self.stem, self.source, self.changedAt) = (file, stem, source, changedAt)
@@ -22,6 +24,7 @@ public struct DefinitionFile: Sendable {
     init(file: String, stem: String, source: Source, _ status: FileStatus) {
         self.init(file: file, stem: stem, source: source, changedAt: Instant(milliseconds: status.changedNanoseconds / 1_000_000))
         stamp = ContentStamp(status)
+        stampSettles = ContentStamp.settles(changedNanoseconds: status.changedNanoseconds)
     }
 
     func context(_ context: ReadingContext) -> ReadingContext {
@@ -60,27 +63,36 @@ extension ContentStamp {
 }
 
 extension Spool {
-    /// The files of `tasks/` or `schedules/` that are definitions, by stem.
-    public func findDefinitions(in directory: String) throws(SystemError) -> [String: FoundDefinition] {
-        let found = try fs.survey(directory)
-        var definitions = [String: FoundDefinition](minimumCapacity: found.count)
-        for (entry, status) in found where !Name.isUnfinished(entry.name) && entry.kind != .directory {
+    /// The files of `tasks/` or `schedules/` that are definitions. Those of one stem are one definition.
+    public func findDefinitions(in directory: String) throws(SystemError) -> [FoundDefinition] {
+        var found: [FoundDefinition] = []
+        // Almost all names end with .toml, so that two of them have different stems.
+        var others: [String: [FoundDefinition]] = [:]
+        for (entry, status) in try fs.survey(directory) where !Name.isUnfinished(entry.name) && entry.kind != .directory {
             if let status, fs.isForeign(status) { continue }
-            let stem = Layout.stem(of: entry.name)
-            if definitions[stem] != nil {
-                definitions[stem]?.others.append(entry.name)
-            } else {
-                definitions[stem] = FoundDefinition(stem: stem, file: entry.name, status: status)
-            }
+            let definition = FoundDefinition(stem: Layout.stem(of: entry.name), file: entry.name, status: status)
+            if entry.name.hasSuffix(".toml") { found.append(definition) } else { others[definition.stem, default: []].append(definition) }
         }
-        return definitions
+        guard !others.isEmpty else { return found }
+        for index in found.indices {
+            for other in others.removeValue(forKey: found[index].stem) ?? [] { found[index].others.append(other.file) }
+        }
+        for same in others.values {
+            var first = same[0]
+            first.others = same.dropFirst().map(\.file)
+            found.append(first)
+        }
+        return found
     }
 
     /// The names of the files that are definitions, by stem.
     public func definitionFiles(in directory: String) throws(SystemError) -> [String: [String]] {
         // Where all files count, their attributes are not needed.
-        if fs.hasForeign { return try findDefinitions(in: directory).mapValues(\.files) }
         var files: [String: [String]] = [:]
+        if fs.hasForeign {
+            for found in try findDefinitions(in: directory) { files[found.stem] = found.files }
+            return files
+        }
         for entry in try fs.list(directory) where !Name.isUnfinished(entry.name) && entry.kind != .directory {
             files[Layout.stem(of: entry.name), default: []].append(entry.name)
         }
