@@ -57,7 +57,10 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
     /// Reads the files that wait in new/ when the daemon starts. The most urgent job starts first. After a certain number of
     /// files, the first jobs do not wait for the rest.
     func begin() throws(SystemError) {
-        for entry in try spool.fs.list(Layout.new).sorted(by: { $0.name < $1.name }) { arrivals.add(entry.name) }
+        let names = try spool.fs.list(Layout.new).map(\.name).sorted()
+        for name in names where waitingFiles[name] == nil { arrivals.add(name) }
+        // The journal has these jobs. Their files may have been edited.
+        for name in names where waitingFiles[name] != nil { arrivals.add(name) }
         for _ in 0..<Self.namesAtStart / Self.namesPerTurn where arrivals.hasNames { try takeArrivals() }
     }
 
@@ -110,7 +113,7 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
         guard canTakeUp() else { return }
         if arrivals.count > Self.namesOfFlood {
             for (name, sighting) in arrivals.lookAhead(Self.looksPerTurn) where againAt == nil && sighting.contains(.settled) {
-                guard spool.mayBeUrgent(name) else { continue }
+                guard waitingFiles[name] == nil, spool.mayBeUrgent(name) else { continue }
                 arrivals.remove(name)
                 try takeArrival(name, sighting)
             }

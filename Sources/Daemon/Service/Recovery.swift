@@ -33,6 +33,7 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
         var last: Instant?
         var began: Instant?
         let torn: Int?
+        var context = ReadingContext(now: now, zones: zones, zone: world.configuration.zone)
         do throws(JournalError) {
             torn = try spool.journal.open { fields in
                 count += 1
@@ -42,7 +43,8 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
                     began = fields.at
                     return
                 }
-                if let record = fields.record(ReadingContext(now: fields.at, zones: zones, zone: world.configuration.zone)) {
+                context.now = fields.at
+                if let record = fields.record(context) {
                     scheduler.restore(record, at: fields.at)
                 } else {
                     unknown += 1
@@ -77,10 +79,10 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
         let hasStayedUp = scheduler.lastBoot == boot && copy == nil
         isSameBoot = hasStayedUp && !wasDiskBroken
         if !hasStayedUp { try takeUpRestored() }
-        let jobs = scheduler.finishRestoring().places + scheduler.jobs.values.filter { $0.file != nil && $0.state == .new }
         var seen = Set<JobID>()
         // Except a file that was set aside for an edited version of itself.
-        let placed = jobs.filter { (scheduler.jobs[$0.id] ?? $0) === $0 && seen.insert($0.id).inserted }
+        var placed = scheduler.finishRestoring().places.filter { (scheduler.jobs[$0.id] ?? $0) === $0 && seen.insert($0.id).inserted }
+        for job in scheduler.jobs.values where job.file != nil && job.state == .new && !seen.contains(job.id) { placed.append(job) }
         let recovery = try persistently { () throws(SystemError) in
             try self.spool.recover(
                 placed, isSameBoot: self.isSameBoot, hasStayedUp: hasStayedUp, hasSyncFailed: self.wasDiskBroken,

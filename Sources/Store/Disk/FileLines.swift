@@ -34,7 +34,7 @@ public final class FileLines {
     public let limit: Int64
     /// The start of the next line, in bytes from the file's beginning.
     public private(set) var offset: Int64
-    private let size: Int64
+    let size: Int64
     private let read: (UnsafeMutableRawBufferPointer, Int64) throws(SystemError) -> Int
     private let nextData: (Int64) -> Int64?
     let lineMax: Int

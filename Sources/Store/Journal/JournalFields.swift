@@ -1,3 +1,4 @@
+import Glibc
 import WorkerProtocol
 
 /// A line that was read and has a valid checksum.
@@ -5,22 +6,54 @@ public struct JournalFields {
     public let sequence: UInt64
     public let at: Instant
     public let kind: String
-    public let fields: [(key: String, value: [UInt8])]
     /// The line ends a batch of this many records.
     let batch: UInt64?
     public var endsBatch: Bool { batch != nil }
 
-    public subscript(key: String) -> String? { bytes(key).map { String(decoding: $0, as: UTF8.self) } }
+    /// The text of the line, and the places of its fields in it. A value is decoded when it is asked for: most lines have more fields than
+    /// a reader needs.
+    private let text: [UInt8]
+    private let places: [FieldPlace]
 
-    public func bytes(_ key: String) -> [UInt8]? { fields.first { $0.key == key }?.value }
+    /// All fields, decoded.
+    public var fields: [(key: String, value: [UInt8])] {
+        places.map { (String(decoding: text[$0.key], as: UTF8.self), $0.value(in: text)) }
+    }
+
+    public subscript(key: String) -> String? {
+        guard let place = place(of: key) else { return nil }
+        if place.hasEscapes { return String(decoding: place.value(in: text), as: UTF8.self) }
+        return text.withUnsafeBufferPointer { String(decoding: UnsafeBufferPointer(rebasing: $0[place.written]), as: UTF8.self) }
+    }
+
+    public func bytes(_ key: String) -> [UInt8]? { place(of: key)?.value(in: text) }
 
     public func integer(_ key: String) -> Int64? { self[key].flatMap { Int64($0) } }
 
-    public func instant(_ key: String) -> Instant? { bytes(key).flatMap { Instant(fixed: $0) } }
+    public func instant(_ key: String) -> Instant? {
+        guard let place = place(of: key) else { return nil }
+        return text.withUnsafeBufferPointer { Instant(fixed: UnsafeBufferPointer(rebasing: $0[place.written])) }
+    }
+
+    private func place(of key: String) -> FieldPlace? {
+        var key = key
+        return key.withUTF8 { key in
+            text.withUnsafeBufferPointer { text in
+                places.first { place in
+                    place.key.count == key.count && memcmp(text.baseAddress! + place.key.lowerBound, key.baseAddress!, key.count) == 0
+                }
+            }
+        }
+    }
 
     /// Returns nil when the line is damaged in any way. `line` does not include the newline.
     public init?(_ line: UnsafeBufferPointer<UInt8>) {
         guard Self.holds(line) else { return nil }
+        self.init(verified: line)
+    }
+
+    /// The same for a line whose checksum was found to be valid.
+    init?(verified line: UnsafeBufferPointer<UInt8>) {
         var words = Words(line, from: 9)
         guard let number = words.next(), let sequence = Self.sequence(number),
             let time = words.next(), let at = Instant(fixed: time), let kind = words.next()
@@ -28,19 +61,22 @@ public struct JournalFields {
         self.sequence = sequence
         self.at = at
         self.kind = String(decoding: kind, as: UTF8.self)
-        var fields: [(key: String, value: [UInt8])] = []
+        var places: [FieldPlace] = []
+        places.reserveCapacity(10)
         while let key = words.nextKey() {
-            guard let value = words.nextValue() else { return nil }
-            fields.append((String(decoding: key, as: UTF8.self), value))
+            guard let place = words.nextValue(of: key) else { return nil }
+            places.append(place)
         }
         if JournalBatch.mark(in: line) != nil {
-            guard let mark = fields.popLast(), let count = mark.value.withUnsafeBufferPointer(Self.number), (1...sequence).contains(count)
+            guard let mark = places.popLast(), let count = Self.number(UnsafeBufferPointer(rebasing: line[mark.written])),
+                (1...sequence).contains(count)
             else { return nil }
             batch = count
         } else {
             batch = nil
         }
-        self.fields = fields
+        self.places = places
+        text = Array(line)
     }
 
     /// The number of a valid line, without decoding it.
@@ -117,52 +153,111 @@ private struct Words {
         return UnsafeBufferPointer(rebasing: line[start..<at])
     }
 
-    mutating func nextKey() -> UnsafeBufferPointer<UInt8>? {
+    mutating func nextKey() -> Range<Int>? {
         guard at < line.count else { return nil }
         let start = at
         while at < line.count, line[at] != UInt8(ascii: "=") { at += 1 }
         guard at < line.count else { return nil }
         defer { at += 1 }
-        return UnsafeBufferPointer(rebasing: line[start..<at])
+        return start..<at
     }
 
-    mutating func nextValue() -> [UInt8]? {
-        guard at < line.count else { return [] }
+    /// Returns nil when the value is not written as values are.
+    mutating func nextValue(of key: Range<Int>) -> FieldPlace? {
+        guard at < line.count else { return FieldPlace(key: key, written: at..<at, hasEscapes: false) }
         if line[at] != UInt8(ascii: "\"") {
             let start = at
             while at < line.count, line[at] != 0x20 { at += 1 }
             defer { if at < line.count { at += 1 } }
-            return Array(line[start..<at])
+            return FieldPlace(key: key, written: start..<at, hasEscapes: false)
         }
         at += 1
-        var value: [UInt8] = []
+        let start = at
+        var hasEscapes = false
         while at < line.count {
-            let start = at
-            while at < line.count, line[at] != UInt8(ascii: "\""), line[at] != UInt8(ascii: "\\") { at += 1 }
-            value.append(contentsOf: UnsafeBufferPointer(rebasing: line[start..<at]))
-            guard at < line.count else { return nil }
             let byte = line[at]
             at += 1
             if byte == UInt8(ascii: "\"") {
-                if at < line.count { at += 1 }
-                return value
+                defer { if at < line.count { at += 1 } }
+                return FieldPlace(key: key, written: start..<at - 1, hasEscapes: hasEscapes)
             }
+            guard byte == UInt8(ascii: "\\") else { continue }
+            hasEscapes = true
             guard at < line.count else { return nil }
-            let escape = line[at]
+            let isNumber = line[at] == UInt8(ascii: "x")
             at += 1
-            switch escape {
-            case UInt8(ascii: "n"): value.append(0x0A)
-            case UInt8(ascii: "t"): value.append(0x09)
-            case UInt8(ascii: "r"): value.append(0x0D)
-            case UInt8(ascii: "x"):
-                guard at + 2 <= line.count,
-                    let byte = UInt8(String(decoding: line[at..<at + 2], as: UTF8.self), radix: 16)
-                else { return nil }
-                value.append(byte)
-                at += 2
-            default: value.append(escape)
-            }
+            guard isNumber else { continue }
+            guard at + 2 <= line.count, FieldPlace.number(line[at], line[at + 1]) != nil else { return nil }
+            at += 2
         }
         return nil
+    }
+}
+
+/// The place of a field in its line. The value is without its quotation marks, but with its escapes.
+private struct FieldPlace {
+    private let keyStart: UInt32
+    private let keyEnd: UInt32
+    private let start: UInt32
+    private let end: UInt32
+    let hasEscapes: Bool
+
+    /// The numbers suffice: no line is longer than `FileLines.lineMax`.
+    init(key: Range<Int>, written: Range<Int>, hasEscapes: Bool) {
+        keyStart = UInt32(key.lowerBound)
+        keyEnd = UInt32(key.upperBound)
+        start = UInt32(written.lowerBound)
+        end = UInt32(written.upperBound)
+        self.hasEscapes = hasEscapes
+    }
+
+    var key: Range<Int> { Int(keyStart)..<Int(keyEnd) }
+    var written: Range<Int> { Int(start)..<Int(end) }
+
+    func value(in text: [UInt8]) -> [UInt8] {
+        guard hasEscapes else { return Array(text[written]) }
+        return text.withUnsafeBufferPointer { text in
+            Array(unsafeUninitializedCapacity: written.count) { value, count in
+                var at = Int(start)
+                while at < Int(end) {
+                    var byte = text[at]
+                    at += 1
+                    if byte == UInt8(ascii: "\\") {
+                        byte = Self.escaped(text, &at)
+                    }
+                    value.initializeElement(at: count, to: byte)
+                    count += 1
+                }
+            }
+        }
+    }
+
+    /// The byte for which an escape stands, whose backslash was passed.
+    private static func escaped(_ text: UnsafeBufferPointer<UInt8>, _ at: inout Int) -> UInt8 {
+        let escape = text[at]
+        at += 1
+        switch escape {
+        case UInt8(ascii: "n"): return 0x0A
+        case UInt8(ascii: "t"): return 0x09
+        case UInt8(ascii: "r"): return 0x0D
+        case UInt8(ascii: "x"):
+            defer { at += 2 }
+            return number(text[at], text[at + 1]) ?? escape
+        default: return escape
+        }
+    }
+
+    /// The value of two hexadecimal digits. Nil when they are none.
+    static func number(_ high: UInt8, _ low: UInt8) -> UInt8? {
+        func digit(_ byte: UInt8) -> UInt8? {
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+            case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+            default: nil
+            }
+        }
+        guard let high = digit(high), let low = digit(low) else { return nil }
+        return high << 4 | low
     }
 }

@@ -69,7 +69,8 @@ public struct SegmentReader<FS: FileSystem> {
     }
 
     private func decoded(_ line: Range<Int>) -> JournalFields? {
-        buffer.withUnsafeBufferPointer { JournalFields(UnsafeBufferPointer(rebasing: $0[line])) }
+        // Its checksum was verified when it was read.
+        buffer.withUnsafeBufferPointer { JournalFields(verified: UnsafeBufferPointer(rebasing: $0[line])) }
     }
 
     private mutating func opened() throws(JournalError) -> FileLines {
@@ -79,6 +80,7 @@ public struct SegmentReader<FS: FileSystem> {
         switch found {
         case .file(let opened):
             lines = opened
+            if keepsText, buffer.isEmpty { buffer.reserveCapacity(Int(min(opened.size, opened.limit))) }
             (readNumber, readSequence) = (lineNumber, lastSequence)
             return opened
         case .other(let kind): throw .damage(.kind(kind, path))
