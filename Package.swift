@@ -16,6 +16,7 @@ let package = Package(
         .executable(name: "spoold", targets: ["spoold"]),
         .executable(name: "spoolctl", targets: ["spoolctl"]),
         .executable(name: "spool-worker", targets: ["spool-worker"]),
+        .executable(name: "crontab", targets: ["crontab"]),
     ],
     targets: [
         .systemLibrary(name: "CLinux"),
@@ -53,6 +54,13 @@ let package = Package(
             name: "spool-worker", dependencies: ["WorkerProtocol", "Lines", "Linux", "CLinux"],
             swiftSettings: strict + [.unsafeFlags(["-static-executable"])],
             linkerSettings: [.unsafeFlags(fullyStatic)]),
+        // Setgid, so it must find its libraries without help of the environment. Not fully static: the user database may need
+        // libraries (nsswitch.conf(5)).
+        .target(name: "SecureStart"),
+        .executableTarget(
+            name: "crontab", dependencies: ["SecureStart", "Crontabs", "Linux", "CLinux"],
+            swiftSettings: strict + [.unsafeFlags(["-static-stdlib"])],
+            linkerSettings: [.unsafeFlags(["-static-stdlib", "-Xlinker", "--gc-sections"])] + withoutExports),
 
         .executableTarget(
             name: "toml-test-decoder", dependencies: ["Documents"], path: "Tests/toml-test-decoder", swiftSettings: strict),

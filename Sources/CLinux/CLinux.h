@@ -251,6 +251,11 @@ static inline pid_t linux_ended_child(void) {
 /* The path that execve(2) was given for this program, getauxval(3) AT_EXECFN; null where nobody knows. */
 static inline const char *linux_executed_path(void) { return (const char *)getauxval(31); }
 
+/* getopt(3). Its variables are not for Swift, which allows no shared mutable state. */
+static inline int linux_option(int count, char *const *arguments, const char *options) { return getopt(count, arguments, options); }
+static inline const char *linux_option_value(void) { return optarg; }
+static inline int linux_first_operand(void) { return optind; }
+
 // MARK: Credentials
 
 // unistd.h shows these only with _GNU_SOURCE.

@@ -13,6 +13,7 @@ import Store
 
 /// A crontab, read in the system's form and in a user's.
 @Sendable func fuzzCrontab(_ bytes: [UInt8]) {
+    for line in bytes.split(separator: 0x0A) { expect(DebianCheck.refusal(of: line).map { !$0.isEmpty } ?? true, "a refusal says why") }
     for isSystem in [true, false] {
         let crontab = Crontab(bytes, isSystem: isSystem, isUser: { $0 == "root" })
         let lines = max(1, bytes.split(separator: 0x0A, omittingEmptySubsequences: false).count)

@@ -1,0 +1,41 @@
+import CLinux
+import Glibc
+
+/// The system's log, syslog(3): messages in the form of RFC 3164, as datagrams to `/dev/log`. A message is lost where nobody reads them.
+public enum SystemLog {
+    public enum Facility: Int32, Sendable {
+        // From sys/syslog.h.
+        case daemon = 3
+        case cron = 9
+    }
+
+    /// Sends a line at the level `info`. `program` and `process` are its tag: `crontab[123]: `. Never waits for the reader.
+    public static func write(_ line: String, facility: Facility, program: String, process: pid_t = getpid()) {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        var target = sockaddr_un()
+        target.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &target.sun_path) { $0.copyBytes(from: "/dev/log".utf8) }
+        let info: Int32 = 6
+        let message = Array("<\(facility.rawValue << 3 | info)>\(timestamp()) \(program)[\(process)]: ".utf8) + FileName.bytes(of: line)
+        withUnsafePointer(to: &target) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { target in
+                _ = sendto(descriptor, message, message.count, Int32(MSG_NOSIGNAL), target, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+    }
+
+    /// `Nov 29 08:05:00` in local time.
+    private static func timestamp() -> String {
+        var now = time(nil)
+        var local = tm()
+        localtime_r(&now, &local)
+        let text = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 32) { buffer in
+            // The C locale has English names. No program here sets another.
+            let count = strftime(buffer.baseAddress, buffer.count, "%b %e %H:%M:%S", &local)
+            return String(decoding: UnsafeRawBufferPointer(buffer)[..<count], as: UTF8.self)
+        }
+        return text
+    }
+}
