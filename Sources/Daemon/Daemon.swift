@@ -111,7 +111,7 @@ public final class Daemon {
         for part in [service, notification, files, location, configuration, programs, paths, gate] as [any Part] { loop.add(part) }
         for part in [watch, zones, configuration] as [any FileWatcher] { files.add(part) }
         workers = WorkerPool(
-            surroundings, program: options.worker, isQuiet: options.user != nil, loop, slots, configuration, service, log)
+            surroundings, program: options.worker, of: program, isQuiet: options.user != nil, loop, slots, configuration, service, log)
         users = startup.isForEverybody
             ? UserDaemons(options, program: program, loop, files, watch, slots, configuration, service, log) : nil
         link = options.user == nil ? nil : UserLink(loop, files, slots, gate, service)

@@ -21,6 +21,8 @@ public struct Configuration: Sendable {
     /// The command that receives mails on standard input, including their header.
     public var mailCommand = ["/usr/sbin/sendmail", "-i", "-t"]
 
+    /// The PAM service in whose sessions root's daemon starts workers and the daemons of users. Nil means none.
+    public var pamService: String?
     /// The keys `mail` and `on_failure`, for all runs of tasks that say nothing else.
     public var taskDefaults = TaskDefaults()
 
@@ -46,7 +48,7 @@ public struct Configuration: Sendable {
     /// All keys, in the order of the manual.
     public static let keys = [
         "slots", "user_slots", "timezone", "default_timeout", "keep", "journal_max", "output_limit", "max_load", "min_free_space",
-        "mail_command",
+        "mail_command", "pam_service",
         "mail", "on_failure", "queues", "calendars",
         "allow", "deny",
     ]
@@ -82,6 +84,7 @@ public struct Configuration: Sendable {
                 reader.fail(value.position, "mail_command must begin with an absolute path")
             }
         }
+        pamService = reader.name("pam_service")
         if reader.mail("mail") != nil { taskDefaults.mail = table["mail"] }
         if reader.followUp("on_failure", .failure) != nil { taskDefaults.onFailure = table["on_failure"] }
         allow = reader.strings("allow")

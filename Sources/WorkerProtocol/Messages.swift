@@ -21,6 +21,9 @@ public struct RunRequest: Sendable, Equatable {
     /// ``replaceable`` ones of `environment`. The other variables of `environment` override the file.
     public var environmentFile: String?
     public var replaceable: Int
+    /// The variable of the worker's own environment with the variables of its session, one a line. They replace the replaceable ones too,
+    /// before those of the file do.
+    public static let sessionVariable = "SPOOL_SESSION"
     public var workingDirectory: String
     public var umask: UInt32
     /// The file for standard input, relative to `workingDirectory` unless absolute. Nil means /dev/null.

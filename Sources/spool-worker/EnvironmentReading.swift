@@ -15,7 +15,7 @@ extension RunRequest {
     ///
     /// A missing file is left out if the request allows it, and `remarks` reports it.
     func withEnvironmentFile(_ remarks: inout [String]) throws(StartFailure) -> RunRequest {
-        guard let path = environmentFile else { return self }
+        guard let path = environmentFile else { return replaceable > 0 ? withEnvironment(of: []) : self }
         do throws(StartFailure) { return try withEnvironmentFile(at: path) } catch {
             guard substitutes.leavesOutEnvironmentFile else { throw error }
             remarks.append("\(error.message); it runs without it")
@@ -55,10 +55,15 @@ extension RunRequest {
         return withEnvironment(of: given)
     }
 
-    /// Inserts these variables between those that they override and those that override them.
+    /// Inserts these variables, and before them those of the worker's session, between those that they override and those that override
+    /// them.
     private func withEnvironment(of given: [String]) -> RunRequest {
         var lines = Array(environment[..<replaceable])
-        for line in given + environment[replaceable...] { lines.set(line) }
+        var session: [String] = []
+        if let text = getenv(Self.sessionVariable) {
+            for line in FileName.string(from: text).utf8.split(separator: UInt8(ascii: "\n")) { session.append(String(Substring(line))) }
+        }
+        for line in session + given + environment[replaceable...] { lines.set(line) }
         var request = self
         request.environment = lines
         return request

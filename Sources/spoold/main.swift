@@ -64,6 +64,7 @@ var isStandby = false
 var isCheck = false
 var user: String?
 var arguments = (0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0].map { FileName.string(from: $0) } }.dropFirst()
+if arguments.first == Session.argument { fail(Session.become(Array(arguments.dropFirst())), code: 1) }
 while let argument = arguments.popFirst() {
     func value() -> String {
         guard let value = arguments.popFirst() else { fail("\(argument) needs a value; see spoold --help", code: 2) }

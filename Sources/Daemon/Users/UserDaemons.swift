@@ -202,7 +202,11 @@ final class UserDaemons: Part, FileWatcher {
             try UserSpool.make(one.user, in: spool.fs.directory())
             var arguments = [program, "--spool", UserPart.path(of: name, inSpool: options.spool), "--worker", options.worker]
             if let path = options.configuration { arguments += ["--config", path] }
-            try one.start(program: program, arguments: arguments + ["--serve-user", name], environment: Self.environment())
+            arguments += ["--serve-user", name]
+            if let service = configuration.inForce.pamService {
+                arguments = Session(service: service, program: program).arguments(for: name, program, arguments)
+            }
+            try one.start(program: program, arguments: arguments, environment: Self.environment())
             if let descriptor = one.descriptor { one.token = try loop.add(descriptor) { [unowned self, unowned one] in take(one) } }
             shares.add(name)
             service.problems[UserPart.path(of: name)] = nil

@@ -9,6 +9,8 @@ struct RunIdentity {
     let user: User
     /// Nil means that the job keeps the daemon's user and groups.
     let credentials: Credentials?
+    /// False for a number without an entry in the user database.
+    var isKnown = true
     /// Explains a user or group other than those that the job names. Nil when the job gets what it names.
     var remark: String?
 }
@@ -64,7 +66,7 @@ struct RunIdentities {
         if user.id == own.id, chosen == own.group { return RunIdentity(user: user, credentials: nil) }
         guard geteuid() == 0 else { throw RunNotPrepared(why: "only root's own jobs may run as another user or with another group") }
         let groups = try isKnown ? look("user \(user.name)") { () throws(SystemError) in try user.groups(with: chosen) } : [chosen]
-        return RunIdentity(user: user, credentials: Credentials(user: user.id, group: chosen, groups: groups))
+        return RunIdentity(user: user, credentials: Credentials(user: user.id, group: chosen, groups: groups), isKnown: isKnown)
     }
 
     private func group(_ account: Account?) throws(RunNotPrepared) -> gid_t? {

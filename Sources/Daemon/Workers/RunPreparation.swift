@@ -9,6 +9,8 @@ import WorkerProtocol
 struct RunSurroundings {
     let spool: String
     let user: User
+    /// True when jobs get variables of a session, which its worker knows.
+    var hasSessions = Session.own != nil
     var defaultTimeoutMilliseconds: Int64?
     var outputLimitBytes = Configuration().outputLimitBytes
 
@@ -70,9 +72,9 @@ extension RunRequest {
 
         var environment = Environment()
         for (name, value) in RunSurroundings.variables(of: user) { environment.set(name, value) }
-        // The worker inserts the variables of `env_file` between these variables and the job's own.
+        // The worker inserts the variables of its session and of `env_file` between these variables and the job's own.
         let file = definition.environmentFile.map { $0.hasPrefix("/") ? $0 : "\(working)/\($0)" }
-        if file != nil { environment.keepWhatIsSet() }
+        if file != nil || surroundings.hasSessions { environment.keepWhatIsSet() }
         for (name, value) in definition.environment {
             // With `fallback`, a program that is missing in the job's own search path may be in the usual one.
             environment.set(name, definition.fallsBack && name == "PATH" ? "\(value):\(RunSurroundings.path)" : value)

@@ -31,6 +31,10 @@ final class WorkerPool: Part {
     private let identities: RunIdentities
     /// The path of the worker program.
     private let program: String
+    /// The path of spoold, which opens sessions.
+    private let daemonProgram: String
+    /// The session in which workers begin. Nil means none.
+    private var session: Session?
     /// True when workers must not write their errors to the daemon's log.
     private let isQuiet: Bool
     private let loop: EventLoop
@@ -38,11 +42,12 @@ final class WorkerPool: Part {
     private let log: Log
 
     init(
-        _ surroundings: RunSurroundings, program: String, isQuiet: Bool, _ loop: EventLoop, _ slots: SlotLimit,
+        _ surroundings: RunSurroundings, program: String, of daemonProgram: String, isQuiet: Bool, _ loop: EventLoop, _ slots: SlotLimit,
         _ configuration: ConfigurationFile, _ service: SpoolService, _ log: Log
     ) {
         self.surroundings = surroundings
         self.program = program
+        self.daemonProgram = daemonProgram
         self.isQuiet = isQuiet
         self.loop = loop
         self.service = service
@@ -59,6 +64,13 @@ final class WorkerPool: Part {
     func configure(_ configuration: Configuration) {
         surroundings.defaultTimeoutMilliseconds = configuration.defaultTimeoutMilliseconds
         surroundings.outputLimitBytes = configuration.outputLimitBytes
+        // Only root can open a session of another user. The daemon of a user is in one itself.
+        let next = geteuid() == 0 ? configuration.pamService.map { Session(service: $0, program: daemonProgram) } : nil
+        guard next != session else { return }
+        session = next
+        surroundings.hasSessions = next != nil
+        endIdle(keeping: 0)
+        for worker in workers.values { worker.isLast = true }
     }
 
     /// The owner of a job's directory. Nil means the daemon's own user.
@@ -74,7 +86,7 @@ final class WorkerPool: Part {
             var request = try RunRequest(job, as: identity.user, surroundings) { note($0, of: job) }
             let group = try cgroups.make(for: job)
             if let group { request.confinement.append(.cgroup(group)) }
-            try give(job, request, as: identity.credentials, in: group)
+            try give(job, request, as: identity, in: group)
         } catch let error as RunNotPrepared {
             notStarted(job, error.why)
         } catch let error as SystemError where error.isRefusedStart {
@@ -86,9 +98,10 @@ final class WorkerPool: Part {
 
     /// Gives the run to an idle worker, or to a new one. When a worker has died before it read the whole request, it has begun nothing, and
     /// another worker gets the request.
-    private func give(_ job: Job, _ request: RunRequest, as credentials: Credentials?, in group: String?) throws(SystemError) {
+    private func give(_ job: Job, _ request: RunRequest, as identity: RunIdentity, in group: String?) throws(SystemError) {
         // Only root can open the control file of a group. A worker for another user is root for a moment at its start and opens the file
         // then, so such a job needs a new worker.
+        let credentials = identity.credentials
         let groupToOpen = credentials == nil ? nil : group
         var newOnes = 0
         while true {
@@ -96,7 +109,7 @@ final class WorkerPool: Part {
             if groupToOpen == nil, let one = takeIdle(as: credentials) {
                 worker = one
             } else {
-                worker = try newWorker(as: credentials, opening: groupToOpen)
+                worker = try newWorker(as: credentials, of: identity.isKnown ? identity.user : nil, opening: groupToOpen)
                 newOnes += 1
             }
             worker.isLast = worker.isLast || groupToOpen != nil
@@ -146,7 +159,7 @@ final class WorkerPool: Part {
     func prepareTurn() {
         guard startLimit.isTrialDue() else { return }
         if idle.isEmpty {
-            do throws(SystemError) { becameIdle(try newWorker(as: nil)) } catch { return limitStarts("\(error)") }
+            do throws(SystemError) { becameIdle(try newWorker(as: nil, of: surroundings.user)) } catch { return limitStarts("\(error)") }
         }
         startLimit.beginTrial()
     }
@@ -164,14 +177,17 @@ final class WorkerPool: Part {
 
     // MARK: Workers
 
-    private func newWorker(as credentials: Credentials?, opening group: String? = nil) throws(SystemError) -> WorkerProcess {
+    /// - Parameter user: for whom the worker's session is. Nil means that it has none.
+    private func newWorker(
+        as credentials: Credentials?, of user: User?, opening group: String? = nil
+    ) throws(SystemError) -> WorkerProcess {
         var number = 1
         while true {
             if workers[number] == nil, try !isTaken(record: String(number)) {
                 do throws(SystemError) {
                     let worker = try WorkerProcess(
                         program: program, record: "\(surroundings.spool)/\(Layout.workers)/\(number)", number: number, as: credentials,
-                        opening: group, isQuiet: isQuiet)
+                        in: session.flatMap { session in user.map { (session, $0.name) } }, opening: group, isQuiet: isQuiet)
                     workers[number] = worker
                     worker.token = try loop.add(worker.descriptor) { [unowned self] () throws(SystemError) in try takeReports(number) }
                     return worker

@@ -6,6 +6,11 @@ import WorkerProtocol
 
 /// One `spool-worker` process of this daemon, and the run that it has.
 final class WorkerProcess {
+    /// The name with which the worker is started.
+    static let name = "spool-worker"
+    /// The worker's end of its socket.
+    static let socketDescriptor: Int32 = 3
+
     let number: Int
     let pid: pid_t
     /// The only user for whom the worker runs jobs. Nil means the daemon's own user.
@@ -26,16 +31,20 @@ final class WorkerProcess {
     /// EWOULDBLOCK when another worker has the file.
     ///
     /// Runs of another user enter the cgroup `group`, which the worker opens before it becomes that user.
-    /// With `isQuiet` the worker's errors go to the daemon's standard output instead of the daemon's log.
+    /// With a session the worker begins in one of that user. With `isQuiet` the worker's errors go to the daemon's standard output instead
+    /// of the daemon's log.
     init(
-        program: String, record: String, number: Int, as credentials: Credentials?, opening group: String?, isQuiet: Bool
+        program: String, record: String, number: Int, as credentials: Credentials?, in session: (Session, user: String)?,
+        opening group: String?, isQuiet: Bool
     ) throws(SystemError) {
         let file = try FileDescriptor.open(record, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
         guard try file.tryLock() else { throw SystemError(call: "flock", path: record, errno: EWOULDBLOCK) }
         let pair = try SocketPair()
+        var arguments = [Self.name] + (credentials.map { ["--user", $0.text] } ?? []) + (group.map { [$0] } ?? [])
+        if let (session, user) = session { arguments = session.arguments(for: user, program, arguments) }
         pid = try Linux.Process.spawn(
-            program, arguments: ["spool-worker"] + (credentials.map { ["--user", $0.text] } ?? []) + (group.map { [$0] } ?? []),
-            environment: [], descriptors: [(isQuiet ? 1 : 2, 2), (pair.second.raw, 3), (file.raw, 4)], newSession: true)
+            session?.0.program ?? program, arguments: arguments, environment: Session.own.map { [$0] } ?? [],
+            descriptors: [(isQuiet ? 1 : 2, 2), (pair.second.raw, Self.socketDescriptor), (file.raw, 4)], newSession: true)
         socket = try pair.first.duplicate()
         self.number = number
         self.credentials = credentials

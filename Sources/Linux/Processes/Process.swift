@@ -98,6 +98,18 @@ public enum Process {
         throw SystemError(call: "exec", path: executable, errno: failure)
     }
 
+    /// Becomes another program, execv(3), with the environment of this one. Returns the reason why it did not.
+    public static func become(_ executable: String, arguments: [String]) -> SystemError {
+        do throws(SystemError) {
+            let pointers = try CStrings(arguments)
+            let failure = try FileName.withCPath(executable) { path in
+                execv(path, pointers.base)
+                return errno
+            }
+            return SystemError(call: "exec", path: executable, errno: failure)
+        } catch { return error }
+    }
+
     /// The absolute path with which this program was started, as given to execve(2). A new version of the program is found at the same
     /// path. Must be called before the current directory changes.
     public static func ownPath() throws(SystemError) -> String {
