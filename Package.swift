@@ -33,7 +33,9 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Daemon",
-            dependencies: ["Scheduler", "Store", "Model", "Recurrence", "Documents", "TextSearch", "WorkerProtocol", "Linux", "CLinux"],
+            dependencies: [
+                "Crontabs", "Scheduler", "Store", "Model", "Recurrence", "Documents", "TextSearch", "WorkerProtocol", "Linux", "CLinux",
+            ],
             swiftSettings: strict),
         .target(
             name: "Crontabs", dependencies: ["Lines", "TextSearch", "Linux", "Model", "Recurrence", "Documents"], swiftSettings: strict),

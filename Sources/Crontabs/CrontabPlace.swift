@@ -14,17 +14,9 @@ public enum CrontabPlace: Sendable, Equatable {
     ///   - name: the status of the path itself, without following a link.
     ///   - file: the status of the opened file.
     public func refusal(name: FileStatus, file: FileStatus) -> String? {
-        let owners: [UInt32]
-        switch self {
-        case .system:
-            if name.kind == .symbolicLink, name.owner != 0 {
-                return "it is a symbolic link of user \(name.owner), and cron follows root's alone"
-            }
-            owners = [0]
-        case .user(_, let id):
-            if name.kind == .symbolicLink { return "it is a symbolic link, which cron does not follow here" }
-            owners = [id, 0]
-        }
+        if name.kind == .symbolicLink, let why = refusal(ofLink: name) { return why }
+        var owners: [UInt32] = [0]
+        if case .user(_, let id) = self { owners.append(id) }
         if file.kind != .file { return "it is not a regular file" }
         if !owners.contains(file.owner) {
             return "it belongs to user \(file.owner), and cron wants it to be \(isSystem ? "root's" : "its user's or root's")"
@@ -36,6 +28,12 @@ public enum CrontabPlace: Sendable, Equatable {
         }
         if file.links != 1 { return "it has \(file.links) hard links, and cron wants one" }
         return nil
+    }
+
+    /// The reason why cron would not follow a symbolic link, or nil when cron would.
+    public func refusal(ofLink link: FileStatus) -> String? {
+        guard isSystem else { return "it is a symbolic link, which cron does not follow here" }
+        return link.owner == 0 ? nil : "it is a symbolic link of user \(link.owner), and cron follows root's alone"
     }
 
     private var isSystem: Bool { self == .system }

@@ -21,6 +21,18 @@ public struct CrontabTask: Sendable {
     ///   - user: the user as whom cron runs the line, unless the line names one.
     ///   - file: the path of the crontab, for the comment in the task's file.
     public init(_ entry: Crontab.Entry, name: String, owner: String, user: String, isRoot: Bool, file: String) throws(Refusal) {
+        let written = Source(writing: try Self.table(entry, owner: owner, user: user, isRoot: isRoot))
+        let line = entry.text.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F || $0 == "\t" }
+        let note = "# From \(file), line \(entry.line): \(String(String.UnicodeScalarView(line)))\n"
+        source = Source(format: written.format, bytes: Array(note.utf8) + written.bytes)
+        self.name = name
+        self.entry = entry
+    }
+
+    /// The keys of the task. `catchUp` is a value of the key `catch_up`: cron does not make up for missed times.
+    static func table(
+        _ entry: Crontab.Entry, owner: String, user: String, isRoot: Bool, catchUp: String = "none"
+    ) throws(Refusal) -> Table {
         let settings = entry.settings
         let user = entry.user ?? user
         if user != owner, !isRoot { throw Refusal(why: "it runs as \(user), and tasks of this spool run as \(owner)") }
@@ -59,13 +71,8 @@ public struct CrontabTask: Sendable {
         for (name, value) in settings.variables { environment.set(name, Value(.string(value))) }
         if settings["PATH"] == nil { environment.set("PATH", Value(.string(Mail.cronPath))) }
         table.set("env", Value(.table(environment)))
-        table.set("schedule", Value(.array([Value(.table(try Self.schedule(entry)))])))
-        let written = Source(writing: table)
-        let line = entry.text.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F || $0 == "\t" }
-        let note = "# From \(file), line \(entry.line): \(String(String.UnicodeScalarView(line)))\n"
-        source = Source(format: written.format, bytes: Array(note.utf8) + written.bytes)
-        self.name = name
-        self.entry = entry
+        table.set("schedule", Value(.array([Value(.table(try schedule(entry, catchUp)))])))
+        return table
     }
 
     /// True for addresses to which cron mails: safe_p() of its do_command.c.
@@ -77,13 +84,12 @@ public struct CrontabTask: Sendable {
         return isWord(first) && address.utf8.allSatisfy { isWord($0) || "@!:%-.,_+=/".utf8.contains($0) }
     }
 
-    private static func schedule(_ entry: Crontab.Entry) throws(Refusal) -> Table {
+    private static func schedule(_ entry: Crontab.Entry, _ catchUp: String) throws(Refusal) -> Table {
         var schedule = Table()
         schedule.set("cron", Value(.string(entry.when)))
         guard entry.when != "@reboot" else { return schedule }
         schedule.set("timezone", Value(.string(entry.settings.zone ?? "local")))
-        // cron does not make up for missed times.
-        schedule.set("catch_up", Value(.string("none")))
+        schedule.set("catch_up", Value(.string(catchUp)))
         if let delay = entry.settings.randomDelay, delay != "0" {
             guard let minutes = Int(delay), (1...1440).contains(minutes) else {
                 throw Refusal(why: "RANDOM_DELAY is \"\(delay)\", not a number of minutes")

@@ -53,6 +53,8 @@ public enum ProgramName {
             // `command -v x` only checks that x exists.
             if name == "command", words.dropFirst().first?.hasPrefix("-") == true { return (name, true) }
             if shells.contains(name), let inner = shellCommand(words.dropFirst(), depth: depth) { return (inner, false) }
+            // `run-parts --report /etc/cron.daily` is better known by the directory.
+            if name == "run-parts", let directory = words.last, directory.hasPrefix("/") { return (lastPart(directory), false) }
             guard let wrapper = wrappers[name] else { return name.isEmpty ? nil : (name, preparations.contains(name)) }
             words.removeFirst()
             if let inner = innerName(wrapper, &words, depth: depth) { return (inner, false) }

@@ -36,6 +36,8 @@ public final class Daemon {
     private let location: SpoolLocation
     private let programs: PatternPrograms
     private let workers: WorkerPool
+    /// The crontabs of the machine. Nil except in root's daemon.
+    private let crontabs: CrontabWatch?
     /// The daemons of users. Nil except in root's daemon.
     private let users: UserDaemons?
     /// The link to root's daemon. Nil except in the daemon of one user, which root's daemon has started.
@@ -112,6 +114,8 @@ public final class Daemon {
         for part in [watch, zones, configuration] as [any FileWatcher] { files.add(part) }
         workers = WorkerPool(
             surroundings, program: options.worker, of: program, isQuiet: options.user != nil, loop, slots, configuration, service, log)
+        crontabs = startup.isForEverybody ? CrontabWatch(files, service, log) : nil
+        if let crontabs { files.add(crontabs) }
         users = startup.isForEverybody
             ? UserDaemons(options, program: program, loop, files, watch, slots, configuration, service, log) : nil
         link = options.user == nil ? nil : UserLink(loop, files, slots, gate, service)
@@ -133,9 +137,15 @@ public final class Daemon {
         _ = linux_set_child_subreaper(1)
     }
 
+    /// A user that the database does not know, or that cannot be looked up, is not a user.
+    private static func isUser(_ name: String) -> Bool { ((try? User.find(name: name)) ?? nil) != nil }
+
     /// Connects the parts that need one another.
     private func connect(_ slots: SlotLimit) {
         let (service, workers, users, status, configuration) = (service, workers, users, status, configuration)
+        let crontabs = crontabs
+        service.setUsers(Self.isUser)
+        users?.onAccounts = { crontabs?.readAll() }
         world.onStart = { [unowned self] in logStart() }
         world.diskWait = { [unowned self] error throws(SystemError) in try waitForDisk(error) }
         if geteuid() == 0 {
@@ -152,6 +162,7 @@ public final class Daemon {
             workers.configure(new)
             slots.configure(new)
             users?.configure(new)
+            if let crontabs { crontabs.configure(new) }
         }
         configuration.onCalendars = { service.calendarsChanged() }
         configuration.onReload = { users?.configurationChanged() }

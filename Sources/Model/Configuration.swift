@@ -23,6 +23,18 @@ public struct Configuration: Sendable {
 
     /// The PAM service in whose sessions root's daemon starts workers and the daemons of users. Nil means none.
     public var pamService: String?
+
+    /// True when the machine's crontabs are tasks too.
+    public var hasCrontabs = false
+    /// The directory below which the crontabs are: `etc/crontab` and the others.
+    public var crontabRoot = "/"
+    public var crontabCatchUp = CrontabCatchUp.none
+
+    /// The number of runs of a crontab's line that make up for missed due times.
+    public enum CrontabCatchUp: String, Sendable {
+        case none, last
+    }
+
     /// The keys `mail` and `on_failure`, for all runs of tasks that say nothing else.
     public var taskDefaults = TaskDefaults()
 
@@ -48,7 +60,7 @@ public struct Configuration: Sendable {
     /// All keys, in the order of the manual.
     public static let keys = [
         "slots", "user_slots", "timezone", "default_timeout", "keep", "journal_max", "output_limit", "max_load", "min_free_space",
-        "mail_command", "pam_service",
+        "mail_command", "pam_service", "crontabs", "crontab_root", "crontab_catch_up",
         "mail", "on_failure", "queues", "calendars",
         "allow", "deny",
     ]
@@ -85,6 +97,20 @@ public struct Configuration: Sendable {
             }
         }
         pamService = reader.name("pam_service")
+        hasCrontabs = reader.boolean("crontabs") ?? hasCrontabs
+        if let root = reader.string("crontab_root") {
+            crontabRoot = root
+            if !root.hasPrefix("/"), let value = table["crontab_root"] {
+                reader.fail(value.position, "crontab_root must be an absolute path")
+            }
+        }
+        if let word = reader.string("crontab_catch_up") {
+            if let catchUp = CrontabCatchUp(rawValue: word) {
+                crontabCatchUp = catchUp
+            } else if let value = table["crontab_catch_up"] {
+                reader.fail(value.position, "crontab_catch_up must be \"none\" or \"last\", not \"\(word)\"")
+            }
+        }
         if reader.mail("mail") != nil { taskDefaults.mail = table["mail"] }
         if reader.followUp("on_failure", .failure) != nil { taskDefaults.onFailure = table["on_failure"] }
         allow = reader.strings("allow")

@@ -14,6 +14,8 @@ public struct TaskDefinition: Sendable {
     public let expectMilliseconds: Int64?
     /// The other tasks that the definition names.
     public let references: [TaskReference]
+    /// The path of the crontab whose line the task is. Nil for a task that has a file of its own.
+    public var crontab: String?
 
     /// The keys about the expectations of a task. Jobs do not have them.
     public static let expectationKeys = ["expect", "on_overdue"]
@@ -90,7 +92,7 @@ public struct TaskDefinition: Sendable {
     /// A definition that was read before, from its parts.
     public init(
         name: String, source: Source, writtenAt: Instant, overlap: Overlap, saysOverlap: Bool, schedules: [ScheduleDefinition],
-        expectMilliseconds: Int64?, references: [TaskReference]
+        expectMilliseconds: Int64?, references: [TaskReference], crontab: String?
     ) {
         self.name = name
         self.source = source
@@ -100,6 +102,7 @@ public struct TaskDefinition: Sendable {
         self.schedules = schedules
         self.expectMilliseconds = expectMilliseconds
         self.references = references
+        self.crontab = crontab
     }
 
     /// The reason why one of its schedules cannot be taken up. Nil when all can. See `ScheduleDefinition.lateness`.

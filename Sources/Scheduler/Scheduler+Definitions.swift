@@ -15,10 +15,11 @@ extension Scheduler {
             if !isKnownText { reinstate(task: definition.name, at: now) }
             return
         }
-        if !isKnownText {
+        if !isKnownText || known?.crontab != definition.crontab {
             // The task was created when its name was defined first.
             let createdAt = known.map(\.createdAt) ?? now
-            let recorded = RecordedDefinition(definition.source, writtenAt: definition.writtenAt, createdAt: createdAt, stamp: stamp)
+            let recorded = RecordedDefinition(
+                definition.source, writtenAt: definition.writtenAt, createdAt: createdAt, stamp: stamp, crontab: definition.crontab)
             commit(.defined(file: "tasks/\(definition.name)", recorded), at: now)
         } else if let stamp, known?.stamp != stamp {
             commit(.stamped(file: "tasks/\(definition.name)", stamp), at: now)
@@ -77,7 +78,9 @@ extension Scheduler {
         record(nil, of: "tasks/\(name)", at: now)
         guard let state = tasks[name], !state.isDefined, let known = state.recorded else { return }
         do throws(Problems) {
-            define(try TaskDefinition(name: name, source: known.source, context(known.writtenAt)), since: now, at: now)
+            var definition = try TaskDefinition(name: name, source: known.source, context(known.writtenAt))
+            definition.crontab = known.crontab
+            define(definition, since: now, at: now)
         } catch {
             turn.refusals.append(Turn.Refusal(file: "tasks/\(name)", why: "the definition accepted earlier cannot be read: \(error)"))
         }

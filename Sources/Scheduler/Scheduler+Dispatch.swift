@@ -12,8 +12,9 @@ extension Scheduler {
         isShortOfSlots = false
         guard pauses[.all] == nil else { return }
         while true {
-            guard let job = derived.ready.popBest(where: { queue, running in
-                pauses[.queue(queue)] == nil && running < (limits.queueSlots[queue] ?? Int.max)
+            guard let job = derived.ready.popBest(where: { queue, running, job in
+                guard pauses[.queue(queue)] == nil else { return false }
+                return job.needsNoSlot || !isShortOfSlots && running < (limits.queueSlots[queue] ?? Int.max)
             }) else { return }
             if let name = job.task, let task = tasks[name], pauses[.task(name)] != nil || task.blocks(job) {
                 task.hold(job)
@@ -26,10 +27,13 @@ extension Scheduler {
                 if let name = job.task, let task = tasks[name] { releaseHeld(task) }
                 continue
             }
-            guard derived.runningCount < limits.slots else {
+            guard job.needsNoSlot || slotsUsed < limits.slots else {
+                // Jobs that need no slot may still start.
                 isShortOfSlots = true
-                return derived.ready.push(job)
+                derived.ready.push(job)
+                continue
             }
+            guard derived.runningCount < limits.startable else { return derived.ready.push(job) }
             mayStart = mayStart ?? isOpen()
             if mayStart == false {
                 isHeld = true

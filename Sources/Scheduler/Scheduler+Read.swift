@@ -30,6 +30,12 @@ extension Scheduler {
 
     public var runningCount: Int { derived.runningCount }
 
+    /// The number of running jobs that have a slot.
+    public var slotsUsed: Int { derived.runningCount - derived.slotless.running }
+
+    /// The number of jobs that need no slot and have not ended.
+    public var slotlessCount: Int { derived.slotless.all }
+
     public var runningByQueue: [String: Int] { derived.ready.running }
 
     /// Jobs that have ended in this turn. The tree does not show it yet.

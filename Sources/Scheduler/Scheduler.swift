@@ -10,6 +10,7 @@
 //   second way to build it.
 // - At most `slots` jobs run at once, and of each queue at most its own slots. The job with the highest priority starts first,
 //   then the earliest start, then the first to arrive. A full or paused queue never delays a job of another queue.
+// - A run of a crontab's line needs no slot, so no other job delays it, and it delays no other job.
 // - A job that holds a lock delays only jobs that need the lock. Nothing starts before the jobs that it waits for have ended.
 // - One start per try. A due time becomes one job, or a record with the reason why not.
 // - The follow-ups of a job's end are accepted in the turn of that end.
@@ -20,10 +21,13 @@
 public struct SchedulerLimits: Sendable {
     public var slots: Int
     public var queueSlots: [String: Int]
+    /// The number of jobs that the machine can run, including those that need no slot.
+    public var startable: Int
 
-    public init(slots: Int = 8, queueSlots: [String: Int] = [:]) {
+    public init(slots: Int = 8, queueSlots: [String: Int] = [:], startable: Int = .max) {
         self.slots = slots
         self.queueSlots = queueSlots
+        self.startable = startable
     }
 }
 

@@ -202,7 +202,7 @@ public struct Simulation {
 
     private mutating func noteFull() {
         mostRunning = max(mostRunning, scheduler.runningCount)
-        note(queue: nil, isFull: scheduler.runningCount >= limits.slots)
+        note(queue: nil, isFull: scheduler.slotsUsed >= limits.slots)
         for (queue, slots) in limits.queueSlots { note(queue: queue, isFull: (scheduler.runningByQueue[queue] ?? 0) >= slots) }
     }
 

@@ -22,6 +22,10 @@ public enum Layout {
     public static let unique = "state/unique"
     /// One file for each daemon that waits for the lock. The first such daemon creates the directory.
     public static let standby = "state/standby"
+    /// The lines of crontabs that are in force: one file for each crontab. The daemon makes the directory for the first crontab.
+    public static let crontabs = "state/crontabs"
+    /// The maximum size of such a file.
+    static let crontabsBytesMax = 256 << 20
     public static let lock = "state/lock"
     public static let format = "state/format"
     public static let daemonStatus = "state/status.json"
@@ -40,7 +44,8 @@ public enum Layout {
     public static let formatText = "spoold spool format 1\n"
 
     /// The format in the header of each journal segment. Format 2 may contain keys that a program of format 1 refuses: a table at
-    /// `unique`, `fallback`; and the records `moved` and `remarked`.
+    /// `unique`, `fallback`; the records `moved` and `remarked`; and the field `crontab` of the record
+    /// `defined`, whose task has no file.
     public static let journalFormat = "2"
     /// Segments of these formats are read.
     public static let journalFormatsRead = ["1", "2"]

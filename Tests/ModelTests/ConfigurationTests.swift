@@ -49,6 +49,8 @@ private func read(_ text: String) throws -> Configuration {
         Refused("mail = true", "1:8: mail must be an address, or several with commas between them, in printable ASCII"),
         Refused("on_failure = 3", "1:14: on_failure must be a task's name, a line for the shell, or a list of strings (an argv)"),
         Refused("mail_command = [\"mail\"]", "1:16: mail_command must begin with an absolute path"),
+        Refused("crontab_root = \"srv\"", "1:16: crontab_root must be an absolute path"),
+        Refused("crontab_catch_up = \"all\"", #"1:20: crontab_catch_up must be "none" or "last", not "all""#),
         Refused("queues = 3", "1:10: queues must be a table of queues, not a whole number"),
         Refused("queues.gpu = 3", "1:14: queues.gpu must be a table with slots, not a whole number"),
         Refused("[queues.gpu]\nslot = 3", #"2:1: unknown key "slot"; did you mean "slots"?"#),

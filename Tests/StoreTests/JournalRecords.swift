@@ -70,6 +70,10 @@ func everyRecord() throws -> [Record] {
                 file: "tasks/t",
                 RecordedDefinition(
                     Source(format: .json, bytes: Array(text.utf8)), writtenAt: Instant(milliseconds: 1_790_000_000_123), createdAt: now)))
+        records.append(
+            .defined(
+                file: "tasks/t",
+                RecordedDefinition(Source(format: .toml, bytes: []), writtenAt: Instant(milliseconds: 0), crontab: text)))
         var job = try accepted("a", "#!/bin/sh\n\(text)", .script)
         job.name = text
         job.task = text

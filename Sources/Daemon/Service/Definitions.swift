@@ -85,6 +85,10 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
         let path = "\(Layout.tasks)/\(stem)"
         do {
             let files = try found?.files ?? spool.definitionFiles(in: Layout.tasks, stem: stem)
+            if let crontab = service.liveCrontabs.crontab(of: stem) {
+                refuse(files, inFavourOf: crontab, at: path)
+                return true
+            }
             guard !files.isEmpty else {
                 service.health.solved(path)
                 handle(.taskRemoved(stem))
@@ -113,6 +117,14 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
             service.health.report(problem: ["\(error)"], of: path)
         }
         return true
+    }
+
+    /// Reports files whose name a line of a crontab has. The line was there first, and keeps its history.
+    private func refuse(_ files: [String], inFavourOf crontab: String, at path: String) {
+        guard let file = files.first else { return service.health.solved(path) }
+        service.health.report(
+            problem: ["\(Layout.tasks)/\(file): a line of \(crontab) has this name; rename the file"], of: path,
+            inForce: "the line of the crontab")
     }
 
     func loadSchedule(_ stem: String, _ found: FoundDefinition? = nil) {

@@ -30,6 +30,7 @@ package final class Service<FS: FileSystem, W: World> {
     private(set) lazy var unreportedRuns = UnreportedRuns(self)
     private(set) lazy var requests = Requests(self)
     private(set) lazy var definitions = Definitions(self)
+    private(set) lazy var liveCrontabs = LiveCrontabs(self)
     private(set) lazy var intake = Intake(self)
     private(set) lazy var uniqueKeys = UniqueKeys(self)
     private(set) lazy var placement = Placement(self)
@@ -112,14 +113,15 @@ package final class Service<FS: FileSystem, W: World> {
 
     /// True when there is work that needs no further event.
     package var hasWork: Bool {
-        intake.hasWork || !submitted.isEmpty || unreportedRuns.hasWork || requests.hasWork || definitions.hasNoticed || retention.hasWork
+        intake.hasWork || !submitted.isEmpty || unreportedRuns.hasWork || requests.hasWork || definitions.hasNoticed
+            || liveCrontabs.hasNoticed || retention.hasWork
             || spool.journal.hasPending
     }
 
     /// True when nothing is running, and nothing waits to be taken up.
     package var isAtRest: Bool {
         scheduler.runningCount == 0 && !intake.hasNames && submitted.isEmpty && !unreportedRuns.hasWork && !requests.hasNoticed
-            && !definitions.hasNoticed
+            && !definitions.hasNoticed && !liveCrontabs.hasNoticed
     }
 
     /// The number of running jobs, without those whose end has been submitted.
@@ -150,6 +152,7 @@ package final class Service<FS: FileSystem, W: World> {
         handleSubmitted()
         _ = try recovery.recover(boot: boot)
         definitions.loadDefinitions()
+        try liveCrontabs.begin()
         requests.begin(version: version)
         try intake.begin()
         try recovery.settleCopy()
@@ -157,6 +160,7 @@ package final class Service<FS: FileSystem, W: World> {
         handle(.started(boot: boot, version: version))
         retention.begin()
         try carryOut(try decide(isFirst: true))
+        liveCrontabs.publish()
         try retention.rotateIfDue()
     }
 
@@ -169,6 +173,7 @@ package final class Service<FS: FileSystem, W: World> {
         try retention.countSome()
         try retention.removeSome()
         try carryOut(try decide(isFirst: false))
+        liveCrontabs.publish()
         // The journal now contains the place of each job.
         try placement.placeAgain()
         try retention.rotateIfDue()
@@ -190,6 +195,7 @@ package final class Service<FS: FileSystem, W: World> {
         handleSubmitted()
         unreportedRuns.concludeGone()
         requests.takeNoticed()
+        liveCrontabs.takeNoticed()
         definitions.takeNoticed()
     }
 

@@ -23,6 +23,8 @@ final class UserDaemons: Part, FileWatcher {
     private var unsettled: [String: (at: MonotonicInstant, delayMilliseconds: Int64)] = [:]
     /// True when no daemon is started any more, because this one ends.
     private var isStopping = false
+    /// Called when the accounts of the machine may have changed.
+    var onAccounts: () -> Void = {}
     private let shares: UserShares
     private let rests: UserRests
     private let accounts: AccountWatch
@@ -50,7 +52,10 @@ final class UserDaemons: Part, FileWatcher {
         rests = UserRests(path: options.spool, files, service)
         accounts = AccountWatch(files, service, log)
         admission = UserAdmission(service, configuration, accounts)
-        accounts.onChange = { [unowned self] in lookAtAll() }
+        accounts.onChange = { [unowned self] in
+            onAccounts()
+            lookAtAll()
+        }
         shares.send = { [unowned self] in send($0) }
         for part in [shares, rests, accounts, self] as [any Part] { loop.add(part) }
         for part in [rests, accounts, self] as [any FileWatcher] { files.add(part) }

@@ -73,8 +73,8 @@ final class UserLink: Part {
     /// Reports how many jobs run and wait, if that has changed. When the socket is full, because root's daemon does not read it at the
     /// moment, the report is sent later.
     func report() {
-        let running = service.scheduler.runningCount
-        let waiting = service.scheduler.jobs.count - running
+        let running = service.scheduler.slotsUsed
+        let waiting = service.scheduler.jobs.count - service.scheduler.runningCount
         let line = "needs \(running) \(slots.isShort ? 1 : 0) \(number) \(waiting)\n"
         guard line != lastReport else { return resendAt = nil }
         // Such a short line is sent as a whole or not at all. Other errors mean that root's daemon is gone: the end of the stream follows.

@@ -66,7 +66,7 @@ final class UserShares: Part {
 
     private func reportOwn(isShort: Bool) {
         shares.report(
-            FairShare.root, running: service.scheduler.runningCount, isShort: isShort, number: shares.number(FairShare.root))
+            FairShare.root, running: service.scheduler.slotsUsed, isShort: isShort, number: shares.number(FairShare.root))
     }
 
     func settle() {

@@ -39,6 +39,6 @@ final class SlotLimit {
     private func apply() {
         let slots = min(configured.slots, granted ?? .max, startable ?? .max)
         service.isPublishDue = true
-        service.submit(.limits(SchedulerLimits(slots: slots, queueSlots: configured.queueSlots)))
+        service.submit(.limits(SchedulerLimits(slots: slots, queueSlots: configured.queueSlots, startable: startable ?? .max)))
     }
 }

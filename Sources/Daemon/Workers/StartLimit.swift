@@ -61,7 +61,9 @@ final class StartLimit: Part {
     /// Called before a turn. True when it is time to try one more job. Removes the limit when no more jobs would run without it.
     func isTrialDue() -> Bool {
         guard let limit, !limit.isTrying else { return false }
-        if limit.count >= min(configuration.inForce.slots, service.scheduler.jobs.count) {
+        // Jobs that need no slot may run beside those in the slots.
+        let most = configuration.inForce.slots + service.scheduler.slotlessCount
+        if limit.count >= min(most, service.scheduler.jobs.count) {
             end()
             return false
         }

@@ -2,6 +2,8 @@
 /// them, so that no turn has to search all jobs or all schedules.
 struct DerivedState {
     var runningCount = 0
+    /// The number of jobs that need no slot: those that run, and all that have not ended.
+    var slotless = (running: 0, all: 0)
     /// The jobs that hold the keys of `unique`.
     var uniques: [String: Job] = [:]
     /// The jobs that wait for the end of the job with that id. Some may no longer wait.

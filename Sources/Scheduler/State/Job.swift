@@ -12,8 +12,11 @@ public final class Job {
     public let given: AcceptedJob
     /// A job that was accepted later has a higher number, even if the clock was set back.
     public let arrival: UInt64
+    /// True for a due time of a crontab's line, which starts also when all slots are in use. It has none.
+    public let needsNoSlot: Bool
 
-    init(_ accepted: AcceptedJob, arrival: UInt64) {
+    init(_ accepted: AcceptedJob, arrival: UInt64, needsNoSlot: Bool = false) {
+        self.needsNoSlot = needsNoSlot
         var given = accepted
         given.waitsFor = []
         given.forgivenTries = 0

@@ -17,9 +17,9 @@ struct HeldJobs {
     }
 }
 
-/// The jobs that could start now, by queue, and the number of running jobs of each queue.
+/// The jobs that could start now, by queue, and the number of running jobs of each queue that need a slot.
 struct ReadyQueues {
-    /// Higher priority first, then earlier start, then earlier arrival.
+    /// Jobs that need no slot first, then higher priority, then earlier start, then earlier arrival.
     struct Entry: LineupEntry {
         let job: Job
         private let priority: Int
@@ -36,6 +36,7 @@ struct ReadyQueues {
         var isValid: Bool { job.state == .new && !job.isDead && job.attempt == attempt }
 
         static func < (a: Self, b: Self) -> Bool {
+            if a.job.needsNoSlot != b.job.needsNoSlot { return a.job.needsNoSlot }
             if a.priority != b.priority { return a.priority > b.priority }
             if a.start != b.start { return a.start < b.start }
             return a.job.arrival < b.job.arrival
@@ -59,12 +60,13 @@ struct ReadyQueues {
         waiting[queue] = line
     }
 
-    /// Removes the best job of the queues that `isOpen` allows. `isOpen` gets each queue's name and its number of running jobs.
-    mutating func popBest(where isOpen: (String, Int) -> Bool) -> Job? {
+    /// Removes the best job of the queues that `isOpen` allows. `isOpen` gets each queue's name, its number of running jobs, and its best
+    /// job.
+    mutating func popBest(where isOpen: (String, Int, Job) -> Bool) -> Job? {
         var best: Entry?
         var bestLine: Line?
-        for (queue, line) in waiting where isOpen(queue, running[queue] ?? 0) {
-            guard let top = line.entries.first() else { continue }
+        for (queue, line) in waiting {
+            guard let top = line.entries.first(), isOpen(queue, running[queue] ?? 0, top.job) else { continue }
             if best == nil || top < best! {
                 best = top
                 bestLine = line

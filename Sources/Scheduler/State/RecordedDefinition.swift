@@ -11,8 +11,14 @@ public struct RecordedDefinition: Sendable {
     /// is read again then.
     public var stamp: ContentStamp?
 
-    public init(_ source: Source, writtenAt: Instant, createdAt: Instant? = nil, stamp: ContentStamp? = nil) {
+    /// The path of the crontab whose line the task is. Nil for a task that has a file of its own, and for schedules and calendars.
+    public var crontab: String?
+
+    public init(
+        _ source: Source, writtenAt: Instant, createdAt: Instant? = nil, stamp: ContentStamp? = nil, crontab: String? = nil
+    ) {
         self.source = source
+        self.crontab = crontab
         self.writtenAt = writtenAt
         self.createdAt = createdAt
         self.stamp = stamp
@@ -27,6 +33,13 @@ struct PackedDefinition {
     /// 0 for none.
     private var stampNumber: UInt64
     private let format: Source.Format
+    /// An object, because few tasks have it.
+    private let ofCrontab: CrontabReference?
+
+    private final class CrontabReference {
+        let path: String
+        init(path: String) { self.path = path }
+    }
 
     init(_ definition: RecordedDefinition) {
         bytes = definition.source.bytes
@@ -34,7 +47,10 @@ struct PackedDefinition {
         writtenAt = definition.writtenAt
         createdAt = PackedInstant(definition.createdAt)
         stampNumber = definition.stamp?.number ?? 0
+        ofCrontab = definition.crontab.map(CrontabReference.init)
     }
+
+    var crontab: String? { ofCrontab?.path }
 
     var source: Source { Source(format: format, bytes: bytes) }
 
@@ -44,7 +60,7 @@ struct PackedDefinition {
     }
 
     var definition: RecordedDefinition {
-        RecordedDefinition(source, writtenAt: writtenAt, createdAt: createdAt.instant, stamp: stamp)
+        RecordedDefinition(source, writtenAt: writtenAt, createdAt: createdAt.instant, stamp: stamp, crontab: crontab)
     }
 }
 

@@ -116,7 +116,11 @@ extension Scheduler {
         // The job's text was replaced while it waited, and it keeps its place among equal ones.
         let before = jobs[accepted.id].flatMap { $0.state == .new ? $0 : nil }
         guard makeRoom(for: accepted.id) else { return }
-        let job = add(Job(accepted, arrival: before?.arrival ?? recorded.arrivals))
+        // A due time of a crontab's line.
+        let needsNoSlot = accepted.schedule != nil && accepted.file == nil
+            && accepted.task.map { tasks[$0]?.crontab != nil } ?? false
+        let job = add(Job(accepted, arrival: before?.arrival ?? recorded.arrivals, needsNoSlot: needsNoSlot))
+        if needsNoSlot { derived.slotless.all += 1 }
         for announcement in before?.recorded.announced ?? [] { job.note(announcement) }
         agenda.owed.removeAll { $0.id == job.id }
         if let key = job.definition.unique?.key, derived.uniques[key] == nil { derived.uniques[key] = job }
@@ -179,7 +183,7 @@ extension Scheduler {
         guard let job = jobs[id] else { return }
         if job.state != .running {
             derived.runningCount += 1
-            derived.ready.began(job.definition.queue)
+            if job.needsNoSlot { derived.slotless.running += 1 } else { derived.ready.began(job.definition.queue) }
             derived.locks.take(job)
         }
         job.begin(attempt: attempt, boot: lastBoot, at: now)
@@ -192,7 +196,7 @@ extension Scheduler {
         guard let job = jobs[id], !job.state.isTerminal else { return }
         if job.state == .running {
             derived.runningCount -= 1
-            derived.ready.ended(job.definition.queue)
+            if job.needsNoSlot { derived.slotless.running -= 1 } else { derived.ready.ended(job.definition.queue) }
             derived.locks.giveBack(job)
         }
         job.end(ending, at: now)
@@ -221,6 +225,7 @@ extension Scheduler {
     /// Removes a job from its task's runs.
     private func leave(_ job: Job) {
         if job.state == .new { job.isDead = true }
+        if job.needsNoSlot { derived.slotless.all -= 1 }
         if let key = job.definition.unique?.key, derived.uniques[key] === job { derived.uniques[key] = nil }
         releaseLocks(after: job)
         guard let name = job.task, let state = tasks[name] else { return }

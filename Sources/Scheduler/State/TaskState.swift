@@ -39,6 +39,9 @@ public final class TaskState {
     /// The definition that was recorded last, until its file was removed.
     public var recorded: RecordedDefinition? { text?.definition }
 
+    /// The path of the crontab whose line the task is, by its recorded definition.
+    public var crontab: String? { text?.crontab }
+
     /// True when the recorded text was read and is in force.
     public var isDefined: Bool { inForce != nil }
 
@@ -47,7 +50,7 @@ public final class TaskState {
         guard let inForce, let text else { return nil }
         return TaskDefinition(
             name: name, source: text.source, writtenAt: text.writtenAt, overlap: inForce.overlap, saysOverlap: inForce.saysOverlap,
-            schedules: Array(ofDefinition), expectMilliseconds: expectMilliseconds, references: references)
+            schedules: Array(ofDefinition), expectMilliseconds: expectMilliseconds, references: references, crontab: text.crontab)
     }
 
     /// The definition in force, if one of its schedules is wanted.

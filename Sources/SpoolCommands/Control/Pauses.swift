@@ -79,7 +79,7 @@ extension Session {
             let paused = try Pauses.read(fs).map(\.scope).filter { $0 == .task(name) || $0 == .queue(name) }
             if paused.count == 1 { return paused[0] }
         }
-        let tasks = try attempt { () throws(SystemError) in try Spool(fs, host: "").definitionFiles(in: Layout.tasks) }.keys
+        let tasks = try attempt { () throws(SystemError) in try Spool(fs, host: "").taskFiles() }.keys
         let queues = try queueNames()
         switch (tasks.contains(name), queues.contains(name)) {
         case (true, true):

@@ -22,7 +22,7 @@ struct DefinitionCheck {
     mutating func spool() throws(Failure) {
         let fs = try session.openSpool()
         let spool = Spool(fs, host: "")
-        let tasks = Set(try attempt { () throws(SystemError) in try spool.definitionFiles(in: Layout.tasks) }.keys)
+        let tasks = Set(try attempt { () throws(SystemError) in try spool.taskFiles() }.keys)
         if let path = session.configurationPath, FileName.isAccessible(path) { configuration(path, among: tasks) }
         let context = session.contextInAnyCase()
         for directory in [Layout.tasks, Layout.schedules] {

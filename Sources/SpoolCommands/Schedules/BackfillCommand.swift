@@ -148,7 +148,7 @@ private struct Backfill {
                 table.set("deadline", Value(.string(session.now.advanced(byMilliseconds: milliseconds).rfc3339)))
             }
         } catch let problems as Problems {
-            throw Failure(file: "\(Layout.tasks)/\(entry.files[0])", problems)
+            throw Failure(file: entry.file, problems)
         } catch {
             throw Failure(ExitCode.invalid, "\(error)")
         }

@@ -74,7 +74,7 @@ private struct Simulate {
             do throws(Problems) {
                 try simulation.add(task, duration: takes[entry.name]?.milliseconds ?? 0, known: known)
             } catch {
-                throw Failure(file: "\(Layout.tasks)/\(entry.files[0])", error)
+                throw Failure(file: entry.file, error)
             }
             for schedule in entry.schedules where schedule.file != nil {
                 simulation.add(schedule.definition, to: entry.name, known: known[schedule.definition.id])

@@ -25,7 +25,7 @@ extension Session {
     ) throws(Failure) -> JobRecord {
         if let meant = try findJob(word, &records, preferring: preferred) { return say(meant) }
         let fs = records.fs
-        let tasks = try attempt { () throws(SystemError) in try Spool(fs, host: "").definitionFiles(in: Layout.tasks) }.keys
+        let tasks = try attempt { () throws(SystemError) in try Spool(fs, host: "").taskFiles() }.keys
         if tasks.contains(word) { throw .notFound("task \"\(word)\" has no job in \(spoolPath); spoolctl run \(word) submits one") }
         throw .notFound("there is no job \"\(word)\" in \(spoolPath)".suggesting(word, among: word.utf8.count > 3 ? Array(tasks) : []))
     }
@@ -87,7 +87,7 @@ extension Session {
     ) throws(Failure) -> MeantJob? {
         let fs = records.fs
         let isTask = try attempt { () throws(SystemError) in
-            try !Spool(fs, host: "").definitionFiles(in: Layout.tasks, stem: name).isEmpty
+            try !Spool(fs, host: "").taskFiles(named: name).isEmpty
         }
         var needles = StatusNeedles()
         needles.add(anyOf: [name])

@@ -5,8 +5,10 @@ import Store
 struct TaskCatalog {
     struct Entry {
         var name: String
-        /// The task's files in tasks/: more than one is an error of the task.
+        /// The task's files in tasks/: more than one is an error of the task. For a line of a crontab, the crontab's path.
         var files: [String]
+        /// The line of a crontab that the task is. Nil for a task with a file in tasks/.
+        var line: CrontabLineTask?
         /// The definition in force; nil when none is.
         var task: TaskDefinition?
         /// Why the task's file, or a file of its schedules, is refused.
@@ -94,7 +96,7 @@ struct TaskCatalog {
     private func files() throws(Failure) -> [(key: String, value: [String])] {
         if let known = listing.files { return known }
         let spool = spool
-        let files = try attempt { () throws(SystemError) in try spool.definitionFiles(in: Layout.tasks) }.sorted { $0.key < $1.key }
+        let files = try attempt { () throws(SystemError) in try spool.taskFiles() }.sorted { $0.key < $1.key }
         listing.files = files
         return files
     }
@@ -124,7 +126,7 @@ struct TaskCatalog {
         for name in names {
             let files =
                 Name.isValid(name)
-                ? try attempt { () throws(SystemError) in try spool.definitionFiles(in: Layout.tasks, stem: name) } : []
+                ? try attempt { () throws(SystemError) in try spool.taskFiles(named: name) } : []
             guard !files.isEmpty else { throw try Self.unknown(name, among: self.names()) }
             chosen.append((name, files))
         }
@@ -143,6 +145,7 @@ struct TaskCatalog {
         for one in found.damage { session.complain("\(one)") }
         return found.all.map { one in
             var entry = Entry(name: one.stem, files: one.files, task: one.definition, problems: one.problems)
+            entry.line = one.crontab
             entry.changedAt = one.changedAt
             let writtenAt = one.writtenAt ?? session.now
             entry.schedules = one.definition?.schedules.map { Schedule(definition: $0, file: nil, changedAt: writtenAt) } ?? []
@@ -151,6 +154,9 @@ struct TaskCatalog {
             return entry
         }
     }
+
+    /// The path of the file with the task's definition.
+    func path(of entry: Entry) -> String { entry.line?.path ?? "\(session.spoolPath)/\(Layout.tasks)/\(entry.files[0])" }
 
     func isOverdue(_ entry: Entry) -> Bool { overdue[entry.name] != nil && entry.task?.expectMilliseconds != nil }
 
@@ -162,6 +168,26 @@ struct TaskCatalog {
         var scopes: [PauseScope] = [.task(entry.name), .all]
         if let job = try? entry.task?.job(context) { scopes.append(.queue(job.definition.queue)) }  // an unusable task has no queue
         return scopes.lazy.compactMap { scope in pauses.first { $0.scope == scope }?.note }.first
+    }
+}
+
+extension TaskCatalog.Entry {
+    /// The task's file, as messages name it.
+    var file: String { line?.path ?? "\(Layout.tasks)/\(files[0])" }
+
+    /// Ends a command that changes the text of a task, when the task is a line of a crontab.
+    func refuseIfLine() throws(Failure) {
+        guard let line else { return }
+        throw Failure(ExitCode.failed, "task \"\(name)\" is line \(line.line) of \(line.path): edit that file; \(line.remedy)")
+    }
+}
+
+extension CrontabLineTask {
+    /// The way to edit the crontab.
+    var remedy: String {
+        let parts = path.split(separator: "/")
+        guard parts.dropLast().last == "crontabs", let user = parts.last else { return "what is changed there counts at once" }
+        return "crontab -u \(user) -e does it"
     }
 }
 

@@ -11,6 +11,7 @@ extension SpoolCommand {
         let name = try session.operand("a task's NAME")
         let catalog = try TaskCatalog(session)
         let entry = try catalog.entry(name)
+        try entry.refuseIfLine()
         let schedules = entry.schedules.compactMap(\.file)
         let ofTask = DefinitionWriting(fs: catalog.fs, directory: Layout.tasks)
         let ofSchedules = DefinitionWriting(fs: catalog.fs, directory: Layout.schedules)

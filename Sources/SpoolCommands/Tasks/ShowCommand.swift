@@ -30,7 +30,8 @@ extension SpoolCommand {
             table.add("name", entry.name)
             table.add("state", catalog.state(of: entry))
             table.add("note", catalog.pauseNote(of: entry).flatMap { $0.isEmpty ? nil : $0 })
-            table.add("file", "\(session.spoolPath)/\(Layout.tasks)/\(entry.files[0])")
+            table.add("file", catalog.path(of: entry))
+            if let line = entry.line { table.add("line", String(line.line)) }
             if let createdAt { table.add("created", session.time(createdAt)) }
             if let changedAt = entry.changedAt { table.add("changed", session.time(changedAt)) }
             for line in entry.remarks { table.add([.init("problem", .dim), .init(line, .red)]) }

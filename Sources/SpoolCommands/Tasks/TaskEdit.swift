@@ -18,6 +18,7 @@ struct TaskEdit: DefinitionEdit {
         let catalog = try TaskCatalog(session, withSchedules: false)
         fs = catalog.fs
         let entry = try catalog.entry(name)
+        try entry.refuseIfLine()
         let taken: DefinitionFile?
         do throws(DefinitionProblem) {
             taken = try catalog.spool.definition(in: Layout.tasks, stem: name, files: entry.files)

@@ -54,7 +54,8 @@ extension TaskCatalog {
         writer.member("title", ownTitle(of: entry))
         writer.member("description", text("description", of: entry))
         writer.member("next_due", due.next([entry], count: 1).first?.instant)
-        writer.member("file", "\(session.spoolPath)/\(Layout.tasks)/\(entry.files[0])")
+        writer.member("file", path(of: entry))
+        if let line = entry.line { writer.member("line", line.line) }
         writer.member("in_force", entry.task != nil)
         writer.member("changed_at", entry.changedAt)
         if details, let table = try? entry.task?.source.table() {  // as above

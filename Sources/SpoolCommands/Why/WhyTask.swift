@@ -51,7 +51,7 @@ struct WhyTask {
     static func isKnown(_ session: Session, _ name: String) throws(Failure) -> Bool {
         let fs = try session.openSpool()
         return try attempt { () throws(SystemError) in
-            try Spool(fs, host: "").definitionFiles(in: Layout.tasks, stem: name).isEmpty == false
+            try Spool(fs, host: "").taskFiles(named: name).isEmpty == false
         }
     }
 
@@ -141,6 +141,10 @@ struct WhyTask {
         if let entry {
             for problem in entry.problems {
                 let isOfTask = problem.hasPrefix("\(Layout.tasks)/")
+                if entry.line != nil {
+                    sentences.append("Its line in the crontab is refused: \(problem); the task stays as it was before.")
+                    continue
+                }
                 let before = isOfTask ? accepted.map { "the definition accepted at \(wording.instant($0.at)) or before" } : nil
                 let inForce = entry.task == nil ? "no definition of it is in force" : "\(before ?? "the earlier definition") stays in force"
                 sentences.append("\(isOfTask ? "Its file" : "A schedule's file") is refused: \(problem); \(inForce).")

@@ -145,10 +145,8 @@ public struct SpoolTruth<FS: FileSystem> {
         do throws(Problems) {
             let (stored, definition, _) = try source.job(context) { name in
                 // An unreadable task counts as missing: a job that names the task cannot be read then.
-                guard let files = try? spool.definitionFiles(in: Layout.tasks, stem: name),
-                    let file = try? spool.definition(in: Layout.tasks, stem: name, files: files)  // see above
-                else { return nil }
-                return try? spool.task(file, context)  // see above
+                guard let files = try? spool.taskFiles(named: name), !files.isEmpty else { return nil }
+                return try? spool.tasksInForce([(name, files)], context).all.first?.definition  // see above
             }
             var job = AcceptedJob(
                 id: id, name: status.name, task: status.task, schedule: status.schedule, due: status.due, createdAt: status.createdAt,

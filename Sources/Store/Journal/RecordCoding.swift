@@ -106,6 +106,7 @@ extension JournalLine {
             field("written", definition.writtenAt)
             field("created", optional: definition.createdAt)
             field("stamp", optional: definition.stamp)
+            if let crontab = definition.crontab { field("crontab", crontab) }
         case .stamped(let file, let stamp):
             self.begin(sequence: sequence, at: now, "stamped")
             field("file", file)
@@ -250,7 +251,7 @@ extension JournalFields {
         case "defined":
             guard let file = self["file"], let source else { return nil }
             let definition = RecordedDefinition(
-                source, writtenAt: instant("written") ?? at, createdAt: instant("created"), stamp: stamp)
+                source, writtenAt: instant("written") ?? at, createdAt: instant("created"), stamp: stamp, crontab: self["crontab"])
             return .defined(file: file, definition)
         case "stamped": return self["file"].map { .stamped(file: $0, stamp) }
         case "refused":

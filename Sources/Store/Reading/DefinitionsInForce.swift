@@ -25,6 +25,8 @@ public struct InForce<Definition: Sendable>: Sendable {
     public var changedAt: Instant?
     /// The reasons why the file is not in force. Empty when it is.
     public var problems: [String] = []
+    /// The line of a crontab that the task is.
+    public var crontab: CrontabLineTask?
     /// The only problem is this `at`, which has passed.
     public var late: Problems?
 }
@@ -39,13 +41,22 @@ public struct ScheduleFile: Sendable {
 extension Spool {
     public typealias Files = [(stem: String, files: [String])]
 
-    /// The definitions in force of these files in `tasks/`, in order, and the damage of the journal if it was read.
+    /// The definitions in force of these tasks, see ``taskFiles()``, in order, and the damage of the journal if it was read.
     public func tasksInForce(
         _ files: Files, _ context: ReadingContext
     ) throws(SystemError) -> (all: [InForce<TaskDefinition>], damage: [JournalDamage]) {
-        try inForce(ofTasks(), files, context) { stem, names throws(DefinitionProblem) in
-            try definition(in: Layout.tasks, stem: stem, files: names)
+        let lines = try crontabTasks(among: files)
+        var found = try inForce(ofTasks(), files, context) { stem, names throws(DefinitionProblem) in
+            if let line = lines[stem] { return DefinitionFile(line) }
+            return try definition(in: Layout.tasks, stem: stem, files: names)
         }
+        guard !lines.isEmpty else { return found }
+        for index in found.all.indices {
+            guard let line = lines[found.all[index].stem] else { continue }
+            found.all[index].crontab = line
+            found.all[index].problems += line.problems
+        }
+        return found
     }
 
     /// The definition that would be in force if a task's file had this text.

@@ -74,7 +74,7 @@ extension JobRecords {
         let spool = Spool(fs, host: "")
         let task: InForce<TaskDefinition>?
         do throws(SystemError) {
-            let files = try spool.definitionFiles(in: Layout.tasks, stem: name)
+            let files = try spool.taskFiles(named: name)
             task = files.isEmpty ? nil : try spool.tasksInForce([(name, files)], context).all[0]
         } catch {
             throw problem("\(error)")

@@ -15,6 +15,8 @@ public struct DefinitionFile: Sendable {
     public var stamp: ContentStamp?
     /// A change of the file after this instant gives it another stamp.
     public private(set) var stampSettles: Instant?
+    /// The path of the crontab whose line the task is. Nil for a file in `tasks/` or `schedules/`.
+    public var crontab: String?
 
     public init(file: String, stem: String, source: Source, changedAt: Instant) {
         (self.file, self.stem, self.source, self.changedAt) = (file, stem, source, changedAt)
@@ -155,7 +157,11 @@ extension Spool {
 
     /// The task that a file defines.
     public func task(_ file: DefinitionFile, _ context: ReadingContext) throws(DefinitionProblem) -> TaskDefinition {
-        do throws(Problems) { return try TaskDefinition(name: file.stem, source: file.source, file.context(context)) } catch {
+        do throws(Problems) {
+            var task = try TaskDefinition(name: file.stem, source: file.source, file.context(context))
+            task.crontab = file.crontab
+            return task
+        } catch {
             throw DefinitionProblem(
                 stem: file.stem, lines: error.all.map { "\(Layout.tasks)/\(file.file):\($0)" })
         }

@@ -1,0 +1,171 @@
+import Documents
+import Lines
+import Linux
+import Model
+
+/// A crontab that is read where it is: each of its lines is a task, or has a fault.
+public struct LiveCrontab: Sendable {
+    /// What a line says. The history and the due times of a line follow this, not the number of the line or the variables above it.
+    public struct Identity: Hashable, Sendable {
+        public var user: String
+        /// The time fields and their time zone.
+        public var when: String
+        /// The command with its standard input.
+        public var command: String
+
+        /// True when the two lines differ in their time at most.
+        public func isSameWork(as other: Identity) -> Bool { user == other.user && command == other.command }
+
+        /// The identity of the line from which this task's text was made. The text must be a task of a crontab.
+        public init(of table: Table) {
+            func text(_ key: String, in table: Table) -> String {
+            if case .string(let text)? = table[key]?.kind { text } else { "" }
+        }
+        user = text("user", in: table)
+            command = text("command", in: table)
+            if case .table(let input)? = table["stdin"]?.kind { command += "%\(text("text", in: input))" }
+            var when = ""
+            if case .array(let schedules)? = table["schedule"]?.kind, case .table(let schedule)? = schedules.first?.kind {
+                when = "\(text("cron", in: schedule)) \(text("timezone", in: schedule))"
+            }
+            self.when = when
+        }
+    }
+
+    /// A line with a command.
+    public struct Task: Sendable {
+        /// The line's number, from 1.
+        public var line: Int
+        /// The name, unless another task has it.
+        public var baseName: String
+        public var identity: Identity
+        /// The task's text.
+        public var source: Source
+    }
+
+    /// A line that cannot be used.
+    public struct Fault: Sendable {
+        public var line: Int
+        public var column: Int
+        /// The line as written.
+        public var text: String
+        public var message: String
+    }
+
+    public enum Line: Sendable {
+        case task(Task)
+        case fault(Fault)
+    }
+
+    /// The lines with a command and those with a fault, in the order of the file.
+    public private(set) var lines: [Line] = []
+    /// The reason why no line can be read: the file is not a text. Nil when it is one.
+    public private(set) var refusal: Crontab.Problem?
+
+    /// The facts about the machine and the spool that decide what a line means.
+    public struct Reading {
+        /// The owner of the spool: root, or the user whose crontab it is.
+        public var owner: String
+        public var isRoot: Bool
+        /// The value of the key `catch_up` of each task.
+        public var catchUp: String
+        /// Returns true for the name of a user of this machine.
+        public var isUser: (String) -> Bool
+        /// Returns the reason why the runs of a task could not be started, or nil.
+        public var fault: (Source) -> String?
+
+        public init(
+            owner: String, isRoot: Bool, catchUp: String, isUser: @escaping (String) -> Bool, fault: @escaping (Source) -> String?
+        ) {
+            (self.owner, self.isRoot, self.catchUp, self.isUser, self.fault) = (owner, isRoot, catchUp, isUser, fault)
+        }
+    }
+
+    /// - Parameter user: the user whose crontab it is. Nil for the system's, in which each line names a user.
+    public init(_ bytes: [UInt8], path: String, user: String?, _ reading: Reading) {
+        let crontab = Crontab(bytes, isSystem: user == nil, isUser: reading.isUser)
+        guard let texts = try? Lines(checking: bytes) else {  // the problem is among those of the crontab
+            refusal = crontab.problems.first
+            return
+        }
+        var faults = crontab.problems
+        var tasks: [Task] = []
+        let base = BaseName(path: path, user: user, isOnly: crontab.entries.count == 1)
+        for entry in crontab.entries {
+            do throws(CrontabTask.Refusal) {
+                tasks.append(try Self.task(entry, base, user: user, reading))
+            } catch {
+                faults.append(Crontab.Problem(line: entry.line, column: 1, message: error.why))
+            }
+        }
+        let faultByLine = Dictionary(faults.map { ($0.line, $0) }) { first, _ in first }
+        lines = tasks.map { .task($0) }
+        guard !faultByLine.isEmpty else { return }
+        for line in texts {
+            guard let fault = faultByLine[line.number] else { continue }
+            let text = FileName.string(from: Array(line.bytes))
+            lines.append(.fault(Fault(line: fault.line, column: fault.column, text: text, message: fault.message)))
+        }
+        lines.sort { $0.number < $1.number }
+    }
+
+    private static func task(
+        _ entry: Crontab.Entry, _ base: BaseName, user: String?, _ reading: Reading
+    ) throws(CrontabTask.Refusal) -> Task {
+        // cron(8) looks the user up when it reads the crontab, and refuses a line whose user does not exist.
+        if let named = entry.user, !reading.isUser(named) {
+            throw CrontabTask.Refusal(why: "there is no user \"\(named)\" on this machine")
+        }
+        var entry = entry
+        if entry.comment.map(isLegend) ?? false { entry.comment = nil }
+        let table = try CrontabTask.table(
+            entry, owner: reading.owner, user: user ?? reading.owner, isRoot: reading.isRoot, catchUp: reading.catchUp)
+        let source = Source(writing: table)
+        if let why = reading.fault(source) { throw CrontabTask.Refusal(why: why) }
+        return Task(line: entry.line, baseName: base.of(entry.command), identity: Identity(of: table), source: source)
+    }
+
+    /// True for a comment that explains the form of a crontab, as above the first line of Debian's /etc/crontab.
+    private static func isLegend(_ comment: String) -> Bool { comment.contains("dom mon dow") || comment.contains("* * * *") }
+
+    public var faults: [Fault] {
+        lines.compactMap { if case .fault(let fault) = $0 { fault } else { nil } }
+    }
+}
+
+extension LiveCrontab.Line {
+    public var number: Int {
+        switch self {
+        case .task(let task): task.line
+        case .fault(let fault): fault.line
+        }
+    }
+}
+
+/// The names of the tasks of a crontab, before they are made unique: `cron.d-certbot`, `crontab-alice-backup`, `crontab-run-parts`.
+struct BaseName {
+    private static let lengthMax = 50
+    private let prefix: String
+    /// The crontab is a file of `cron.d` with one line. Its name alone says enough.
+    private let isWhole: Bool
+
+    init(path: String, user: String?, isOnly: Bool) {
+        let parts = path.split(separator: "/")
+        if let user {
+            prefix = "crontab-\(user)"
+            isWhole = false
+        } else if parts.dropLast().last == "cron.d" {
+            prefix = "cron.d-\(parts.last ?? "")"
+            isWhole = isOnly
+        } else {
+            prefix = "crontab"
+            isWhole = false
+        }
+    }
+
+    func of(_ command: String) -> String {
+        let program = ProgramName.of(command)
+        let isSaid = isWhole || prefix.hasSuffix("-\(program)")
+        return Name.sanitized((isSaid ? prefix : "\(prefix)-\(program)").prefix(Self.lengthMax))
+    }
+}

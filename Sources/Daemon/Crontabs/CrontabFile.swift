@@ -1,0 +1,23 @@
+import Scheduler
+
+/// A crontab, as the world has found it.
+package struct CrontabFile: Sendable {
+    package enum Content: Sendable {
+        case text([UInt8], changedAt: Instant?)
+        /// cron(8) would not read the file, or it cannot be read, for this reason.
+        case refused(String)
+        /// There is no such file, or crontabs are not read.
+        case gone
+        /// It is not known yet whether the file exists.
+        case unknown
+    }
+
+    package var path: String
+    /// The user whose crontab it is. Nil for the system's crontabs, whose lines name a user.
+    package var user: String?
+    package var content: Content
+
+    package init(path: String, user: String? = nil, _ content: Content) {
+        (self.path, self.user, self.content) = (path, user, content)
+    }
+}

@@ -1,0 +1,198 @@
+import Crontabs
+import Glibc
+import Linux
+import Scheduler
+
+/// Watches the crontabs of the machine: the system's, those of packages, and those of users. It gives the crontabs that root's daemon
+/// runs to the service, and reports the others to ``UserDaemons``.
+///
+/// Invariants:
+/// - A change is noticed by inotify(7), also in a directory that is made later, and at the target of a symbolic link.
+/// - A file is opened once, without waiting, and the opened file is checked, see ``OpenedCrontab``.
+/// - A file that somebody is writing is read when it is closed. Until then its earlier text is in force.
+final class CrontabWatch: FileWatcher {
+    private static let changes: InotifyMask = [
+        .closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .attributesChanged, .selfMoved, .selfDeleted, .onlyDirectory,
+    ]
+
+    /// The places. Nil while crontabs are not read.
+    private var paths: CrontabPaths?
+    private var catchUp = Configuration.CrontabCatchUp.none
+    /// The names on the way to the places, and to the targets of links.
+    private var watched = WatchedNames()
+    /// The watches on the directories, with their paths.
+    private var directories: [Int32: String] = [:]
+    /// The symbolic links among the crontabs.
+    private var links: Set<String> = []
+    /// The crontabs that the service knows, with the attributes that they had when they were read.
+    private var known: [String: OpenedCrontab.Attributes?] = [:]
+    /// The users who have a crontab.
+    private(set) var users: Set<String> = []
+    private let files: FileWatches
+    private let service: SpoolService
+    private let log: Log
+
+    /// Called when a user's crontab has changed, or may count or not count now.
+    var onUserChange: (String) -> Void = { _ in }
+
+    init(_ files: FileWatches, _ service: SpoolService, _ log: Log) {
+        self.files = files
+        self.service = service
+        self.log = log
+    }
+
+    // MARK: Configuration
+
+    func configure(_ configuration: Configuration) {
+        let new = configuration.hasCrontabs ? CrontabPaths(root: configuration.crontabRoot) : nil
+        guard new != paths || configuration.crontabCatchUp != catchUp else { return }
+        if new != paths { forgetAll() }
+        paths = new
+        catchUp = configuration.crontabCatchUp
+        readAll()
+    }
+
+    private func forgetAll() {
+        for path in known.keys { service.noticed(crontab: CrontabFile(path: path, .gone)) }
+        for watch in directories.keys { files.unwatch(watch, for: self) }
+        (known, directories, links) = ([:], [:], [])
+        let gone = users
+        users = []
+        for user in gone.sorted() { onUserChange(user) }
+    }
+
+    // MARK: Events
+
+    func take(_ events: [InotifyEvent]) {
+        guard let paths else { return }
+        var changed: Set<String> = []
+        var isEverything = false
+        for event in events {
+            if watched.concerns(event) { isEverything = true }
+            guard let directory = directories[event.watch] else { continue }
+            if !event.name.isEmpty {
+                changed.insert("\(directory)/\(event.name)")
+            } else if event.mask.isDisjoint(with: .attributesChanged) {
+                isEverything = true
+            }
+        }
+        if isEverything { return lookAtAll() }
+        guard !changed.isEmpty else { return }
+        let before = links
+        for path in changed.sorted() { look(at: path, paths) }
+        if links != before { watchNames(paths) }
+    }
+
+    func lookAnew() { lookAtAll() }
+
+    /// Reads all crontabs again: their users may be others now.
+    func readAll() {
+        for path in known.keys { known[path] = .some(nil) }
+        lookAtAll()
+    }
+
+    // MARK: Looking
+
+    private func lookAtAll() {
+        guard let paths else { return watched.replace(by: [], in: files, for: self) { _, _ in } }
+        var rounds = 0
+        repeat {
+            rounds += 1
+            let before = links
+            // The names are watched before the files are read, so that no change is missed between the two.
+            watchNames(paths)
+            watchDirectories(paths)
+            var all: Set = [paths.system]
+            for directory in [paths.packages, paths.users] {
+                for name in names(in: directory) { all.insert("\(directory)/\(name)") }
+            }
+            for path in all.union(known.keys).union(users.map { "\(paths.users)/\($0)" }).sorted() { look(at: path, paths) }
+            if links == before { return }
+        } while rounds < 2
+        watchNames(paths)
+    }
+
+    private func names(in directory: String) -> [String] {
+        do throws(SystemError) { return try Directory.open(directory).list().map(\.name) } catch {
+            if !error.isMissing { log.write(.error, "unreadable", at: service.now, ["file": directory, "error": "\(error)"]) }
+            return []
+        }
+    }
+
+    private func watchNames(_ paths: CrontabPaths) {
+        let all = [paths.system, paths.packages, paths.users] + links
+        let names = all.map(WatchedNames.names).reduce(into: Set()) { $0.formUnion($1) }
+        watched.replace(by: names, in: files, for: self) { [log, service] name, error in
+            log.write(.warning, "not-watched", at: service.now, ["file": "\(name.directory)/\(name.name)", "error": "\(error)"])
+        }
+    }
+
+    private func watchDirectories(_ paths: CrontabPaths) {
+        var new: [Int32: String] = [:]
+        for directory in [paths.packages, paths.users] {
+            do throws(SystemError) { new[try files.watch(directory, Self.changes, for: self)] = directory } catch {
+                // When the directory is missing, its name in its parent is one of the names.
+                if error.isOutOfReach || files.isForLater(error) { continue }
+                log.write(.warning, "not-watched", at: service.now, ["file": directory, "error": "\(error)"])
+            }
+        }
+        for watch in directories.keys where new[watch] == nil { files.unwatch(watch, for: self) }
+        directories = new
+    }
+
+    /// Looks at one path, and gives it to the service or reports its user if it has changed.
+    private func look(at path: String, _ paths: CrontabPaths) {
+        let name = String(path.split(separator: "/").last ?? "")
+        let isOfUser = path.hasPrefix("\(paths.users)/")
+        guard isOfUser ? CrontabPaths.isUser(name) : path == paths.system || CrontabPaths.isPackage(name) else { return }
+        let isLink = (try? FileStatus.read(path))?.kind == .symbolicLink  // missing: no link
+        if isLink { links.insert(path) } else { links.remove(path) }
+        if isOfUser, name != "root" { return lookAtUser(name, path) }
+        let user = isOfUser ? name : nil
+        let place = isOfUser ? CrontabPlace.user(name: name, id: 0) : .system
+        var attributes = known[path] ?? nil
+        let content = Self.content(path, place, since: &attributes)
+        if case .gone? = content { known[path] = nil } else { known[path] = .some(attributes) }
+        if let content { service.noticed(crontab: CrontabFile(path: path, user: user, content)) }
+    }
+
+    private func lookAtUser(_ name: String, _ path: String) {
+        let isThere = (try? FileStatus.read(path)) != nil  // what cannot be looked at is not there for the user
+        if isThere { users.insert(name) } else if users.remove(name) == nil { return }
+        onUserChange(name)
+    }
+
+    /// Reads a crontab. Returns nil when it is as it was.
+    private static func content(
+        _ path: String, _ place: CrontabPlace, since attributes: inout OpenedCrontab.Attributes?
+    ) -> CrontabFile.Content? {
+        do throws(SystemError) {
+            switch try OpenedCrontab.open(path, place, since: &attributes) {
+            case .file(let file, let status): return try text(of: file, status)
+            case .busy: return .unknown
+            case .refused(let why): return .refused(why)
+            case .gone: return .gone
+            case .unchanged: return nil
+            }
+        } catch {
+            return .refused("\(error)")
+        }
+    }
+
+    static func text(of file: borrowing FileDescriptor, _ status: FileStatus) throws(SystemError) -> CrontabFile.Content {
+        .text(try file.readAll(limit: CrontabPaths.bytesMax), changedAt: Instant(milliseconds: status.modifiedNanoseconds / 1_000_000))
+    }
+
+    // MARK: Users
+
+    /// The crontab of a user, to be given to the user's daemon.
+    func open(crontabOf user: User) throws(SystemError) -> OpenedCrontab {
+        guard let paths, users.contains(user.name) else { return .gone }
+        var attributes: OpenedCrontab.Attributes?
+        return try OpenedCrontab.open(path(of: user.name, paths), .user(name: user.name, id: user.id), since: &attributes)
+    }
+
+    func path(of user: String) -> String? { paths.map { path(of: user, $0) } }
+
+    private func path(of user: String, _ paths: CrontabPaths) -> String { "\(paths.users)/\(user)" }
+}

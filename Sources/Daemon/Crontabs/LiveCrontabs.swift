@@ -1,0 +1,234 @@
+import Crontabs
+import Scheduler
+import Store
+
+/// Makes a task of each line of the crontabs, and publishes which line a task is.
+///
+/// Invariants:
+/// - A task of a line is defined like the task of a file, with the path of its crontab in its record. The journal decides what is in force.
+/// - The history and the due times of a task belong to what its line says: see ``CrontabLines``. An edit starts nothing: a new line counts
+///   from now.
+/// - A line that cannot be used is reported with its position, and the other lines count. The task that it was before stays in force. So do
+///   all tasks of a crontab that is refused as a whole. A crontab that is removed has no tasks any more.
+/// - A task that has a file in tasks/ keeps its name. A file in tasks/ that is made with the name of a line is refused.
+final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
+    unowned let service: Service<FS, W>
+
+    /// Set before `begin`: the world reports its crontab only after the start.
+    var isAwaited = false
+    /// Returns true for the name of a user of this machine.
+    var isUser: (String) -> Bool = { _ in true }
+
+    /// Crontabs that were found and not read yet, by path.
+    private var noticed: [String: CrontabFile] = [:]
+    private var crontabs: [String: State] = [:]
+    /// The crontabs whose published form is not up to date.
+    private var unpublished: Set<String> = []
+
+    private struct State {
+        var lines: CrontabLines
+        var faults: [LiveCrontab.Fault] = []
+        var changedAt: Instant?
+        var refusal: String?
+    }
+
+    private static var reportedMax: Int { 100 }
+    private static var inForce: String { "the other lines, and what the line was before" }
+
+    init(_ service: Service<FS, W>) { self.service = service }
+
+    var hasNoticed: Bool { !noticed.isEmpty }
+
+    func noticed(_ file: CrontabFile) { noticed[file.path] = file }
+
+    /// The crontab whose line the task of this name is.
+    func crontab(of task: String) -> String? { scheduler.tasks[task]?.crontab }
+
+    // MARK: Reading
+
+    /// Takes up the crontabs of the journal. Each that the world has not reported is gone, unless it is awaited.
+    func begin() throws(SystemError) {
+        var names: [String: [String]] = [:]
+        for (name, state) in scheduler.tasks { if let path = state.crontab { names[path, default: []].append(name) } }
+        for (path, names) in names { crontabs[path] = try recorded(path, names.sorted()) }
+        for path in names.keys where noticed[path] == nil { noticed[path] = CrontabFile(path: path, isAwaited ? .unknown : .gone) }
+        takeNoticed()
+    }
+
+    /// The lines of a crontab as an earlier daemon left them.
+    private func recorded(_ path: String, _ names: [String]) throws(SystemError) -> State {
+        let published = try spool.publishedCrontab(path)
+        var state = State(lines: CrontabLines())
+        var left = Set(names)
+        var lines: [CrontabLines.Line] = []
+        for line in published?.lines ?? [] {
+            let name = line.name.flatMap { left.remove($0) }
+            if name != nil || line.fault != nil {
+                lines.append(CrontabLines.Line(number: line.number, task: name.flatMap(task), fault: line.fault?.text))
+            }
+        }
+        // The daemon ended before it could publish them.
+        for name in names where left.contains(name) { lines.append(CrontabLines.Line(number: 0, task: task(name))) }
+        state.lines = CrontabLines(lines)
+        state.changedAt = published?.changedAt
+        return state
+    }
+
+    private func task(_ name: String) -> CrontabLines.Task? {
+        // The text of a definition in force was read before without an error.
+        guard let table = try? scheduler.tasks[name]?.recorded?.source.table() else { return nil }
+        return CrontabLines.Task(name: name, identity: LiveCrontab.Identity(of: table))
+    }
+
+    func takeNoticed() {
+        guard !noticed.isEmpty else { return }
+        let files = noticed.values.sorted { $0.path < $1.path }
+        noticed = [:]
+        for file in files { take(file) }
+    }
+
+    private func take(_ file: CrontabFile) {
+        switch file.content {
+        case .text(let bytes, let changedAt): read(bytes, changedAt: changedAt, of: file)
+        case .refused(let why): refuse("\(file.path): \(why)", file.path)
+        case .unknown: keep(file.path)
+        case .gone:
+            service.health.solved(file.path)
+            guard let gone = crontabs.removeValue(forKey: file.path) else { return }
+            for name in gone.lines.names.sorted() { remove(name) }
+            unpublished.insert(file.path)
+        }
+    }
+
+    private func read(_ bytes: [UInt8], changedAt: Instant?, of file: CrontabFile) {
+        let path = file.path
+        let before = crontabs[path]?.lines ?? CrontabLines()
+        let crontab = LiveCrontab(bytes, path: path, user: file.user, reading(before))
+        if let refusal = crontab.refusal { return refuse("\(path):\(refusal.line):\(refusal.column): \(refusal.message)", path) }
+        let after = before.reread(as: crontab) { [scheduler, health = service.health] name in
+            if let known = scheduler.tasks[name]?.recorded { return known.crontab != path }
+            return health.problems["\(Layout.tasks)/\(name)"] != nil
+        }
+        define(crontab, before, after, path)
+        if after.all != before.all || crontabs[path]?.changedAt != changedAt || crontabs[path]?.refusal != nil { unpublished.insert(path) }
+        crontabs[path] = State(lines: after, faults: crontab.faults, changedAt: changedAt)
+        report(path)
+    }
+
+    private func reading(_ before: CrontabLines) -> LiveCrontab.Reading {
+        let context = service.context
+        // A text that is in force was checked before.
+        let known = Set(before.names.compactMap { scheduler.tasks[$0]?.recorded?.source.bytes })
+        return LiveCrontab.Reading(
+            owner: context.owner.map { $0.userName ?? String($0.user) } ?? "root", isRoot: context.owner == nil,
+            catchUp: world.configuration.crontabCatchUp.rawValue, isUser: isUser
+        ) { source in
+            if known.contains(source.bytes) { return nil }
+            do throws(Problems) {
+                try TaskDefinition(name: "line", source: source, context).checkRun(context)
+                return nil
+            } catch {
+                return error.all.map(\.message).joined(separator: "; ")
+            }
+        }
+    }
+
+    /// Gives the scheduler the tasks that are new, changed or gone.
+    private func define(_ crontab: LiveCrontab, _ before: CrontabLines, _ after: CrontabLines, _ path: String) {
+        let old = Dictionary(before.all.compactMap { $0.task.map { ($0.name, $0.identity) } }) { first, _ in first }
+        for name in before.names.subtracting(after.names).sorted() { remove(name) }
+        for (line, text) in zip(after.all, crontab.lines) {
+            guard let task = line.task else { continue }
+            guard case .task(let new) = text else {
+                if scheduler.tasks[task.name]?.isDefined == false { handle(.taskUnusable(task.name)) }
+                continue
+            }
+            let state = scheduler.tasks[task.name]
+            let known = state?.recorded
+            if known?.source == new.source, state?.isDefined == true { continue }
+            // Another line has got the name of one that is gone. Its due times count from now, as those of a line with another time do.
+            if let identity = old[task.name], !identity.isSameWork(as: task.identity) { handle(.taskRemoved(task.name)) }
+            var context = service.context
+            if let known, known.source == new.source { context.now = known.writtenAt }
+            do throws(Problems) {
+                var definition = try TaskDefinition(name: task.name, source: new.source, context)
+                definition.crontab = path
+                handle(.task(definition, since: now))
+            } catch {
+                preconditionFailure("the text of a line was checked: \(error)")
+            }
+        }
+    }
+
+    private func remove(_ name: String) {
+        handle(.taskRemoved(name))
+        // A file in tasks/ that was refused because of the name may count now.
+        if service.health.problems["\(Layout.tasks)/\(name)"] != nil { service.definitions.noticed(task: name) }
+    }
+
+    // MARK: Refusals
+
+    private func refuse(_ problem: String, _ path: String) {
+        keep(path)
+        var state = crontabs[path] ?? State(lines: CrontabLines())
+        if state.refusal != problem { unpublished.insert(path) }
+        state.refusal = problem
+        crontabs[path] = state
+        let inForce = state.lines.names.isEmpty ? "none" : "its lines as they were accepted last"
+        service.health.report(problem: [problem], of: path, inForce: inForce)
+    }
+
+    /// Keeps the tasks of a crontab in force, after a restart that cannot read it.
+    private func keep(_ path: String) {
+        for name in (crontabs[path]?.lines.names ?? []).sorted() where scheduler.tasks[name]?.isDefined == false {
+            handle(.taskUnusable(name))
+        }
+    }
+
+    private func report(_ path: String) {
+        guard let state = crontabs[path], !state.faults.isEmpty else { return service.health.solved(path) }
+        var problems = state.faults.prefix(Self.reportedMax).map { "\(path):\($0.line):\($0.column): \($0.message)" }
+        let more = state.faults.count - problems.count
+        if more > 0 { problems.append("\(path): \(more) more lines cannot be used") }
+        service.health.report(problem: problems, of: path, inForce: Self.inForce)
+    }
+
+    // MARK: Publishing
+
+    /// Publishes which lines are in force. Called when the journal contains them.
+    func publish() {
+        for path in unpublished.sorted() {
+            do throws(SystemError) {
+                if let state = crontabs[path] { try spool.publish(published(path, state)) } else { try spool.unpublish(crontab: path) }
+                unpublished.remove(path)
+            } catch {
+                // The next turn tries again. The published form only describes what the journal contains.
+                logUnreadable(path, error)
+            }
+        }
+    }
+
+    private func published(_ path: String, _ state: State) -> PublishedCrontab {
+        let faults = Dictionary(state.faults.map { ($0.line, $0) }) { first, _ in first }
+        let lines = state.lines.all.map { line in
+            let fault = line.fault.flatMap { text in
+                faults[line.number].map { (text: text, why: "\(path):\($0.line):\($0.column): \($0.message)") }
+            }
+            return PublishedCrontab.Line(
+                name: line.task?.name, number: line.number,
+                source: line.task.flatMap { scheduler.tasks[$0.name]?.recorded?.source },
+                fault: fault ?? line.fault.map { (text: $0, why: "\(path):\(line.number): cannot be used") })
+        }
+        return PublishedCrontab(path: path, changedAt: state.changedAt, refusal: state.refusal, lines: lines)
+    }
+}
+
+/// For the parts of the daemon that find crontabs.
+extension Service {
+    package func noticed(crontab file: CrontabFile) { liveCrontabs.noticed(file) }
+
+    package func setUsers(_ isUser: @escaping (String) -> Bool) { liveCrontabs.isUser = isUser }
+
+    /// Called before the start when the crontab of this spool is only reported after it.
+    package func awaitCrontab() { liveCrontabs.isAwaited = true }
+}

@@ -1,0 +1,262 @@
+import Documents
+import Glibc
+import Linux
+import Testing
+
+/// The crontabs of a machine as tasks: what is read, what an edit does, what is refused.
+@Suite("Live crontabs", .ownThreads, .enabled(if: geteuid() == 0, "crontabs are root's"))
+struct LiveCrontabTests {
+    // MARK: Lines
+
+    @Test("C1: each line of each crontab is a task, with a name that says where it comes from")
+    func lines() throws {
+        let machine = try CrontabMachine(starting: false)
+        try machine.write(
+            "etc/crontab",
+            """
+            SHELL=/bin/sh
+            # m h dom mon dow user\tcommand
+            17 *\t* * *\troot\tcd / && run-parts --report /etc/cron.hourly
+            25 6\t* * *\troot\ttest -x /usr/sbin/anacron || { cd / && run-parts --report /etc/cron.daily; }
+            # Clean up.
+            0 3 * * * games /usr/local/bin/sweep --all
+
+            """)
+        try machine.write("etc/cron.d/certbot", "0 */12 * * * root test -x /usr/bin/certbot && certbot -q renew\n")
+        try machine.write("etc/cron.d/php", "09,39 * * * * root [ -x /usr/lib/php/sessionclean ] && sessionclean\n1 1 * * * root php -v\n")
+        try machine.write("etc/cron.d/not.read", "* * * * * root touch \(machine.spool.out)/not\n")
+        try machine.write("var/spool/cron/crontabs/root", "5 5 * * * backup / /mnt\n", mode: 0o600)
+        try machine.spool.start()
+        #expect(
+            try machine.names() == [
+                "cron.d-certbot", "cron.d-php", "cron.d-php-sessionclean", "crontab-cron.daily", "crontab-cron.hourly",
+                "crontab-root-backup", "crontab-sweep",
+            ])
+        let shown = try machine.ctl("show", "crontab-sweep").output
+        for line in [
+            "file\t\(machine.crontab)", "line\t6", "description\tClean up.", "user\tgames", "overlap\tallow",
+            "env\t{\"SHELL\":\"/bin/sh\",\"PATH\":\"/usr/bin:/bin\"}",
+        ] {
+            #expect(shown.contains("\(line)\n"), "\(line) in \(shown)")
+        }
+        #expect(try machine.shown("crontab-cron.daily", "line") == "4")
+        #expect(try machine.shown("crontab-cron.hourly", "description") == nil)
+        let edit = try machine.ctl("edit", "cron.d-certbot")
+        #expect(edit.code == 1 && edit.errors.contains("line 1 of \(machine.root)/etc/cron.d/certbot: edit that file"), "\(edit)")
+        for words in [["update", "cron.d-certbot", "--timeout", "5m"], ["delete", "cron.d-certbot", "-f"]] {
+            #expect(try machine.spool.ctl(list: words).code == 1)
+        }
+        #expect(try machine.ctl("next", "crontab-sweep", "-n", "1").output.contains("03:00:00"))
+        #expect(try machine.ctl("why", "crontab-sweep").output.contains("due next at"))
+        let json = try machine.ctl("show", "crontab-sweep", "--json").output
+        #expect(json.contains("\"line\":6") || json.contains("\"line\": 6"), "\(json)")
+    }
+
+    @Test("C1: a line runs as under cron: /bin/sh, HOME as directory, PATH=/usr/bin:/bin, % as input; and run and pause know it")
+    func runs() throws {
+        let machine = try CrontabMachine(starting: false)
+        let out = machine.spool.out
+        try machine.write(
+            "etc/crontab",
+            """
+            A=value
+            @reboot root echo "$A|$PATH|$HOME|$SHELL|$LOGNAME" >\(out)/env; pwd >>\(out)/env
+            @reboot games id -un >\(out)/games; pwd >>\(out)/games
+            @reboot root cat >\(out)/input%one%two
+            0 0 1 1 * root echo ran >>\(out)/yearly
+
+            """)
+        try machine.spool.start()
+        _ = try machine.spool.ended(count: 3)
+        let root = try #require(try User.find(name: "root"))
+        #expect(try machine.spool.output("env") == "value|/usr/bin:/bin|\(root.home)|/bin/sh|root\n\(root.home)\n")
+        #expect(try machine.spool.output("games").hasPrefix("games\n"))
+        #expect(try machine.spool.output("input") == "one\ntwo\n")
+        #expect(try machine.ctl("run", "crontab-echo", "-w").code == 0)
+        #expect(try machine.spool.output("yearly") == "ran\n")
+        #expect(try machine.ctl("pause", "crontab-echo").code == 0)
+        #expect(try machine.shown("crontab-echo", "state") == "paused")
+        // @reboot once a boot.
+        try machine.spool.restart()
+        #expect(try machine.spool.runsOn())
+        #expect(try machine.spool.ended("crontab-pwd").count == 1)
+    }
+
+    @Test("C1: no slot of others delays a line, and a line takes no slot from others")
+    func slots() throws {
+        let machine = try CrontabMachine(configuration: "slots = 1")
+        let spool = machine.spool
+        let gate = try spool.gate()
+        try spool.drop("long.toml", "command = 'read x < \(gate.path)'")
+        _ = try spool.running("long")
+        try machine.write("etc/cron.d/tick", "@every 1s root echo tick >>\(spool.out)/ticks; read x < \(gate.path)\n")
+        // The runs overlap, and the one slot is in use.
+        try spool.lines("ticks", count: 3)
+        try spool.drop("second.toml", "command = 'true'")
+        try machine.change(until: "event=removed", "file=tasks/cron.d-tick") { try Files.remove("\(machine.root)/etc/cron.d/tick") }
+        try gate.release(1 + spool.jobs(in: "running").count)
+        #expect(try spool.end(of: "second").outcome == "done 0")
+    }
+
+    // MARK: Edits
+
+    @Test("C1: a line that is moved stays what it is: its name, its history, its due times; an edit starts nothing")
+    func moved() throws {
+        let machine = try CrontabMachine(starting: false)
+        let text = "0 1 * * * root backup a\n0 1 * * * root backup a\n0 2 * * * root backup b\n"
+        try machine.write("etc/crontab", text)
+        try machine.spool.start()
+        #expect(try machine.names() == ["crontab-backup", "crontab-backup-2", "crontab-backup-3"])
+        let records = try machine.spool.journal().filter { ["defined", "undefined", "scheduled", "unscheduled"].contains($0.kind) }.count
+        try machine.change(until: "event=defined", "file=tasks/crontab-new") {
+            let backups = "0 2 * * * root backup b\n0 1 * * * root backup a\n0 1 * * * root backup a\n"
+            try machine.write("etc/crontab", "# New.\n1 * * * * root new\n\n\n\(backups)")
+        }
+        #expect(try machine.shown("crontab-backup-3", "line") == "5" && machine.shown("crontab-backup", "line") == "6")
+        let now = try machine.spool.journal().filter { ["defined", "undefined", "scheduled", "unscheduled"].contains($0.kind) }
+        #expect(now.count == records + 2, "only the new line has records: \(now)")
+        // The time of a line: the task keeps its name. A variable: the task keeps its due times.
+        try machine.change(until: "event=defined", "file=tasks/crontab-backup-3") {
+            try machine.write("etc/crontab", "0 3 * * * root backup b\n0 1 * * * root backup a\n")
+        }
+        #expect(try machine.names() == ["crontab-backup", "crontab-backup-3"])
+        #expect(try machine.ctl("next", "crontab-backup-3", "-n", "1").output.contains("03:00:00"))
+        try machine.change(until: "event=defined", "file=tasks/crontab-backup-3") {
+            try machine.write("etc/crontab", "PATH=/opt/bin\n0 3 * * * root backup b\n0 1 * * * root backup a\n")
+        }
+        #expect(try machine.spool.journal().allSatisfy { $0.kind != "accepted" })
+        // The same after a restart, and for what was edited meanwhile.
+        #expect(try machine.spool.stop() == 0)
+        try machine.write("etc/crontab", "0 1 * * * root backup a\n* * * * * root other\n")
+        try machine.spool.start()
+        #expect(try machine.names() == ["crontab-backup", "crontab-other"])
+        #expect(try machine.spool.journal().allSatisfy { $0.kind != "accepted" })
+    }
+
+    @Test("C1: a line that becomes unusable is reported with file, line and column, and stays in force as it was; the others count")
+    func bad() throws {
+        let machine = try CrontabMachine(starting: false)
+        try machine.write("etc/crontab", "0 1 * * * root one\n0 2 * * * root two\n0 3 * * * root three\n")
+        try machine.spool.start()
+        let problem = "\(machine.crontab):3:3: cron \"0 42 * * *\": hour 42 is out of range 0-23"
+        try machine.change(until: "event=refused", "hour 42 is out of range 0-23") {
+            try machine.write("etc/crontab", "0 1 * * * root one\n0 5 * * * root four\n0 42 * * * root two\n")
+        }
+        for _ in 0..<2 {
+            #expect(try machine.names() == ["crontab-four", "crontab-one", "crontab-two"])
+            #expect(try machine.spool.ctl("status").output.contains(problem))
+            #expect(try machine.shown("crontab-two", "state") == "edit refused")
+            #expect(try machine.ctl("next", "crontab-two", "-n", "1").output.contains("02:00:00"))
+            let why = try machine.ctl("why", "crontab-two").output
+            #expect(why.contains("Its line in the crontab is refused: \(problem)"), "\(why)")
+            try machine.spool.restart()
+        }
+        try machine.change(until: "event=defined", "file=tasks/crontab-two") {
+            try machine.write("etc/crontab", "0 1 * * * root one\n0 5 * * * root four\n0 4 * * * root two\n")
+        }
+        #expect(try machine.shown("crontab-two", "state") == "ok")
+        #expect(try !machine.spool.ctl("status").output.contains("problem"))
+        try machine.change(until: "event=removed", "file=tasks/crontab-two") { try machine.write("etc/crontab", "0 1 * * * root one\n") }
+        #expect(try machine.names() == ["crontab-one"])
+    }
+
+    @Test("C1: a crontab that cron(8) would refuse is reported, and its lines stay as they were accepted; one that is removed has none")
+    func refused() throws {
+        let machine = try CrontabMachine(starting: false)
+        let path = "\(machine.root)/etc/cron.d/x"
+        try machine.write("etc/cron.d/x", "0 1 * * * root one\n")
+        try machine.spool.start()
+        try machine.change(until: "event=refused", "\(path): its mode 0666 lets others than root write to it") { chmod(path, 0o666) }
+        #expect(try machine.names() == ["cron.d-x"])
+        #expect(try machine.shown("cron.d-x", "state") == "edit refused")
+        try machine.spool.restart()
+        #expect(try machine.names() == ["cron.d-x"])
+        try machine.change(until: "event=removed", "file=tasks/cron.d-x") { try Files.remove(path) }
+        #expect(try machine.names().isEmpty)
+        #expect(try !machine.spool.ctl("status").output.contains("problem"))
+    }
+
+    @Test("C1: a line whose user does not exist is reported; no crontab counts any more when crontabs is false")
+    func unknownUser() throws {
+        let machine = try CrontabMachine(starting: false)
+        try machine.write("etc/cron.d/x", "0 1 * * * no-such-user one\n0 1 * * * root two\n")
+        try machine.spool.start()
+        #expect(try machine.names() == ["cron.d-x-two"])
+        #expect(try machine.spool.ctl("status").output.contains("cron.d/x:1:1: there is no user \"no-such-user\" on this machine"))
+        try machine.change(until: "event=removed", "file=tasks/cron.d-x-two") { try machine.configure(crontabs: false) }
+        #expect(try machine.names().isEmpty)
+        try machine.change(until: "event=defined", "file=tasks/cron.d-x-two") { try machine.configure() }
+    }
+
+    @Test("C1: a file in tasks/ with the name of a line is refused until the line is gone; a line never takes the name of a file")
+    func names() throws {
+        let machine = try CrontabMachine()
+        try machine.spool.acceptedTask("cron.d-x", "command = 'true'")
+        try machine.change(until: "event=defined", "file=tasks/cron.d-x-2") { try machine.write("etc/cron.d/x", "0 1 * * * root one\n") }
+        try machine.change(until: "event=defined", "file=tasks/cron.d-y") { try machine.write("etc/cron.d/y", "0 1 * * * root one\n") }
+        try machine.change(until: "event=refused", "a line of \(machine.root)/etc/cron.d/y has this name") {
+            try machine.spool.task("cron.d-y", "command = 'true'")
+        }
+        try machine.change(until: "event=defined", "file=tasks/cron.d-y") { try Files.remove("\(machine.root)/etc/cron.d/y") }
+        #expect(try machine.shown("cron.d-y", "file") == "\(machine.spool.path)/tasks/cron.d-y.toml")
+    }
+
+    // MARK: Files
+
+    @Test("C1: inotify notices directories that come later, replaced files, targets of links, and a file only when it is closed")
+    func watched() throws {
+        let machine = try CrontabMachine(directories: [])
+        try machine.change(until: "event=defined", "file=tasks/cron.d-x") {
+            for directory in ["etc", "etc/cron.d"] { try Files.makeDirectory("\(machine.root)/\(directory)") }
+            try machine.write("etc/cron.d/x", "0 1 * * * root one\n")
+        }
+        // dpkg's way.
+        try machine.change(until: "event=defined", "file=tasks/cron.d-x") {
+            try machine.write("etc/cron.d/x.dpkg-new", "0 2 * * * root one\n")
+            try Files.rename("\(machine.root)/etc/cron.d/x.dpkg-new", "\(machine.root)/etc/cron.d/x")
+        }
+        // An editor's: the file moves away, and a new one is written.
+        try machine.change(until: "event=defined", "file=tasks/cron.d-x") {
+            try Files.rename("\(machine.root)/etc/cron.d/x", "\(machine.root)/etc/cron.d/x~")
+            try Files.write("\(machine.root)/etc/cron.d/x", "0 3 * * * root one\n")
+        }
+        // A symbolic link of root's, and its target.
+        try Files.write("\(machine.root)/target", "0 4 * * * root linked\n")
+        try machine.change(until: "event=defined", "file=tasks/cron.d-link") {
+            try Files.symlink("../../target", "\(machine.root)/etc/cron.d/link")
+        }
+        try machine.change(until: "event=defined", "file=tasks/cron.d-link") {
+            try Files.write("\(machine.root)/target2", "0 5 * * * root linked\n")
+            try Files.rename("\(machine.root)/target2", "\(machine.root)/target")
+        }
+        // Half of a file is not read.
+        let half = try FileDescriptor.open("\(machine.root)/etc/cron.d/half", O_WRONLY | O_CREAT, mode: 0o644)
+        try half.write(Array("0 1 * * * root half".utf8))
+        let raw = half.release()
+        try machine.change(until: "event=defined", "file=tasks/cron.d-other") {
+            try machine.write("etc/cron.d/other", "0 1 * * * root x\n")
+        }
+        #expect(try !machine.names().contains { $0.hasPrefix("cron.d-half") })
+        try machine.change(until: "event=defined", "file=tasks/cron.d-half") {
+            try FileDescriptor(owning: raw).write(Array(" whole\n".utf8))
+        }
+        // A FIFO blocks nothing.
+        guard mkfifo("\(machine.root)/etc/crontab", 0o644) == 0 else { throw SystemError(call: "mkfifo", errno: errno) }
+        try machine.spool.logLine("event=refused", "etc/crontab: it is a FIFO, not a regular file")
+        #expect(try machine.spool.runsOn())
+    }
+
+    @Test("C1: a crontab larger than 16 MiB is refused by its size, and a line of it that was accepted before stays")
+    func large() throws {
+        let machine = try CrontabMachine(starting: false)
+        try machine.write("etc/cron.d/x", "0 1 * * * root one\n")
+        try machine.spool.start()
+        try machine.change(until: "event=refused", "etc/cron.d/x: it is 1073741824 bytes; at most 16777216 are read") {
+            let path = "\(machine.root)/large"
+            try Files.write(path, "")
+            guard truncate(path, 1 << 30) == 0 else { throw SystemError(call: "truncate", path: path, errno: errno) }
+            try Files.rename(path, "\(machine.root)/etc/cron.d/x")
+        }
+        #expect(try machine.names() == ["cron.d-x"])
+    }
+}
