@@ -6,6 +6,7 @@
 #ifndef SPOOLD_CLINUX_H
 #define SPOOLD_CLINUX_H
 
+#include <malloc.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/fs.h>

@@ -208,6 +208,7 @@ public final class Daemon {
 
     private func run() throws {
         for owner in ([self, world, workers, users] as [AnyObject?]).compactMap(\.self) { loop.assertHasParts(of: owner) }
+        Memory.keepLargeBlocksApart()
         configuration.load(isFirst: true)
         service.wasDiskBroken = disk.wasBroken
         do throws(SystemError) {
@@ -220,6 +221,8 @@ public final class Daemon {
             programs.startWaiting()
             if link == nil { workers.removeEndedGroups() }
             users?.lookAtAll()
+            // Reading the journal and all definitions takes several times the memory that the state takes.
+            Memory.giveBack()
             notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
             disk.served()
             service.spool.fs.reserve.keep(Self.reserveCount)

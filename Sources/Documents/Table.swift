@@ -75,7 +75,8 @@ public struct Table: Sendable {
 // MARK: - For the readers
 
 extension Table {
-    func place(of key: String) -> Int? {
+    /// The index of a key's entry.
+    package func place(of key: String) -> Int? {
         if let places { return places[ExactKey(key)] }
         for place in storage.indices where storage[place].key.isExactly(key) { return place }
         return nil

@@ -10,33 +10,81 @@
 @_exported import Recurrence
 
 /// The facts from outside that the reading of a definition needs.
+///
+/// Copies share all but the instant, because each definition of a large spool is read with a copy.
 public struct ReadingContext: Sendable {
     /// The instant from which `in 2 hours` counts.
     public var now: Instant
-    public var zones: ZoneDatabase
-    /// The zone of a wall time that names none: the configured zone, or UTC.
-    public var zone: Zone
-    /// The configuration's keys for all runs of tasks.
-    public var taskDefaults = TaskDefaults()
-    /// The owner of the spool. Nil for root, and for definitions that are accepted already.
-    public var owner: SpoolOwner?
-    /// The maximum number of open files that a process may be allowed. Nil for definitions that are accepted already.
-    public var filesMax: Int?
-    /// The calendars of the configuration.
-    public var calendars: Calendars
-    /// The schedules that are kept once for all tasks that have them. Nil for a reader of few tasks.
-    public var sharedSchedules: SharedSchedules?
+    private var facts: Facts
+
+    private final class Facts: Sendable {
+        let values: Values
+        init(_ values: Values) { self.values = values }
+    }
+
+    private struct Values: Sendable {
+        var zones: ZoneDatabase
+        var zone: Zone
+        var taskDefaults = TaskDefaults()
+        var owner: SpoolOwner?
+        var filesMax: Int?
+        var calendars: Calendars
+        var sharedSchedules: SharedSchedules?
+    }
 
     public init(
         now: Instant, zones: ZoneDatabase, zone: Zone = .utc, owner: SpoolOwner? = nil, filesMax: Int? = nil,
         calendars: Calendars = Calendars()
     ) {
-        self.calendars = calendars
         self.now = now
-        self.zones = zones
-        self.zone = zone
-        self.owner = owner
-        self.filesMax = filesMax
+        facts = Facts(Values(zones: zones, zone: zone, owner: owner, filesMax: filesMax, calendars: calendars))
+    }
+
+    public var zones: ZoneDatabase {
+        get { facts.values.zones }
+        set { change { $0.zones = newValue } }
+    }
+
+    /// The zone of a wall time that names none: the configured zone, or UTC.
+    public var zone: Zone {
+        get { facts.values.zone }
+        set { change { $0.zone = newValue } }
+    }
+
+    /// The configuration's keys for all runs of tasks.
+    public var taskDefaults: TaskDefaults {
+        get { facts.values.taskDefaults }
+        set { change { $0.taskDefaults = newValue } }
+    }
+
+    /// The owner of the spool. Nil for root, and for definitions that are accepted already.
+    public var owner: SpoolOwner? {
+        get { facts.values.owner }
+        set { change { $0.owner = newValue } }
+    }
+
+    /// The maximum number of open files that a process may be allowed. Nil for definitions that are accepted already.
+    public var filesMax: Int? {
+        get { facts.values.filesMax }
+        set { change { $0.filesMax = newValue } }
+    }
+
+    /// The calendars of the configuration.
+    public var calendars: Calendars {
+        get { facts.values.calendars }
+        set { change { $0.calendars = newValue } }
+    }
+
+    /// The schedules that are kept once for all tasks that have them. Nil for a reader of few tasks.
+    public var sharedSchedules: SharedSchedules? {
+        get { facts.values.sharedSchedules }
+        set { change { $0.sharedSchedules = newValue } }
+    }
+
+    private mutating func change(_ change: (inout Values) -> Void) {
+        var values = facts.values
+        change(&values)
+        facts = Facts(values)
     }
 }
 

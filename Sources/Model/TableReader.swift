@@ -6,20 +6,43 @@ struct TableReader {
     let table: Table
     let context: ReadingContext
     private(set) var problems: [DocumentError] = []
+    /// All keys that the caller has asked for. Used for suggestions.
     private var asked: [String] = []
+    /// The entries of the table that were asked for, by their index.
+    private var isRead: UInt64 = 0
+    /// The kinds of keys that the table has: almost all keys that are asked for are of another kind, and need no search.
+    private let kinds: UInt64
 
     init(_ table: Table, _ context: ReadingContext) {
         self.table = table
         self.context = context
+        kinds = table.entries.reduce(0) { $0 | Self.kind(of: $1.key) }
+        asked.reserveCapacity(64)
+    }
+
+    /// One of 64 bits, which depends on the key's length and first byte.
+    private static func kind(of key: String) -> UInt64 {
+        1 << UInt64((key.utf8.count &* 7 &+ Int(key.utf8.first ?? 0)) & 63)
     }
 
     mutating func value(_ key: String) -> Value? {
         asked.append(key)
-        return table[key]
+        guard let place = note(key) else { return nil }
+        return table.entries[place].value
     }
 
     /// Keys that are legal here but read elsewhere.
-    mutating func expect(_ keys: [String]) { asked += keys }
+    mutating func expect(_ keys: [String]) {
+        asked += keys
+        for key in keys { _ = note(key) }
+    }
+
+    /// Notes that a key was asked for, and returns its place in the table.
+    private mutating func note(_ key: String) -> Int? {
+        guard kinds & Self.kind(of: key) != 0, let place = table.place(of: key) else { return nil }
+        if place < UInt64.bitWidth { isRead |= 1 << UInt64(place) }
+        return place
+    }
 
     /// A file with more problems than this is reported with the first ones only.
     private static let problemsMax = 100
@@ -37,7 +60,9 @@ struct TableReader {
     mutating func absorb(_ other: TableReader) { problems += other.problems.prefix(max(0, Self.problemsMax - problems.count)) }
 
     mutating func finish() {
-        let unknown = table.entries.filter { !asked.contains($0.key) }
+        let unknown = table.entries.enumerated().filter { place, entry in
+            place < UInt64.bitWidth ? isRead & 1 << UInt64(place) == 0 : !asked.contains(entry.key)
+        }.map(\.element)
         if unknown.count > Self.unknownKeysMax {
             fail(
                 unknown[Self.unknownKeysMax].keyPosition, "from here on there are \(unknown.count - Self.unknownKeysMax) more unknown keys")

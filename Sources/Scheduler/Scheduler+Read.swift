@@ -4,7 +4,7 @@ extension Scheduler {
     // MARK: Recorded
 
     public var jobs: [JobID: Job] { recorded.jobs }
-    public var tasks: [String: TaskState] { recorded.tasks }
+    public var tasks: TaskTable { recorded.tasks }
     public var pauses: [PauseScope: String] { recorded.pauses }
     /// The definition in force of a file, by its path without the ending.
     public func definition(of file: String) -> RecordedDefinition? {

@@ -12,8 +12,10 @@ extension Scheduler {
         // Definitions that were removed while no daemon was running.
         let schedules = recorded.otherDefinitions.keys.filter { $0.hasPrefix("schedules/") }.map { String($0.dropFirst(10)) }
         for id in schedules.filter({ derived.scheduleFiles[$0] == nil }).sorted() { remove(schedule: id, at: now) }
-        for state in sortedTasks(where: { $0.recorded != nil && !$0.isDefined }) { remove(task: state.name, at: now) }
-        for state in sortedTasks(where: { $0.schedules.contains { $0.definition == nil } }) {
+        // The schedule of a task that is removed here has no definition, either.
+        let changed = sortedTasks { $0.isRecordedOnly || $0.schedules.contains { $0.definition == nil } }
+        for state in changed where state.isRecordedOnly { remove(task: state.name, at: now) }
+        for state in changed {
             for schedule in Array(state.schedules) where schedule.definition == nil {
                 commit(.unscheduled(task: state.name, schedule: schedule.id), at: now)
             }
@@ -31,13 +33,19 @@ extension Scheduler {
 
     /// The schedules that the first turn after the start of a daemon handles, in this order.
     func schedulesMissed(since start: PendingStart, at now: Instant) -> [ScheduleState] {
-        func isMissed(_ schedule: ScheduleState, of state: TaskState) -> Bool {
-            if let next = schedule.next { return next <= now }
-            guard start.isNewBoot, let definition = schedule.definition, definition.recurrence.isReboot else { return false }
-            return definition.enabled && state.isDefined
+        var missed = derived.timetable.dues.all(by: now).map(\.schedule)
+        if start.isNewBoot {
+            for state in tasks.values where state.isDefined {
+                missed += state.schedules.filter { schedule in
+                    schedule.next == nil && schedule.definition.map { $0.recurrence.isReboot && $0.enabled } ?? false
+                }
+            }
         }
-        return sortedTasks { state in state.schedules.contains { isMissed($0, of: state) } }
-            .flatMap { state in state.schedules.filter { isMissed($0, of: state) } }
+        // In the order of the names and, for one task, of the schedules.
+        var names: Set<String> = []
+        for schedule in missed { names.insert(schedule.task) }
+        let wanted = Set(missed.map(ObjectIdentifier.init))
+        return names.sorted().flatMap { name in tasks[name]?.schedules.filter { wanted.contains(ObjectIdentifier($0)) } ?? [] }
     }
 
     func catchUpAfterStart(_ onRecord: Set<JobID>, at now: Instant) {

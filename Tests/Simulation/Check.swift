@@ -190,7 +190,8 @@ struct Check {
 
     private func everyDueTimeIsAccountedFor(_ scheduler: Scheduler) throws(Violation) {
         let facts = try journal.facts(world).due
-        for (name, task) in scheduler.tasks where task.definition != nil {
+        for task in scheduler.tasks.values where task.isDefined {
+            let name = task.name
             guard var facts = facts[name], let from = facts.since else { continue }
             if let accounted = facts.accounted { facts.change(at: accounted) }
             if let byCalendars = facts.byCalendars {

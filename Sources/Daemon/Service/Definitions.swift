@@ -16,6 +16,8 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
     private var noticedSchedules: Set<String> = []
     /// True when any file may have changed.
     private var mayAllHaveChanged = false
+    /// The files were all read once.
+    private var hasLoaded = false
     /// True when a calendar that a definition names may be missing now, or may be there now.
     private var mayCalendarsDiffer = false
 
@@ -57,9 +59,8 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
 
     func loadDefinitions() {
         do throws(SystemError) {
-            // Empty at the start.
-            var gone: Set<String> = []
-            for state in scheduler.tasks.values where state.isDefined { gone.insert(state.name) }
+            var gone = hasLoaded ? Set(scheduler.tasks.values.lazy.filter(\.isDefined).map(\.name)) : []
+            hasLoaded = true
             let tasks = try spool.findDefinitions(in: Layout.tasks)
             let context = context
             for found in tasks {
@@ -68,7 +69,7 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
             }
             for name in gone.sorted() { loadTask(name) }
             for found in try spool.findDefinitions(in: Layout.schedules) { loadSchedule(found.stem, found) }
-            warnOfMissingTasks(changed: Set(tasks.lazy.map(\.stem)))
+            warnOfMissingTasks(of: Array(scheduler.tasks.values))
         } catch {
             if error.mayPass { service.intake.lookAgain(atPath: Layout.tasks) }
             log.write(.error, "unreadable", at: now, ["error": "\(error)"])
@@ -198,23 +199,20 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
     /// have been read, because they may name one another.
     private func warnOfMissingTasks(changed stems: Set<String>) {
         let tasks = scheduler.tasks
-        var gone: Set<String> = []
-        var referring: [TaskState] = []
-        for stem in stems {
-            guard let state = tasks[stem], state.isDefined else {
-                gone.insert(stem)
-                continue
-            }
-            if !state.references.isEmpty { referring.append(state) }
-        }
-        for state in referring.sorted(by: { $0.name < $1.name }) {
-            for reference in state.references { warnIfMissing(reference.task, key: reference.key, file: "\(Layout.tasks)/\(state.name)") }
-        }
+        warnOfMissingTasks(of: stems.compactMap { tasks[$0] })
+        let gone = stems.filter { tasks[$0]?.isDefined != true }
         guard !gone.isEmpty else { return }
-        for (name, state) in tasks where !stems.contains(name) {
+        for state in tasks.values where !stems.contains(state.name) {
             for reference in state.references where gone.contains(reference.task) {
-                warnIfMissing(reference.task, key: reference.key, file: "\(Layout.tasks)/\(name)")
+                warnIfMissing(reference.task, key: reference.key, file: "\(Layout.tasks)/\(state.name)")
             }
+        }
+    }
+
+    /// Logs missing tasks that these name.
+    private func warnOfMissingTasks(of tasks: [TaskState]) {
+        for state in tasks.filter({ !$0.references.isEmpty }).sorted(by: { $0.name < $1.name }) {
+            for reference in state.references { warnIfMissing(reference.task, key: reference.key, file: "\(Layout.tasks)/\(state.name)") }
         }
     }
 

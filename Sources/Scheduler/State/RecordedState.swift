@@ -8,7 +8,7 @@
 ///   left no record on the disk.
 public final class RecordedState {
     public fileprivate(set) var jobs: [JobID: Job] = [:]
-    public fileprivate(set) var tasks: [String: TaskState] = [:]
+    public fileprivate(set) var tasks = TaskTable()
     public fileprivate(set) var pauses: [PauseScope: String] = [:]
     /// The definitions in force that are not those of tasks: `schedules/ID`, and the calendars that definitions name, `calendars/NAME`.
     fileprivate(set) var otherDefinitions: [String: RecordedDefinition] = [:]
@@ -261,14 +261,14 @@ extension Scheduler {
     private func task(named name: String) -> TaskState {
         if let state = tasks[name] { return state }
         let state = TaskState(name: name)
-        recorded.tasks[name] = state
+        recorded.tasks.insert(state)
         return state
     }
 
     /// Removes a task unless it has a definition, schedules, or runs.
     private func forgetIfDone(_ state: TaskState) {
         guard !state.isDefined, state.schedules.isEmpty, state.active.isEmpty, state.recorded == nil else { return }
-        recorded.tasks[state.name] = nil
+        recorded.tasks.remove(state.name)
     }
 
     // MARK: Changes without a record

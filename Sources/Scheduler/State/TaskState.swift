@@ -45,6 +45,9 @@ public final class TaskState {
     /// True when the recorded text was read and is in force.
     public var isDefined: Bool { inForce != nil }
 
+    /// The recorded text was not read: its file is gone.
+    var isRecordedOnly: Bool { inForce == nil && text != nil }
+
     /// The definition in force, put together from its parts.
     public var definition: TaskDefinition? {
         guard let inForce, let text else { return nil }

@@ -35,6 +35,17 @@ public struct JournalFields {
         return text.withUnsafeBufferPointer { Instant(fixed: UnsafeBufferPointer(rebasing: $0[place.written])) }
     }
 
+    /// A number in hexadecimal digits.
+    func hexadecimal(_ key: String) -> UInt64? {
+        guard let place = place(of: key), (1...16).contains(place.written.count) else { return nil }
+        var number: UInt64 = 0
+        for byte in text[place.written] {
+            guard let digit = FieldPlace.digit(byte) else { return nil }
+            number = number << 4 | UInt64(digit)
+        }
+        return number
+    }
+
     private func place(of key: String) -> FieldPlace? {
         var key = key
         return key.withUTF8 { key in
@@ -249,15 +260,16 @@ private struct FieldPlace {
 
     /// The value of two hexadecimal digits. Nil when they are none.
     static func number(_ high: UInt8, _ low: UInt8) -> UInt8? {
-        func digit(_ byte: UInt8) -> UInt8? {
-            switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-            case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-            default: nil
-            }
-        }
         guard let high = digit(high), let low = digit(low) else { return nil }
         return high << 4 | low
+    }
+
+    static func digit(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+        default: nil
+        }
     }
 }

@@ -323,10 +323,7 @@ extension JournalFields {
 
     private func numbers(_ key: String) -> [UInt64] { self[key]?.split(separator: ",").compactMap { UInt64($0, radix: 16) } ?? [] }
 
-    private var stamp: ContentStamp? {
-        let numbers = numbers("stamp")
-        return numbers.count == 1 ? ContentStamp(number: numbers[0]) : nil
-    }
+    private var stamp: ContentStamp? { hexadecimal("stamp").flatMap { ContentStamp(number: $0) } }
 
     /// The files that the job runs for.
     var paths: [String] { fields.compactMap { $0.key == "path" ? FileName.string(from: $0.value) : nil } }
