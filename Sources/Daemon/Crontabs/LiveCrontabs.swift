@@ -49,7 +49,7 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
     /// Takes up the crontabs of the journal. Each that the world has not reported is gone, unless it is awaited.
     func begin() throws(SystemError) {
         var names: [String: [String]] = [:]
-        for (name, state) in scheduler.tasks { if let path = state.crontab { names[path, default: []].append(name) } }
+        for state in scheduler.tasks.values { if let path = state.crontab { names[path, default: []].append(state.name) } }
         for (path, names) in names { crontabs[path] = try recorded(path, names.sorted()) }
         for path in names.keys where noticed[path] == nil { noticed[path] = CrontabFile(path: path, isAwaited ? .unknown : .gone) }
         takeNoticed()
