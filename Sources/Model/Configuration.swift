@@ -72,13 +72,21 @@ public struct Configuration: Sendable {
         calendars = Calendars(calendarEntries, zone: zone, zones: zones, read: read)
     }
 
-    public init(_ bytes: [UInt8], zones: ZoneDatabase, now: Instant) throws(Problems) {
+    /// The file of defaults for a configuration file: `defaults.toml` beside it. It has the same keys, and each key of the configuration
+    /// file itself counts more. Packages set keys there without changing the administrator's file.
+    public static func defaultsPath(for path: String) -> String {
+        "\(path[..<(path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex)])defaults.toml"
+    }
+
+    /// - Parameter defaults: the values of the keys that the text does not set.
+    public init(_ bytes: [UInt8], over defaults: Configuration = Configuration(), zones: ZoneDatabase, now: Instant) throws(Problems) {
+        self = defaults
         let table = try Source(format: .toml, bytes: bytes).table()
         var reader = TableReader(table, ReadingContext(now: now, zones: zones))
         slots = reader.integer("slots", in: 1...Self.slotsMax) ?? slots
-        userSlots = reader.integer("user_slots", in: 1...Self.slotsMax)
+        userSlots = reader.integer("user_slots", in: 1...Self.slotsMax) ?? userSlots
         zone = reader.zone("timezone") ?? zone
-        defaultTimeoutMilliseconds = reader.milliseconds("default_timeout")
+        defaultTimeoutMilliseconds = reader.milliseconds("default_timeout") ?? defaultTimeoutMilliseconds
         keepMilliseconds = reader.milliseconds("keep") ?? keepMilliseconds
         if let bytes = reader.size("journal_max") {
             if bytes < Self.journalMaxLeast, let value = table["journal_max"] {
@@ -87,8 +95,8 @@ public struct Configuration: Sendable {
             journalMaxBytes = bytes
         }
         outputLimitBytes = reader.outputLimit("output_limit") ?? outputLimitBytes
-        maxLoad = reader.number("max_load", in: 0...1_000_000)
-        minFreeBytes = reader.size("min_free_space")
+        maxLoad = reader.number("max_load", in: 0...1_000_000) ?? maxLoad
+        minFreeBytes = reader.size("min_free_space") ?? minFreeBytes
         if let value = reader.value("mail_command"), let words = reader.strings(value, "mail_command") {
             if words.first?.hasPrefix("/") == true {
                 mailCommand = words
@@ -96,7 +104,7 @@ public struct Configuration: Sendable {
                 reader.fail(value.position, "mail_command must begin with an absolute path")
             }
         }
-        pamService = reader.name("pam_service")
+        pamService = reader.name("pam_service") ?? pamService
         hasCrontabs = reader.boolean("crontabs") ?? hasCrontabs
         if let root = reader.string("crontab_root") {
             crontabRoot = root
@@ -113,9 +121,9 @@ public struct Configuration: Sendable {
         }
         if reader.mail("mail") != nil { taskDefaults.mail = table["mail"] }
         if reader.followUp("on_failure", .failure) != nil { taskDefaults.onFailure = table["on_failure"] }
-        allow = reader.strings("allow")
+        allow = reader.strings("allow") ?? allow
         deny = reader.strings("deny") ?? deny
-        calendarEntries = reader.calendars("calendars")
+        if table["calendars"] != nil { calendarEntries = reader.calendars("calendars") }
         if let value = reader.value("queues") {
             if case .table(let queues) = value.kind {
                 for entry in queues.entries {

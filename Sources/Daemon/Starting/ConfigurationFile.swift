@@ -3,7 +3,7 @@ import Linux
 import Scheduler
 import Store
 
-/// The configuration in force, and the file that it is read from, which is watched.
+/// The configuration in force, and the files that it is read from, which are watched: the configuration file, and `defaults.toml` beside it.
 ///
 /// Invariant: a configuration that cannot be used is refused and reported, and the previous one stays in force. The file of a calendar that
 /// cannot be used is reported alone: the rest of the configuration counts, and the scheduler keeps the calendar's last form.
@@ -24,8 +24,15 @@ final class ConfigurationFile: Part, FileWatcher {
     private var readAt: Instant?
     /// The reasons why the last reading was refused. Empty when it was accepted.
     private var problems: [String] = []
-    /// The text of the configuration in force. Nil when there was no file.
-    private var bytes: [UInt8]?
+    /// The texts of the configuration in force.
+    private var texts = Texts()
+
+    /// The texts of the two files. Nil for a file that is not there.
+    private struct Texts: Equatable {
+        var own: [UInt8]?
+        var defaults: [UInt8]?
+    }
+
     /// The files of the calendars that the last reading named, whether it was accepted or refused.
     private var calendarFiles: [String] = []
     /// The calendars that were reported because they cannot be used.
@@ -93,45 +100,56 @@ final class ConfigurationFile: Part, FileWatcher {
 
     /// The names that decide on the texts of the configuration and of its calendars.
     private func names(_ path: String) -> Set<WatchedNames.Name> {
-        (inForce.calendars.files + calendarFiles).reduce(WatchedNames.names(decidingOn: path)) { names, file in
+        let others = [Configuration.defaultsPath(for: path)] + inForce.calendars.files + calendarFiles
+        return others.reduce(WatchedNames.names(decidingOn: path)) { names, file in
             names.union(WatchedNames.names(decidingOn: file))
         }
     }
 
     private func read(_ path: String, isFirst: Bool, isChanged: Bool) {
         lookAt = nil
-        let text: [UInt8]?
-        do throws(SystemError) { text = try self.text(path, isFirst: isFirst) } catch {
-            // Without a file the defaults are in force.
-            guard error.isMissing else { return refuse(["\(error)"], path) }
-            return accept(nil, path, isFirst: isFirst, isChanged: isChanged)
+        do throws(SystemError) {
+            let texts = Texts(
+                own: try text(path, isFirst: isFirst), defaults: try text(Configuration.defaultsPath(for: path), isFirst: isFirst))
+            if lookAt == nil || isFirst { accept(texts, path, isFirst: isFirst, isChanged: isChanged) }
+        } catch {
+            refuse(["\(error)"], path)
         }
-        if let text { accept(text, path, isFirst: isFirst, isChanged: isChanged) }
     }
 
-    /// Reads the file. Returns nil while somebody is writing it: it is read again later.
+    /// Reads a file. Returns nil when it is not there, and while somebody is writing it: it is read again at `lookAt`.
     private func text(_ path: String, isFirst: Bool) throws(SystemError) -> [UInt8]? {
-        let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK)
-        // Half a file can be a valid configuration with another meaning. At the start it is read all the same, because there is no earlier
-        // configuration to keep.
-        if !file.excludeWriters() {
-            lookAt = .now().advanced(byMilliseconds: Self.unreadyMilliseconds)
-            if !isFirst { return nil }
+        do throws(SystemError) {
+            let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK)
+            // Half a file can be a valid configuration with another meaning. At the start it is read all the same, because there is no
+            // earlier configuration to keep.
+            if !file.excludeWriters() {
+                lookAt = .now().advanced(byMilliseconds: Self.unreadyMilliseconds)
+                if !isFirst { return nil }
+            }
+            return try file.readAll(limit: Source.bytesMax)
+        } catch {
+            guard error.isMissing else { throw error }
+            return nil
         }
-        return try file.readAll(limit: Source.bytesMax)
     }
 
-    private func accept(_ text: [UInt8]?, _ path: String, isFirst: Bool, isChanged: Bool) {
-        if !isChanged, problems.isEmpty, bytes == text, inForce.calendars.isEmpty { return }
+    private func accept(_ texts: Texts, _ path: String, isFirst: Bool, isChanged: Bool) {
+        if !isChanged, problems.isEmpty, self.texts == texts, inForce.calendars.isEmpty { return }
         let now = service.now
+        var reading = path
         do throws(Problems) {
-            var new = try text.map { text throws(Problems) in try Configuration(text, zones: zones, now: now) } ?? Configuration()
+            var new = Configuration()
+            for (file, text) in [(Configuration.defaultsPath(for: path), texts.defaults), (path, texts.own)] {
+                reading = file
+                if let text { new = try Configuration(text, over: new, zones: zones, now: now) }
+            }
             new.readCalendars(zones) { path throws(RecurrenceError) in try Self.calendar(path) }
             calendarFiles = new.calendars.files
-            if !isChanged, problems.isEmpty, bytes == text, new.calendars.isSame(as: inForce.calendars) { return }
+            if !isChanged, problems.isEmpty, self.texts == texts, new.calendars.isSame(as: inForce.calendars) { return }
             let wasThere = readAt != nil
-            bytes = text
-            readAt = text == nil ? nil : now
+            self.texts = texts
+            readAt = texts == Texts() ? nil : now
             problems = []
             service.problems[path] = nil
             reportCalendars(of: new, path)
@@ -141,11 +159,11 @@ final class ConfigurationFile: Part, FileWatcher {
             if haveCalendarsChanged { onCalendars() }
             service.isPublishDue = true
             onNews()
-            guard !isFirst, text != nil || wasThere else { return }
+            guard !isFirst, readAt != nil || wasThere else { return }
             onReload()
             log.write(.notice, "configured", at: now, ["file": path])
         } catch {
-            refuse(error.all.map { "\(path):\($0)" }, path)
+            refuse(error.all.map { "\(reading):\($0)" }, path)
         }
     }
 

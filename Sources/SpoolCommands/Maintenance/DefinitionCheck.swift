@@ -23,7 +23,9 @@ struct DefinitionCheck {
         let fs = try session.openSpool()
         let spool = Spool(fs, host: "")
         let tasks = Set(try attempt { () throws(SystemError) in try spool.taskFiles() }.keys)
-        if let path = session.configurationPath, FileName.isAccessible(path) { configuration(path, among: tasks) }
+        for path in session.configurationPath.map({ [Configuration.defaultsPath(for: $0), $0] }) ?? [] where FileName.isAccessible(path) {
+            configuration(path, among: tasks)
+        }
         let context = session.contextInAnyCase()
         for directory in [Layout.tasks, Layout.schedules] {
             let files = try attempt { () throws(SystemError) in try spool.definitionFiles(in: directory) }
@@ -82,7 +84,8 @@ struct DefinitionCheck {
         let name = String(parts.last ?? "")
         let absolute = try absolute(path, "the file")
         let directory = absolute.split(separator: "/").dropLast().last.map(String.init) ?? ""
-        let isConfiguration = name == "spoold.toml" || path == session.configurationPath
+        let own = session.configurationPath
+        let isConfiguration = name == "spoold.toml" || path == own || path == own.map { Configuration.defaultsPath(for: $0) }
         if isConfiguration { return configuration(path, among: try knownTasks(to: absolute)) }
         let context = session.contextInAnyCase()
         let tasks = try knownTasks(to: absolute)

@@ -159,14 +159,8 @@ struct Doctor {
         return configuration.taskDefaults.mail == nil ? .warn("mail", message, remedy) : .fail("mail", "\(message), and all should", remedy)
     }
 
-    /// The configuration file: the daemon does not publish `mail_command` and `min_free_space`.
-    private func fileConfiguration() throws(Failure) -> Configuration {
-        guard let path = session.configurationPath, FileName.isAccessible(path) else { return Configuration() }
-        let bytes = try readFile(path).bytes
-        do throws(Problems) { return try Configuration(bytes, zones: session.zones, now: session.now) } catch {
-            throw Failure(file: path, error)
-        }
-    }
+    /// The daemon does not publish `mail_command` and `min_free_space`.
+    private func fileConfiguration() throws(Failure) -> Configuration { try session.fileConfiguration() }
 
     // MARK: Room
 

@@ -177,17 +177,25 @@ final class Session {
                 return configuration
             }
         }
-        var configuration = Configuration()
-        if let path = configurationPath, let bytes = try configurationBytes(path) {
-            do throws(Problems) { configuration = try Configuration(bytes, zones: zones, now: now) } catch {
-                throw Failure(file: path, error)
-            }
-        }
+        var configuration = try fileConfiguration()
         readCalendars(&configuration)
         configured = configuration
         if let published, published.isInForce, published.configuration.zoneName != configuration.zone.name {
             let file = configurationPath ?? "the configuration"
             complain("the daemon uses timezone \(published.configuration.zoneName), but \(file) says \(configuration.zone.name)")
+        }
+        return configuration
+    }
+
+    /// The configuration as its files say, without its calendars.
+    func fileConfiguration() throws(Failure) -> Configuration {
+        var configuration = Configuration()
+        guard let path = configurationPath else { return configuration }
+        for file in [Configuration.defaultsPath(for: path), path] {
+            guard let bytes = try configurationBytes(file, isNamed: file == path && arguments.value("config") != nil) else { continue }
+            do throws(Problems) { configuration = try Configuration(bytes, over: configuration, zones: zones, now: now) } catch {
+                throw Failure(file: file, error)
+            }
         }
         return configuration
     }
@@ -254,12 +262,12 @@ final class Session {
         return (published, holder != nil && table.whole("pid") == holder.map { Int64($0.pid) })
     }
 
-    /// The content of a configuration file; nil when the default file does not exist.
-    private func configurationBytes(_ path: String) throws(Failure) -> [UInt8]? {
+    /// The content of a configuration file; nil when it does not exist and nobody has named it.
+    private func configurationBytes(_ path: String, isNamed: Bool) throws(Failure) -> [UInt8]? {
         do throws(SystemError) {
             return try FileDescriptor.open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK).readAll(limit: Source.bytesMax)
         } catch {
-            if error.errno == SystemError.noSuchFile, arguments.value("config") == nil { return nil }
+            if error.errno == SystemError.noSuchFile, !isNamed { return nil }
             throw Failure(error)
         }
     }

@@ -13,6 +13,29 @@ struct ConfigurationTests {
         ["explain", "2099-01-01 03:00"], ["top"],
     ]
 
+    @Test("defaults.toml beside the configuration counts for keys that the configuration does not set, also when it comes later")
+    func defaults() throws {
+        let spool = try SpoolUnderTest(configuration: "slots = 3\n")
+        let defaults = "\(spool.base)/defaults.toml"
+        try Files.write("\(spool.base)/.defaults", "timezone = \"Asia/Tokyo\"\nslots = 5\n")
+        try Files.rename("\(spool.base)/.defaults", defaults)
+        try inForce(spool, zone: "Asia/Tokyo")
+        guard case .table(let configuration)? = try spool.daemonStatus()?["configuration"]?.kind else { throw spool.failure("no object") }
+        #expect(configuration.integer("slots") == 3)
+        #expect(try spool.ctl("check").code == 0)
+        try Files.write(defaults, "timezone = \"Mars/Olympus\"\n")
+        try spool.logLine("event=refused", "\(defaults):1:12: ")
+        #expect(try spool.ctl("check").output.contains("\(defaults):1:12: "))
+        try spool.stop()
+        #expect(try spool.ctl("next", "--calendar", "03:00").errors.contains("\(defaults):1:12: "))
+        try Files.write(defaults, "timezone = \"America/New_York\"\n")
+        #expect(try spool.ctl("next", "--calendar", "2099-01-01 03:00").output.contains("2099-01-01T08:00"))
+        try spool.start()
+        try inForce(spool, zone: "America/New_York")
+        try Files.remove(defaults)
+        try inForce(spool, zone: "UTC")
+    }
+
     private func expect(_ spool: SpoolUnderTest, _ time: String, _ when: String) throws {
         for words in Self.commands {
             let result = try spool.ctl(list: words)
