@@ -25,6 +25,7 @@ extension Scheduler {
             commit(.stamped(file: "tasks/\(definition.name)", stamp), at: now)
         }
         guard let state = tasks[definition.name] else { preconditionFailure("the record of its text has made the task") }
+        if !state.isDefined { derived.definedCount += 1 }
         state.putInForce(definition)
         removeSchedules(of: state, besides: definition, at: now)
         for schedule in definition.schedules { attach(schedule, to: state.name, state, since: since, isFile: false, at: now) }
@@ -106,6 +107,7 @@ extension Scheduler {
 
     func remove(task name: String, at now: Instant) {
         guard let state = tasks[name] else { return }
+        if state.isDefined { derived.definedCount -= 1 }
         state.takeOutOfForce()
         if state.recorded != nil { commit(.undefined(file: "tasks/\(name)"), at: now) }
         for schedule in Array(state.schedules) where !schedule.isFile {

@@ -26,10 +26,10 @@ extension TaskState {
 extension Scheduler {
     /// The overdue tasks, each with the beginning of the time without a success.
     public var overdue: [(task: String, since: Instant)] {
-        tasks.values.compactMap { state in
-            guard let history = state.history, history.isOverdue, let since = history.expectedSince else { return nil }
-            return (state.name, since)
-        }.sorted { $0.task < $1.task }
+        derived.overdue.sorted().compactMap { name in
+            guard let history = tasks[name]?.history, history.isOverdue, let since = history.expectedSince else { return nil }
+            return (name, since)
+        }
     }
 
     /// Handles a definition of the task that has come into force.

@@ -28,6 +28,9 @@ extension Scheduler {
 
     // MARK: Derived
 
+    /// The number of tasks with a definition in force.
+    public var definedTaskCount: Int { derived.definedCount }
+
     public var runningCount: Int { derived.runningCount }
 
     /// The number of running jobs that have a slot.

@@ -231,10 +231,14 @@ package final class SimulatedWorld: World {
     /// True when a failed sync has ended a daemon on this boot, and none has served since.
     private var hasSyncFailed = false
 
-    /// Makes a service on the present disk.
+    private var servicesCount = 0
+
+    /// Makes a service on the present disk. Every second one looks at the names of all records when it starts, as one with many jobs does.
     func makeService() -> Service<SimulatedDisk, SimulatedWorld> {
         let spool = Spool(disk, host: "h")
         spool.isRoots = isRoots
+        servicesCount += 1
+        if servicesCount % 2 == 0 { spool.listedJobsMin = 0 }
         spool.owner = { $0.isForAnother ? Self.another : nil }
         let service = Service(
             spool, zones: zones, log: log, spoolID: "x", world: self)

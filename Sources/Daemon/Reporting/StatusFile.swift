@@ -127,7 +127,7 @@ final class StatusFile: Part {
         writer.member("waiting", scheduler.jobs.count - scheduler.runningCount)
         writer.member("done", service.health.doneCount)
         writer.member("failed", service.health.failedCount)
-        writer.member("tasks", scheduler.tasks.values.count { $0.isDefined })
+        writer.member("tasks", scheduler.definedTaskCount)
         let due = scheduler.nextDue()
         writer.member("next_due", due?.instant)
         writer.member("next_task", due?.task)

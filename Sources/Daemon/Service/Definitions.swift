@@ -69,7 +69,7 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
             }
             for name in gone.sorted() { loadTask(name) }
             for found in try spool.findDefinitions(in: Layout.schedules) { loadSchedule(found.stem, found) }
-            warnOfMissingTasks(of: Array(scheduler.tasks.values))
+            warnOfMissingTasks(of: scheduler.tasks.values)
         } catch {
             if error.mayPass { service.intake.lookAgain(atPath: Layout.tasks) }
             log.write(.error, "unreadable", at: now, ["error": "\(error)"])
@@ -210,7 +210,7 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
     }
 
     /// Logs missing tasks that these name.
-    private func warnOfMissingTasks(of tasks: [TaskState]) {
+    private func warnOfMissingTasks(of tasks: some Sequence<TaskState>) {
         for state in tasks.filter({ !$0.references.isEmpty }).sorted(by: { $0.name < $1.name }) {
             for reference in state.references { warnIfMissing(reference.task, key: reference.key, file: "\(Layout.tasks)/\(state.name)") }
         }

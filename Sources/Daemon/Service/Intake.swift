@@ -66,6 +66,7 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
 
     /// Finds the waiting jobs that are files, once the journal is read.
     func recovered() {
+        waitingFiles.reserveCapacity(scheduler.jobs.count)
         for job in scheduler.jobs.values {
             if case .file(let name) = spool.places[job], job.state == .new { waitingFiles[name] = job.id }
         }

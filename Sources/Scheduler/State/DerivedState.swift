@@ -2,6 +2,10 @@
 /// them, so that no turn has to search all jobs or all schedules.
 struct DerivedState {
     var runningCount = 0
+    /// The number of tasks with a definition in force.
+    var definedCount = 0
+    /// All tasks that are overdue, by name.
+    var overdue: Set<String> = []
     /// The number of jobs that need no slot: those that run, and all that have not ended.
     var slotless = (running: 0, all: 0)
     /// The jobs that hold the keys of `unique`.

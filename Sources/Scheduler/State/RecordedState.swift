@@ -94,7 +94,9 @@ extension Scheduler {
         case .ran(let task, let id, let end): self.task(named: task).ran(id, end)
         case .failing(let task, let failures, let toldAt):
             self.task(named: task).failing(FailureStreak(failures: failures, toldAt: toldAt))
-        case .expecting(let task, let since, let isOverdue): self.task(named: task).expect(since: since, isOverdue: isOverdue)
+        case .expecting(let task, let since, let isOverdue):
+            self.task(named: task).expect(since: since, isOverdue: isOverdue)
+            if isOverdue { derived.overdue.insert(task) } else { derived.overdue.remove(task) }
         case .paused(let scope, let note): recorded.pauses[scope] = note
         case .resumed(let scope):
             recorded.pauses[scope] = nil
@@ -205,7 +207,10 @@ extension Scheduler {
             touch(job)
             releaseLocks(after: job)
         } else {
-            if ending.state == .done, let name = job.task, let state = tasks[name], state.succeeded(at: now) { lineUp(state) }
+            if ending.state == .done, let name = job.task, let state = tasks[name], state.succeeded(at: now) {
+                derived.overdue.remove(name)
+                lineUp(state)
+            }
             let end = tell(endOf: job)
             finish(job)
             settle(id, as: job.state, job.reason)
@@ -269,6 +274,7 @@ extension Scheduler {
     private func forgetIfDone(_ state: TaskState) {
         guard !state.isDefined, state.schedules.isEmpty, state.active.isEmpty, state.recorded == nil else { return }
         recorded.tasks.remove(state.name)
+        derived.overdue.remove(state.name)
     }
 
     // MARK: Changes without a record

@@ -12,9 +12,9 @@ public struct TaskTable {
     public subscript(name: String) -> TaskState? { slots[slot(of: name)] }
 
     /// The tasks, in no order.
-    public var values: some Sequence<TaskState> { slots.lazy.compactMap { $0 } }
+    public var values: Values { Values(slots: slots) }
 
-    public var keys: some Sequence<String> { values.lazy.map(\.name) }
+    public var keys: [String] { values.map(\.name) }
 
     /// Adds a task whose name is not in the table.
     mutating func insert(_ task: TaskState) {
@@ -52,5 +52,24 @@ public struct TaskTable {
         var slot = firstSlot(of: name)
         while let task = slots[slot], task.name != name { slot = (slot + 1) & (slots.count - 1) }
         return slot
+    }
+}
+
+extension TaskTable {
+    /// The tasks, in no order. Not a sequence of the library, because other modules would call that through several generic functions a
+    /// task, and all tasks are looked at some times in each start.
+    public struct Values: Sequence, IteratorProtocol {
+        private let slots: [TaskState?]
+        private var place = 0
+
+        fileprivate init(slots: [TaskState?]) { self.slots = slots }
+
+        public mutating func next() -> TaskState? {
+            while place < slots.count {
+                defer { place += 1 }
+                if let task = slots[place] { return task }
+            }
+            return nil
+        }
     }
 }

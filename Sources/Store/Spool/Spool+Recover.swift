@@ -15,10 +15,6 @@ extension Spool {
         public var mended: [String] = []
     }
 
-    /// With this number of jobs, or more, the names of all records are listed: that takes as long as 40,000 looks at single names when
-    /// there are half a million records.
-    private static var listedJobsMin: Int { 20_000 }
-
     /// Moves every job of a replayed journal to its place. It can be interrupted and repeated.
     ///
     /// - Parameter isSameBoot: the machine has not been down since the journal was last written. Then a person has removed a
@@ -34,7 +30,7 @@ extension Spool {
         var recovery = Recovery()
         var names: [JobState: Set<String>] = [:]
         // The directories of ended jobs may have many names. With few jobs it is faster to look for each of them.
-        for state in jobs.count < Self.listedJobsMin ? [JobState.new, .running] : JobState.allCases {
+        for state in jobs.count < listedJobsMin ? [JobState.new, .running] : JobState.allCases {
             names[state] = Set(try fs.list(Layout.directory(state)).lazy.map(\.name))
         }
         if !isSameBoot {

@@ -23,6 +23,9 @@ public final class Spool<FS: FileSystem> {
     public var owner: (JobDefinition) -> FileOwner? = { _ in nil }
     /// True for root's spool: files that other users have written are not jobs of it.
     public var isRoots = false
+    /// When a recovery has this number of jobs, or more, the names of all records are listed: that takes as long as 40,000 looks at single
+    /// names when there are half a million records.
+    package var listedJobsMin = 20_000
     /// The directories in new/ that are not jobs. Each is reported once.
     var ignored: Set<String> = []
 

@@ -50,6 +50,19 @@ struct TaskTests {
         #expect(runs.contains { $0.id == running })
     }
 
+    @Test("A file that is written while spoold runs gets its stamp soon after, so that the next start does not read it")
+    func stampedSoon() throws {
+        let spool = try SpoolUnderTest()
+        func hasStamp(_ file: String, after count: Int) throws -> Bool {
+            try spool.journal().dropFirst(count).contains { $0.fields["file"] == file && $0.fields["stamp"] != nil }
+        }
+        try spool.acceptedTask("t", "command = [\"true\"]\n")
+        try spool.wait(for: "the stamp of the new file") { try hasStamp("tasks/t", after: 0) }
+        let count = try spool.journal().count
+        try spool.acceptedTask("t", "command = [\"false\"]\n")
+        try spool.wait(for: "the stamp of the edited file") { try hasStamp("tasks/t", after: count) }
+    }
+
     @Test("Renaming a task's file renames the task")
     func renamed() throws {
         let spool = try SpoolUnderTest()
