@@ -32,15 +32,26 @@ package struct Heap<Element: Comparable> {
         }
     }
 
-    /// Costs as much as sorting the elements.
-    mutating func keep(where isKept: (Element) -> Bool) { elements = elements.filter(isKept).sorted() }
+    /// Costs one look at each element and, if some are not kept, about two comparisons for each other one.
+    mutating func keep(where isKept: (Element) -> Bool) {
+        let kept = elements.filter(isKept)
+        guard kept.count < elements.count else { return }
+        elements = kept
+        for parent in (0..<kept.count / 2).reversed() { sink(parent) }
+    }
 
     @discardableResult
     package mutating func removeFirst() -> Element? {
         guard let smallest = elements.first, let last = elements.popLast() else { return nil }
         if elements.isEmpty { return smallest }
         elements[0] = last
-        var parent = 0
+        sink(0)
+        return smallest
+    }
+
+    /// Moves an element down until none below it is smaller.
+    private mutating func sink(_ element: Int) {
+        var parent = element
         while true {
             var child = 2 * parent + 1
             guard child < elements.count else { break }
@@ -49,6 +60,5 @@ package struct Heap<Element: Comparable> {
             elements.swapAt(child, parent)
             parent = child
         }
-        return smallest
     }
 }
