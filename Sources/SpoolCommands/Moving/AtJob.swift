@@ -17,6 +17,12 @@ struct AtJob {
         var number: Int
         var start: Instant
 
+        init(queue: Character, number: Int, start: Instant) {
+            self.queue = queue
+            self.number = number
+            self.start = start
+        }
+
         /// Nil when the file is not a job, such as `.SEQ`.
         init?(_ file: String) {
             let bytes = Array(file.utf8)
@@ -51,24 +57,29 @@ struct AtJob {
         }
         number = name.number
         start = name.start
+        let written = Source(writing: Self.table(name, text: text, user: user))
+        source = Source(format: written.format, bytes: Array("# From \(path)\n".utf8) + written.bytes)
+        guard source.bytes.count <= Source.bytesMax else {
+            throw Refusal(why: "the job would be \(source.bytes.count) bytes; at most \(Source.bytesMax) are read")
+        }
+        id = JobID(instant: start, name: "at-\(number)", unique: UInt64(number))
+    }
+
+    /// The job's file: the script with the start, the queue, the niceness and the mail that atd gives it.
+    static func table(_ name: Name, text: String, user: String? = nil) -> Table {
         var table = Table()
         let command = Self.firstCommand(of: text)
-        table.set("description", Value(.string("at job \(number)\(command.map { ": \($0)" } ?? "")")))
+        table.set("description", Value(.string("at job \(name.number)\(command.map { ": \($0)" } ?? "")")))
         table.set("script", Value(.string(text)))
         if let user { table.set("user", Value(.string(user))) }
-        table.set("start", Value(.string(start.rfc3339)))
+        table.set("start", Value(.string(name.start.rfc3339)))
         table.set("queue", Value(.string(String(name.queue))))
         // atd.c: nice((tolower(queue) - 'a') * 2), which the kernel limits to 19.
         if let letter = name.queue.lowercased().utf8.first, letter > 0x61 {
             table.set("nice", Value(.integer(min(19, Int64(letter - 0x61) * 2))))
         }
         if let mail = Self.mail(text) { table.set("mail", mail) }
-        let written = Source(writing: table)
-        source = Source(format: written.format, bytes: Array("# From \(path)\n".utf8) + written.bytes)
-        guard source.bytes.count <= Source.bytesMax else {
-            throw Refusal(why: "the job would be \(source.bytes.count) bytes; at most \(Source.bytesMax) are read")
-        }
-        id = JobID(instant: start, name: "at-\(number)", unique: UInt64(number))
+        return table
     }
 
     private static func number(in text: String, after prefix: String) -> UInt32? {

@@ -32,7 +32,9 @@ final class CronMachine {
             cd \(base) && umask 022 && mkdir -p spool/cron dev/pts bin && cp -a /etc etc && rm -f etc/cron.allow etc/cron.deny &&
             mkdir -m 1777 tmp home && chown games:games home && install -d -m 1730 -o root -g crontab spool/cron/crontabs &&
             cp -a /dev/null /dev/zero /dev/full /dev/tty /dev/urandom /dev/random /dev/ptmx dev/ && ln -s /proc/self/fd dev/fd &&
-            ln -s /proc/self/fd/0 dev/stdin
+            ln -s /proc/self/fd/0 dev/stdin && { [ ! -d /var/spool/cron/atjobs ] || {
+            install -d -m 1770 -o daemon -g daemon spool/cron/atjobs spool/cron/atspool &&
+            install -m 600 -o daemon -g daemon /dev/null spool/cron/atjobs/.SEQ && rm -f etc/at.allow && : > etc/at.deny && chmod 644 etc/at.deny; }; }
             """
         try Commands.succeed("sh", "-c", setup)
         log = try NotificationSocket(path: "\(base)/dev/log")
@@ -42,7 +44,8 @@ final class CronMachine {
                 let program = "\(base)/bin/\(name)"
                 try Commands.succeed("cp", "\(SpoolUnderTest.programs)/\(name)", program)
                 let theirs = try Files.status("/usr/bin/\(name)")
-                guard chown(program, 0, theirs.group) == 0, chmod(program, 0o2755) == 0 else {
+                // at has no right of its own.
+                guard name == "at" || chown(program, 0, theirs.group) == 0 && chmod(program, 0o2755) == 0 else {
                     throw SystemError(call: "chown", path: program, errno: errno)
                 }
             }
@@ -83,7 +86,7 @@ final class CronMachine {
         }
         let become = user.map { "exec setpriv --reuid=\($0.id) --regid=\($0.id == 5 ? 60 : $0.id) --init-groups sh -c \"$1\"" }
         return ["-m", "--propagation", "private", "sh", "-c",
-            mounts.joined(separator: " && ") + " && cd \(base)/home && \(become ?? "exec sh -c \"$1\"")", "sh", line]
+            mounts.joined(separator: " && ") + " && cd \(base)/home && export HOME=\(base)/home && \(become ?? "exec sh -c \"$1\"")", "sh", line]
     }
 
     /// The crontab of a user as a file; nil when there is none.

@@ -1,0 +1,124 @@
+import Glibc
+import Linux
+import Store
+
+/// The jobs of at that wait or run: lists, shows and removes them. root sees those of all users.
+struct AtQueue {
+    private let session: Session
+
+    init(_ session: Session) { self.session = session }
+
+    private struct Item {
+        var number: Int
+        var start: Instant
+        /// `=` while the job runs.
+        var queue: Character
+        var user: String
+        var place: JobPlace
+        var part: Session
+    }
+
+    /// The jobs of at by their numbers.
+    private func items() throws(Failure) -> [Item] {
+        guard FileName.isAccessible(session.spoolPath) else { return [] }
+        var items: [Item] = []
+        let own = (try? User.find(id: geteuid()))??.name ?? "\(geteuid())"  // a user without a name is shown by the number
+        _ = try EverybodysSpool.each(session) { part throws(Failure) in
+            var records = try part.records()
+            let places = try part.reading { () throws(JournalError) in try records.places(in: [.new, .running]) }
+            for place in places {
+                guard let number = AtNumbers.number(ofJob: place.id), let record = try part.record(at: place, &records),
+                    !record.place.state.isTerminal, record.status.queue.utf8.count == 1, let queue = record.status.queue.first
+                else { continue }
+                let start = record.status.notBefore ?? record.status.scheduledAt ?? session.now
+                let isRunning = record.place.state == .running
+                items.append(
+                    Item(
+                        number: number, start: start, queue: isRunning ? "=" : queue, user: part.owner?.name ?? own, place: record.place,
+                        part: part))
+            }
+        }
+        return items.sorted { ($0.number, $0.user) < ($1.number, $1.user) }
+    }
+
+    // MARK: atq
+
+    func list(_ invocation: AtInvocation) throws(Failure) -> Int32 {
+        var numbers: Set<Int>?
+        // at ignores the numbers beside a queue.
+        if invocation.queue == nil, !invocation.operands.isEmpty {
+            numbers = []
+            for word in invocation.operands {
+                guard let number = Int(word), number >= 0 else { throw Failure(1, "invalid job number") }
+                numbers?.insert(number)
+            }
+        }
+        for item in try items() where numbers?.contains(item.number) ?? true && invocation.queue.map({ $0 == item.queue }) ?? true {
+            session.output.line("\(item.number)\t\(AtTime.text(item.start, invocation.timeFormat)) \(item.queue) \(item.user)")
+        }
+        return 0
+    }
+
+    // MARK: at -c, atrm
+
+    func show(_ words: [String]) throws(Failure) -> Int32 {
+        try each(words) { item throws(Failure) in
+            let script = try item.part.asOwner { () throws(Failure) in try Self.script(of: item.place, in: item.part) }
+            session.output.write(script)
+        }
+    }
+
+    func remove(_ words: [String]) throws(Failure) -> Int32 {
+        try each(words) { item throws(Failure) in
+            try item.part.asOwner { () throws(Failure) in
+                if item.place.state == .running { session.errors.line("Warning: deleting running job") }
+                let fs = try item.part.openSpoolForWriting()
+                if item.place.isFile {
+                    do throws(SystemError) { return try fs.removeFile(item.place.path) } catch {
+                        // A job that has started meanwhile is canceled below.
+                        if error.errno != ENOENT { throw Failure(error) }
+                    }
+                }
+                let answers = try ControlRequest(item.part).make(for: [item.place.id]) { $0.member("do", "cancel") }
+                // Without a daemon the request waits for the next one.
+                if let answer = answers?[item.place.id], answer.code != ExitCode.done { throw Failure(1, answer.message) }
+            }
+        }
+    }
+
+    /// Does something with each job. root may name a job of a user as USER/NUMBER.
+    private func each(_ words: [String], _ body: (Item) throws(Failure) -> Void) throws(Failure) -> Int32 {
+        guard !words.isEmpty else { AtInvocation.usage(session.errors) }
+        for word in words where UserPart.split(word).name.utf8.contains(where: { !(0x30...0x39).contains($0) }) {
+            session.errors.line("at: unknown jobid: \(word)")
+            return 1
+        }
+        var code: Int32 = 0
+        let items = try items()
+        for word in words {
+            let (owner, name) = UserPart.split(word)
+            let found = items.filter { $0.number == Int(name) && (owner == nil || $0.user == owner) }
+            if found.count > 1 {
+                let names = found.map { "\($0.user)/\($0.number)" }.joined(separator: ", ")
+                session.errors.line("\(word) is a job of several users: \(names)")
+                code = 1
+            } else if let item = found.first {
+                try body(item)
+            } else {
+                session.errors.line("Cannot find jobid \(word)")
+                code = 1
+            }
+        }
+        return code
+    }
+
+    private static func script(of place: JobPlace, in part: Session) throws(Failure) -> String {
+        let fs = try part.openSpool()
+        let path = place.isFile ? place.path : "\(place.path)/job.toml"
+        let taken = try attempt { () throws(SystemError) in try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) }
+        guard case .file(_, let bytes) = taken, let table = try? TOML.parse(bytes), case .table(let keys) = table.kind,
+            case .string(let script)? = keys["script"]?.kind
+        else { throw Failure(1, "\(part.spoolPath)/\(path) cannot be read") }
+        return BatchStart.unwrap(script)
+    }
+}

@@ -1,0 +1,196 @@
+import Glibc
+import Linux
+import TestSupport
+import Testing
+
+/// at, atq, atrm and batch with a spool: what they queue runs as with atd.
+@Suite("at", .ownThreads)
+struct AtTests {
+    /// A spool, and the four names of the program.
+    private func make(starting: Bool = true) throws -> SpoolUnderTest {
+        let spool = try SpoolUnderTest(starting: starting)
+        try Files.makeDirectory("\(spool.base)/bin")
+        for name in ["at", "atq", "atrm", "batch"] {
+            try Files.symlink("\(SpoolUnderTest.programs)/at", "\(spool.base)/bin/\(name)")
+        }
+        return spool
+    }
+
+    private func shell(_ spool: SpoolUnderTest, _ line: String, input: String = "") throws -> Commands.Result {
+        try Commands.run(
+            "/bin/sh", ["-c", "cd \(spool.out) && \(line)"], input: input,
+            environment: ["SPOOL_DIR=\(spool.path)", "PATH=\(spool.base)/bin:/usr/bin:/bin", "TZ=UTC"])
+    }
+
+    /// root may use at; others are asked at.allow and at.deny of the machine, which a test does not change.
+    static let mayUse = isRoot
+
+    @Test(
+        "C6: at captures directory, umask and environment; the job's output, code and niceness are those of the script",
+        .enabled(if: mayUse, "needs root, whom no at.deny keeps out"))
+    func runs() throws {
+        let spool = try make()
+        let queued = try shell(
+            spool, "mkdir 'a b' && cd 'a b' && umask 27 && export A='it''s $5' TERM=x && at -M -q c now",
+            input: "pwd; umask; echo \"$A|$TERM\"; nice; exit 3")
+        #expect(queued.code == 0 && queued.output.isEmpty)
+        #expect(queued.error.hasPrefix("warning: commands will be executed using /bin/sh\njob 1 at "), "\(queued.error)")
+        let job = try spool.end(of: "at-1")
+        #expect(try job.stdout == "\(spool.out)/a b\n0027\nits $5|\n4\n")
+        #expect(job.integer("exit_code") == 3)
+        #expect(job.string("queue") == "c")
+        #expect(try spool.ctl("check").code == 0)
+    }
+
+    @Test(
+        "C6: atq lists, at -c shows and atrm removes waiting jobs, with the daemon up or down; a running job is canceled; no number comes again",
+        .enabled(if: mayUse, "needs root, whom no at.deny keeps out"))
+    func queue() throws {
+        let spool = try make(starting: false)
+        #expect(try shell(spool, "atq").output.isEmpty)
+        let first = try shell(spool, "at -q z 18:05 2099-12-31", input: "echo one\n")
+        #expect(
+            first.error == """
+                warning: commands will be executed using /bin/sh
+                job 1 at Thu Dec 31 18:05:00 2099
+                Warning: at daemon not running: spoold serves \(spool.path) when it is started
+
+                """)
+        #expect(try shell(spool, "at -t 209912312200", input: "echo two").code == 0)
+        let listed = "1\tThu Dec 31 18:05:00 2099 z root\n2\tThu Dec 31 22:00:00 2099 a root\n"
+        #expect(try shell(spool, "atq").output == listed)
+        try spool.start()
+        #expect(try spool.runsOn())
+        #expect(try shell(spool, "atq").output == listed && shell(spool, "at -l -o %s 2").output == "2\t4102437600 a root\n")
+        let script = try shell(spool, "at -c 1").output
+        #expect(script.hasPrefix("#!/bin/sh\n# atrun uid=0 gid=0\n# mail root 0\numask 22\n") && script.hasSuffix("}\necho one\n\n"))
+        #expect(try shell(spool, "atrm 1 7").error == "Cannot find jobid 7\n")
+        #expect(try shell(spool, "atq -q z").output.isEmpty && shell(spool, "at -d 2; atq").output.isEmpty)
+        #expect(try shell(spool, "at 18:05 2099-12-31", input: "true").error.contains("job 3 at "))
+        let gate = try spool.gate()
+        #expect(try shell(spool, "at now", input: "read line < \(gate.path)").code == 0)
+        _ = try spool.running("at-4")
+        #expect(try shell(spool, "atq 4").output.contains(" = root\n"))
+        #expect(try shell(spool, "at -r 4").error == "Warning: deleting running job\n")
+        #expect(try spool.end(of: "at-4").string("reason") == "canceled")
+    }
+
+    @Test(
+        "C6: a batch job waits without a slot while the load is high, and starts at once when it is low",
+        .enabled(if: mayUse && Commands.has("unshare"), "needs root"), arguments: [false, true])
+    func batch(isHigh: Bool) throws {
+        let spool = try make(starting: false)
+        try Files.write("\(spool.base)/load", isHigh ? "1.50 1.00 1.00 1/1 1\n" : "1.49 9.00 9.00 1/1 1\n")
+        try spool.launch(
+            tracer: ["/usr/bin/unshare", "-m", "--propagation", "private", "/bin/sh", "-c",
+                "mount --bind \(spool.base)/load /proc/loadavg && exec \"$@\"", "sh"])
+        let queued = try shell(spool, "batch", input: "echo ran; exit 75")
+        #expect(queued.code == 0 && queued.error.contains("job 1 at "), "\(queued.error)")
+        guard isHigh else {
+            let job = try spool.end(of: "at-1")
+            #expect(try job.stdout == "ran\n" && job.integer("exit_code") == 1 && job.integer("try") == 1)
+            return
+        }
+        try spool.wait(for: "the first try") { 
+            let new = "\(spool.path)/new"
+            return try Files.list(new).contains { Files.exists("\(new)/\($0)/stdout") }
+        }
+        let listed = try shell(spool, "atq").output
+        #expect(listed.hasPrefix("1\t") && listed.hasSuffix(" b root\n"), "\(listed)")
+        #expect(try shell(spool, "at -c 1").output.hasSuffix("}\necho ran; exit 75\n"))
+        #expect(try shell(spool, "atrm 1; atq").output.isEmpty)
+    }
+
+    @Test(
+        "C6: at's commands are what Ansible's at module calls and reads", .enabled(if: mayUse, "needs root, whom no at.deny keeps out"))
+    func ansible() throws {
+        let spool = try make()
+        try Files.write("\(spool.out)/script", "ls -d / > /dev/null\n")
+        // ansible.posix's at.py: add_job, get_matching_jobs, delete_job.
+        #expect(try shell(spool, "at -f script now + 20 days").code == 0)
+        let ids = try shell(spool, "atq").output.split(separator: "\n").compactMap { $0.split(separator: "\t").first.map(String.init) }
+        #expect(ids == ["1"])
+        let script = try Files.text("\(spool.out)/script").split(separator: "\n")[0]
+        #expect(try shell(spool, "at -c 1").output.contains(script))
+        #expect(try shell(spool, "at -r 1").code == 0 && shell(spool, "atq").output.isEmpty)
+    }
+
+    @Test("C6: users have their own jobs and numbers; root sees all and names one by its user", .enabled(if: CronMachine.isHere, CronMachine.reason))
+    func users() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        let machine = try CronMachine(names: ["at"])
+        let environment = ["SPOOL_DIR=\(spool.path)"]
+        func run(_ line: String, as user: TestUser?) throws -> Commands.Result {
+            try machine.run(line, as: user, input: "id -un\n", environment: environment)
+        }
+        for user in [TestUser.games, nil] {
+            let queued = try run("at 18:05 2099-12-31", as: user)
+            #expect(queued.code == 0 && queued.error.contains("job 1 at "), "\(queued.error)")
+        }
+        #expect(try run("at now", as: .games).code == 0)
+        let ran = try run("at -c 2 || \(SpoolUnderTest.programs)/spoolctl wait at-2 && \(SpoolUnderTest.programs)/spoolctl logs at-2", as: .games)
+        #expect(ran.output.hasSuffix("games\n"), "\(ran.output)\(ran.error)")
+        #expect(try run("atq", as: .games).output == "1\tThu Dec 31 18:05:00 2099 a games\n")
+        #expect(try run("atq", as: nil).output == "1\tThu Dec 31 18:05:00 2099 a games\n1\tThu Dec 31 18:05:00 2099 a root\n")
+        #expect(try run("atrm 1", as: nil).error == "1 is a job of several users: games/1, root/1\n")
+        #expect(try run("atrm games/1; atq", as: nil).output == "1\tThu Dec 31 18:05:00 2099 a root\n")
+        #expect(try run("atrm 1", as: .games).error == "Cannot find jobid 1\n")
+        try Files.write("\(machine.base)/etc/at.deny", "games")
+        #expect(try run("atq", as: .games).error == "You do not have permission to use atq.\n")
+        try Files.write("\(machine.base)/etc/at.allow", "daemon\ngames\n")
+        #expect(try run("atq", as: .games).code == 0)
+    }
+}
+
+/// at(1) and Debian's at are called with the same arguments, one after the other on machines of their own.
+@Suite("at beside Debian's", .ownThreads)
+struct AtTranscriptTests {
+    static let calls: [String] = [
+        "atq", "at -l", "at 18:05 2099-12-31", "atq", "at -q z 10:15 31.12.2098", "at -q b teatime Dec 31 2098", "at -b",
+        "at -t 209901010000", "at -t 9901010000", "at -t 01010000 -v", "at -t 209913010000", "at -t x", "at -t 209901010000 now", "at -v 1015 122398",
+        "at -v midnight Jan 5 2098", "at noon utc Jan 5 2098", "atq | sort -n", "at -l 2 3", "atq -q z", "atq -q z 1", "atq x", "atq 99", "atq -o %F | sort",
+        "at -c 1", "at -c 1 2", "at -c 99", "at -c", "atrm", "atrm 99", "atrm x", "atrm 1 99 2", "atq | sort -n", "at -r 3",
+        "at -d 4", "at", "at -q 1 now", "at -q ab now", "at -x", "at -h", "atq -h", "atrm -h", "batch x", "at now - 1 hour", "at 10:00 2020-01-01",
+        "at -f /nonexistent now + 1 hour", "at now + 3 days", "at -m now + 1 week", "at -M tomorrow", "at -u daemon noon tomorrow",
+        "at 4pm + 3 days", "at next week", "at next monday", "at 23:59 sun", "at 10am Jul 31", "at now + 2 months", "at now + 1 year",
+        "at 0815 + 1 minute", "echo x > t; at -f t 11:00 2099-12-31; atq | sort -n | tail -1 | cut -f2", "at -c 1 | head -1", "batch", "at -q B now + 1 day",
+        "echo games > /etc/at.deny", "atq", "at now",
+    ]
+
+    /// What differs by the machine: the directory of the test, and what is said about the daemon.
+    private func settled(_ text: String, _ machine: CronMachine) -> String {
+        let name = String(machine.base.split(separator: "/").last ?? "")
+        let quoted = name.map { $0.isLetter || $0.isNumber ? "\($0)" : "\\\($0)" }.joined()
+        return text.replacing(name, with: "BASE").replacing(quoted, with: "BASE").split(separator: "\n", omittingEmptySubsequences: false)
+            .filter { !$0.hasPrefix("Warning: at daemon not running") && !$0.hasPrefix("Can't open /run/atd.pid") }.joined(separator: "\n")
+    }
+
+    @Test(
+        "C6: the answers of at, atq, atrm and batch are those of Debian's at",
+        .enabled(if: CronMachine.isHere && Commands.has("at"), "needs root, unshare, and Debian's cron and at"))
+    func transcript() throws {
+        let (theirs, ours) = (try CronMachine(.debians), try CronMachine(names: ["at"]))
+        for call in Self.calls {
+            let user: TestUser? = call.contains("/etc/") ? nil : .games
+            func run(_ machine: CronMachine) throws -> Commands.Result {
+                try machine.run(call, as: user, input: "echo hi\n", environment: ["SPOOL_DIR=\(machine.base)/home/spool"])
+            }
+            // A time that counts from now is compared within one minute.
+            var (expected, got): (Commands.Result, Commands.Result)
+            repeat {
+                let minute = time(nil) / 60
+                (expected, got) = (try run(theirs), try run(ours))
+                if time(nil) / 60 == minute { break }
+            } while true
+            let same = got.code == expected.code && settled(got.output, ours) == settled(expected.output, theirs)
+                && settled(got.error, ours) == settled(expected.error, theirs)
+            #expect(
+                same,
+                """
+                \(call)
+                Debian's: \(expected.code)\n\(expected.output.prefix(900))\(expected.error)
+                ours: \(got.code)\n\(got.output.prefix(900))\(got.error)
+                """)
+        }
+    }
+}
