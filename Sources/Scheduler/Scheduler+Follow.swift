@@ -137,6 +137,7 @@ extension Scheduler {
         switch mail.form {
         case .report: MailScript(job, mail, host: settings.host, command: settings.mailCommand).text
         case .cron: CronMailScript(job, mail, host: settings.host, command: settings.mailCommand).text
+        case .at: AtMailScript(job, mail, command: settings.mailCommand).text
         }
     }
 

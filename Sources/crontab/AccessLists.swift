@@ -1,7 +1,8 @@
 import Glibc
 import Linux
 
-/// The users who may have a crontab: those in /etc/cron.allow if that file exists, else those who are not in /etc/cron.deny. root always may.
+/// The users who may have a crontab: those in /etc/cron.allow if that file exists, else those who are not in /etc/cron.deny. root always
+/// may.
 ///
 /// A file that exists and cannot be read keeps out everybody but root. Each line is one name. A last line counts without its newline too.
 enum AccessLists {

@@ -68,7 +68,8 @@ struct NewTab {
     private func isGood() -> Bool {
         // What Debian's cron runs and spoold does not read would be a line that never runs.
         let problems = Dictionary(
-            Crontab(text, isSystem: false, isUser: { _ in false }).problems.map { ($0.line, $0.message) }, uniquingKeysWith: { first, _ in first })
+            Crontab(text, isSystem: false, isUser: { _ in false }).problems.map { ($0.line, $0.message) },
+            uniquingKeysWith: { first, _ in first })
         var number = 0
         var rest = text[...]
         while let end = rest.firstIndex(of: 0x0A) {

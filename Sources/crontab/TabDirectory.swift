@@ -3,8 +3,8 @@ import Glibc
 import Linux
 import SecureStart
 
-/// The directory of the crontabs, one file for each user: /var/spool/cron/crontabs, mode 1730, root:crontab. A crontab has the mode 0600 and
-/// belongs to its user and to the group `crontab`.
+/// The directory of the crontabs, one file for each user: /var/spool/cron/crontabs, mode 1730, root:crontab. A crontab has the mode 0600
+/// and belongs to its user and to the group `crontab`.
 ///
 /// The path is fixed when the program is compiled. Whoever could choose it would choose where the right of the group applies.
 struct TabDirectory: ~Copyable {

@@ -7,7 +7,8 @@ struct DebianCheckTests {
     @Test(
         "What Debian's crontab installs is accepted",
         arguments: [
-            "", "   ", "# c", "\t# c", "A=b", "A = b", "'A'='b' ", "\"A\" = \"=\"", "MAILTO=\"\"", "* * * * * x", "\t*/5 0-23/2 1,2,3 jan,Mar-DEC 7 x",
+            "", "   ", "# c", "\t# c", "A=b", "A = b", "'A'='b' ", "\"A\" = \"=\"", "MAILTO=\"\"", "* * * * * x",
+            "\t*/5 0-23/2 1,2,3 jan,Mar-DEC 7 x",
             "0 0 * * sun-sat x", "1-5,7-9/2 * * * * x", "@daily x", "@reboot\tx", "0 0 1 1 0 x % y", "5-3 * * * * x", "5;y * * * * x",
             "007 * * * * x", "* * * * * A=b",
         ])

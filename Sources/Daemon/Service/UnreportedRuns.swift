@@ -162,7 +162,7 @@ final class UnreportedRuns<FS: FileSystem, W: World>: ServicePart {
         var result = result
         result.cause = world.leaveGroup(of: job)
         if let asking = job.definition.followUps.first(where: \.needsOutput) {
-            result.hasOutput = hasOutput(job) && (!asking.isCronMail || world.canMail())
+            result.hasOutput = hasOutput(job) && (!asking.isOptionalMail || world.canMail())
         }
         if job.definition.followUps.contains(where: \.isToldOfErrors), !isSuccess(result, of: job) {
             result.errorTail = spool.fs.errorTail(in: Layout.directory(of: job.id, .running))

@@ -32,7 +32,7 @@ public struct FollowUp: Sendable, Hashable {
 
     /// True when the action follows a job that ended this way.
     public func follows(_ end: End, hasOutput: Bool) -> Bool {
-        if isCronMail, !hasOutput { return false }
+        if sendsOutputAlone, !hasOutput { return false }
         let isTold = switch end {
         case .failure(let isTold): isTold
         case .success, .asked: false
@@ -49,10 +49,20 @@ public struct FollowUp: Sendable, Hashable {
     }
 
     /// The action depends on the output of the job.
-    public var needsOutput: Bool { isCronMail || when == .output }
+    public var needsOutput: Bool { sendsOutputAlone || when == .output }
 
-    /// A mail in cron's form, which is left out when the machine has no program to send it.
-    public var isCronMail: Bool { if case .mail(let mail) = action { mail.form == .cron } else { false } }
+    /// A mail in the form of another program, which is left out when the machine has no program to send it.
+    public var isOptionalMail: Bool { if case .mail(let mail) = action { mail.form != .report } else { false } }
+
+    /// A mail in the form of another program says nothing about the end of the job, so none is sent without output. at's `-m` asks for it.
+    private var sendsOutputAlone: Bool {
+        guard case .mail(let mail) = action else { return false }
+        return switch mail.form {
+        case .report: false
+        case .cron: true
+        case .at: when != .end
+        }
+    }
 
     /// Its payload contains the last lines of a failed run; a mail contains the output itself.
     public var isToldOfErrors: Bool { !isMail && (when == .failure || when == .end) }
@@ -133,6 +143,8 @@ public struct Mail: Sendable, Hashable {
         case report
         /// All of its output, as cron(8) mails it; nothing without output.
         case cron
+        /// All of its output, as atd(8) mails it, with the number of a job of at in the subject.
+        case at
     }
 
     /// The PATH that cron(8) gives a job when the crontab sets none.

@@ -6,8 +6,8 @@ import Store
 /// The programs at, atq, atrm and batch: jobs for a time, as at(1) takes them, that wait in the spool. Their output, error output and exit
 /// codes are those of Debian's at, because scripts read them.
 ///
-/// The program has no right of its own: a job's file goes into the caller's own part of the spool, as spoolctl submit puts it there, and root's
-/// daemon serves it. So at.allow and at.deny only say who is asked to use at; `allow` and `deny` of the configuration say who can.
+/// The program has no right of its own: a job's file goes into the caller's own part of the spool, as spoolctl submit puts it there, and
+/// root's daemon serves it. So at.allow and at.deny are a request; `allow` and `deny` of the configuration decide who can submit jobs.
 ///
 /// Invariant: a job of at is a job whose name is `at-N`. N is its number, which no later job gets soon (AtNumbers).
 package enum AtProgram {

@@ -64,7 +64,7 @@ struct AtSubmission {
                 return nil
             }
         }
-        if invocation.isBatch { return AtTime.minute(of: session.now) }
+        if invocation.isBatch { return session.now }
         say("Garbled time")
         return nil
     }

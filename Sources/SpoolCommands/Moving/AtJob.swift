@@ -79,6 +79,8 @@ struct AtJob {
             table.set("nice", Value(.integer(min(19, Int64(letter - 0x61) * 2))))
         }
         if let mail = Self.mail(text) { table.set("mail", mail) }
+        // atd mails both in the order in which they were written.
+        table.set("combine_output", Value(.boolean(true)))
         return table
     }
 
@@ -95,6 +97,7 @@ struct AtJob {
         var mail = Table()
         mail.set("to", Value(.string(String(words[0]))))
         mail.set("when", Value(.string(words[1] == "1" ? "always" : "output")))
+        mail.set("form", Value(.string("at")))
         return Value(.table(mail))
     }
 

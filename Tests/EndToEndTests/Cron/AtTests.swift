@@ -43,7 +43,7 @@ struct AtTests {
     }
 
     @Test(
-        "C6: atq lists, at -c shows and atrm removes waiting jobs, with the daemon up or down; a running job is canceled; no number comes again",
+        "C6: atq lists, at -c shows, atrm removes waiting jobs, with and without a daemon; a running job is canceled; numbers are not reused",
         .enabled(if: mayUse, "needs root, whom no at.deny keeps out"))
     func queue() throws {
         let spool = try make(starting: false)
@@ -102,6 +102,29 @@ struct AtTests {
     }
 
     @Test(
+        "C6: at mails output as atd does, whole and in its order; -m mails without output too, -M never",
+        .enabled(if: mayUse, "needs root, whom no at.deny keeps out"))
+    func mails() throws {
+        let spool = try make(starting: false)
+        try Files.write("\(spool.base)/sendmail", "#!/bin/sh\ncat > \(spool.out)/$SPOOL_NAME\n", mode: 0o755)
+        try Files.write(spool.configuration, "mail_command = [\"\(spool.base)/sendmail\"]\n")
+        try spool.start()
+        for (line, input) in [
+            ("at now", "echo one; echo two >&2; echo three; exit 1"), ("at -m now", "true"), ("at -M now", "echo x"), ("at now", "exit 1"),
+            ("at -u daemon -m now", "echo x"),
+        ] { #expect(try shell(spool, line, input: input).code == 0) }
+        for (number, text) in [
+            (1, "Subject: Output from your job        1\nTo: root\n\none\ntwo\nthree\n"),
+            (2, "Subject: Output from your job        2\nTo: root\n\n"), (5, "Subject: Output from your job        5\nTo: daemon\n\nx\n"),
+        ] {
+            #expect(try spool.end(of: "at-\(number).mail").outcome == "done 0")
+            #expect(try Files.text("\(spool.out)/at-\(number).mail") == text)
+        }
+        _ = try (spool.end(of: "at-3"), spool.end(of: "at-4"))
+        #expect(try !spool.journal().contains { ["at-3.mail", "at-4.mail"].contains($0.fields["name"]) })
+    }
+
+    @Test(
         "C6: at's commands are what Ansible's at module calls and reads", .enabled(if: mayUse, "needs root, whom no at.deny keeps out"))
     func ansible() throws {
         let spool = try make()
@@ -115,7 +138,9 @@ struct AtTests {
         #expect(try shell(spool, "at -r 1").code == 0 && shell(spool, "atq").output.isEmpty)
     }
 
-    @Test("C6: users have their own jobs and numbers; root sees all and names one by its user", .enabled(if: CronMachine.isHere, CronMachine.reason))
+    @Test(
+        "C6: users have their own jobs and numbers; root sees all and names one by its user",
+        .enabled(if: CronMachine.isHere, CronMachine.reason))
     func users() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         let machine = try CronMachine(names: ["at"])
@@ -128,7 +153,8 @@ struct AtTests {
             #expect(queued.code == 0 && queued.error.contains("job 1 at "), "\(queued.error)")
         }
         #expect(try run("at now", as: .games).code == 0)
-        let ran = try run("at -c 2 || \(SpoolUnderTest.programs)/spoolctl wait at-2 && \(SpoolUnderTest.programs)/spoolctl logs at-2", as: .games)
+        let ctl = "\(SpoolUnderTest.programs)/spoolctl"
+        let ran = try run("at -c 2 || \(ctl) wait at-2 && \(ctl) logs at-2", as: .games)
         #expect(ran.output.hasSuffix("games\n"), "\(ran.output)\(ran.error)")
         #expect(try run("atq", as: .games).output == "1\tThu Dec 31 18:05:00 2099 a games\n")
         #expect(try run("atq", as: nil).output == "1\tThu Dec 31 18:05:00 2099 a games\n1\tThu Dec 31 18:05:00 2099 a root\n")
@@ -146,15 +172,19 @@ struct AtTests {
 @Suite("at beside Debian's", .ownThreads)
 struct AtTranscriptTests {
     static let calls: [String] = [
-        "atq", "at -l", "at 18:05 2099-12-31", "atq", "at -q z 10:15 31.12.2098", "at -q b teatime Dec 31 2098", "at -b",
-        "at -t 209901010000", "at -t 9901010000", "at -t 01010000 -v", "at -t 209913010000", "at -t x", "at -t 209901010000 now", "at -v 1015 122398",
-        "at -v midnight Jan 5 2098", "at noon utc Jan 5 2098", "atq | sort -n", "at -l 2 3", "atq -q z", "atq -q z 1", "atq x", "atq 99", "atq -o %F | sort",
+        "atq", "at -l", "at 18:05 2099-12-31", "atq", "at -q z 10:15 31.12.2098", "at -q b teatime Dec 31 2098",
+        "at -t 209901010000", "at -t 9901010000", "at -t 01010000 -v", "at -t 209913010000", "at -t x", "at -t 209901010000 now",
+        "at -v 1015 122398",
+        "at -v midnight Jan 5 2098", "at noon utc Jan 5 2098", "atq | sort -n", "at -l 2 3", "atq -q z", "atq -q z 1", "atq x",
+        "atq 99", "atq -o %F | sort",
         "at -c 1", "at -c 1 2", "at -c 99", "at -c", "atrm", "atrm 99", "atrm x", "atrm 1 99 2", "atq | sort -n", "at -r 3",
-        "at -d 4", "at", "at -q 1 now", "at -q ab now", "at -x", "at -h", "atq -h", "atrm -h", "batch x", "at now - 1 hour", "at 10:00 2020-01-01",
-        "at -f /nonexistent now + 1 hour", "at now + 3 days", "at -m now + 1 week", "at -M tomorrow", "at -u daemon noon tomorrow",
+        "at -d 4", "at", "at -q 1 now", "at -q ab now", "at -x", "at -h", "atq -h", "atrm -h", "batch x", "at now - 1 hour",
+        "at 10:00 2020-01-01",
+        "at now + 3 days", "at -m now + 1 week", "at -M tomorrow", "at -u daemon noon tomorrow",
         "at 4pm + 3 days", "at next week", "at next monday", "at 23:59 sun", "at 10am Jul 31", "at now + 2 months", "at now + 1 year",
-        "at 0815 + 1 minute", "echo x > t; at -f t 11:00 2099-12-31; atq | sort -n | tail -1 | cut -f2", "at -c 1 | head -1", "batch", "at -q B now + 1 day",
-        "echo games > /etc/at.deny", "atq", "at now",
+        "at 0815 + 1 minute", "echo x > t; at -f t 11:00 2099-12-31; atq | sort -n | tail -1 | cut -f2", "at -c 1 | head -1", "batch",
+        "at -q B now + 1 day",
+        "at -f /nonexistent now + 1 hour", "echo games > /etc/at.deny", "atq", "at now",
     ]
 
     /// What differs by the machine: the directory of the test, and what is said about the daemon.

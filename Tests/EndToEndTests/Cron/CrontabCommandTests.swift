@@ -24,8 +24,9 @@ struct CrontabCommandTests {
         ] {
             for line in ["crontab -", "crontab -n -"] {
                 let result = try machine.run(line, input: text)
+                let end = "errors in crontab file, can't install.\n"
                 #expect(
-                    result.code == 1 && result.error.hasPrefix(reason) && result.error.hasSuffix("errors in crontab file, can't install.\n"),
+                    result.code == 1 && result.error.hasPrefix(reason) && result.error.hasSuffix(end),
                     "\(text): \(result.error)")
             }
         }
@@ -168,7 +169,8 @@ struct CrontabCommandTests {
         #expect(try machine.run("crontab -r").code == 0)
         let edits = try (0..<6).map { number in
             try machine.start(
-                "export i; for i in 1 2 3 4; do until EDITOR='sh -c \"echo $i 1\(number) \\* \\* \\* x >> \\$1\" sh' crontab -e; do :; done; done")
+                "export i; for i in 1 2 3 4; do until "
+                    + "EDITOR='sh -c \"echo $i 1\(number) \\* \\* \\* x >> \\$1\" sh' crontab -e; do :; done; done")
         }
         for edit in edits { #expect(try edit.end().code == 0) }
         let added = try machine.run("crontab -l | grep -v '^#' | sort | uniq -c | wc -l").output

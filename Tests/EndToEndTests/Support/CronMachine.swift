@@ -30,11 +30,12 @@ final class CronMachine {
         guard chmod(base, 0o755) == 0 else { throw SystemError(call: "chmod", path: base, errno: errno) }
         let setup = """
             cd \(base) && umask 022 && mkdir -p spool/cron dev/pts bin && cp -a /etc etc && rm -f etc/cron.allow etc/cron.deny &&
-            mkdir -m 1777 tmp home && chown games:games home && install -d -m 1730 -o root -g crontab spool/cron/crontabs &&
+            mkdir -m 1777 home && chown games:games home && install -d -m 1730 -o root -g crontab spool/cron/crontabs &&
             cp -a /dev/null /dev/zero /dev/full /dev/tty /dev/urandom /dev/random /dev/ptmx dev/ && ln -s /proc/self/fd dev/fd &&
             ln -s /proc/self/fd/0 dev/stdin && { [ ! -d /var/spool/cron/atjobs ] || {
             install -d -m 1770 -o daemon -g daemon spool/cron/atjobs spool/cron/atspool &&
-            install -m 600 -o daemon -g daemon /dev/null spool/cron/atjobs/.SEQ && rm -f etc/at.allow && : > etc/at.deny && chmod 644 etc/at.deny; }; }
+            install -m 600 -o daemon -g daemon /dev/null spool/cron/atjobs/.SEQ &&
+            rm -f etc/at.allow && : > etc/at.deny && chmod 644 etc/at.deny; }; }
             """
         try Commands.succeed("sh", "-c", setup)
         log = try NotificationSocket(path: "\(base)/dev/log")
@@ -77,8 +78,10 @@ final class CronMachine {
     }
 
     private func arguments(_ line: String, _ user: TestUser?) -> [String] {
-        var mounts = ["mount --bind \(base)/spool /var/spool", "mount --bind \(base)/etc /etc", "mount --bind \(base)/tmp /tmp/tmp"]
-        mounts = ["mount --rbind /dev/pts \(base)/dev/pts", "mount --rbind \(base)/dev /dev"] + mounts.dropLast()
+        var mounts = [
+            "mount --rbind /dev/pts \(base)/dev/pts", "mount --rbind \(base)/dev /dev", "mount --bind \(base)/spool /var/spool",
+            "mount --bind \(base)/etc /etc",
+        ]
         if programs == .ours {
             for name in (try? Files.list("\(base)/bin")) ?? [] {  // made by init
                 mounts.append("mount --bind \(base)/bin/\(name) /usr/bin/\(name)")
@@ -86,7 +89,8 @@ final class CronMachine {
         }
         let become = user.map { "exec setpriv --reuid=\($0.id) --regid=\($0.id == 5 ? 60 : $0.id) --init-groups sh -c \"$1\"" }
         return ["-m", "--propagation", "private", "sh", "-c",
-            mounts.joined(separator: " && ") + " && cd \(base)/home && export HOME=\(base)/home && \(become ?? "exec sh -c \"$1\"")", "sh", line]
+            mounts.joined(separator: " && ")
+                + " && cd \(base)/home && export HOME=\(base)/home && \(become ?? "exec sh -c \"$1\"")", "sh", line]
     }
 
     /// The crontab of a user as a file; nil when there is none.

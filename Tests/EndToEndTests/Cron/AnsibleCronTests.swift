@@ -1,0 +1,54 @@
+import Glibc
+import Linux
+import Testing
+
+/// The module `cron` of Ansible, which calls crontab(1) and reads its output.
+@Suite("Ansible's module cron", .ownThreads)
+struct AnsibleCronTests {
+    private static let environment = getenv("PYTHONPATH").map { ["PYTHONPATH=\(String(cString: $0))"] } ?? []
+
+    static let isHere: Bool = {
+        guard CronMachine.isHere, Commands.has("python3") else { return false }
+        return (try? Commands.run("python3", ["-c", "import ansible.modules.cron"], environment: environment))?.code == 0
+    }()
+
+    @Test(
+        "C2: Ansible's module cron adds, changes and removes lines and variables of crontabs, and changes nothing the second time",
+        .enabled(if: isHere, "needs root, Debian's cron and the Python package ansible-core"))
+    func module() throws {
+        let machine = try CronMachine()
+        func call(_ arguments: String) throws -> Bool {
+            let result = try machine.run(
+                "python3 -m ansible.modules.cron", as: nil,
+                input: "{\"ANSIBLE_MODULE_ARGS\": {\"_ansible_remote_tmp\": \"\(machine.base)/home\", \(arguments)}}",
+                environment: Self.environment)
+            #expect(result.code == 0, "\(result.output)\(result.error)")
+            // The module waits when its log is full.
+            _ = machine.logged()
+            return result.output.contains("\"changed\": true")
+        }
+        for user in ["root", "games"] {
+            let other = "\"user\": \"\(user)\""
+            #expect(try machine.run("crontab -u \(user) -", as: nil, input: "# mine\n0 0 * * * mine\n").code == 0)
+            let add = "\"name\": \"backup\", \"minute\": \"5\", \"hour\": \"2\", \"job\": \"/bin/backup --all > /dev/null\", \(other)"
+            #expect(try call(add) && !call(add))
+            #expect(try call("\"name\": \"start\", \"special_time\": \"reboot\", \"job\": \"start\", \(other)"))
+            #expect(try call("\"name\": \"PATH\", \"env\": true, \"job\": \"/opt/bin:/bin\", \(other)"))
+            #expect(
+                try machine.run("crontab -u \(user) -l", as: nil).output == """
+                    PATH="/opt/bin:/bin"
+                    # mine
+                    0 0 * * * mine
+                    #Ansible: backup
+                    5 2 * * * /bin/backup --all > /dev/null
+                    #Ansible: start
+                    @reboot start
+
+                    """)
+            let gone = "\"name\": \"backup\", \"state\": \"absent\", \(other)"
+            #expect(try call(gone) && !call(gone))
+            #expect(try !machine.run("crontab -u \(user) -l", as: nil).output.contains("backup"))
+        }
+        #expect(try machine.names() == ["games", "root"])
+    }
+}
