@@ -90,9 +90,14 @@ public struct LiveCrontab: Sendable {
         }
         var faults = crontab.problems
         var tasks: [Task] = []
+        let unended = bytes.last == UInt8(ascii: "\n") ? nil : Array(texts).last?.number
         let base = BaseName(path: path, user: user, isOnly: crontab.entries.count == 1)
         for entry in crontab.entries {
             do throws(CrontabTask.Refusal) {
+                // Half of a command may be another command. cron(8) and crontab(1) refuse such a file.
+                guard entry.line != unended else {
+                    throw CrontabTask.Refusal(why: "the last line has no newline at its end, so it may be half of a line")
+                }
                 tasks.append(try Self.task(entry, base, user: user, reading))
             } catch {
                 faults.append(Crontab.Problem(line: entry.line, column: 1, message: error.why))

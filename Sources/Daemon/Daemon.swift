@@ -117,8 +117,8 @@ public final class Daemon {
         crontabs = startup.isForEverybody ? CrontabWatch(files, service, log) : nil
         if let crontabs { files.add(crontabs) }
         users = startup.isForEverybody
-            ? UserDaemons(options, program: program, loop, files, watch, slots, configuration, service, log) : nil
-        link = options.user == nil ? nil : UserLink(loop, files, slots, gate, service)
+            ? UserDaemons(options, program: program, loop, files, watch, crontabs, slots, configuration, service, log) : nil
+        if let user = options.user { link = UserLink(of: user, loop, files, slots, gate, service) } else { link = nil }
         status = StatusFile(options, configuration, slots, gate, users, service, log)
         upgrade = Upgrade(program: program, options, location, programs, notification, service, log)
         if let link { loop.add(link) }
@@ -145,6 +145,8 @@ public final class Daemon {
         let (service, workers, users, status, configuration) = (service, workers, users, status, configuration)
         let crontabs = crontabs
         service.setUsers(Self.isUser)
+        if link != nil { service.awaitCrontab() }
+        crontabs?.onUserChange = { users?.crontabChanged($0) }
         users?.onAccounts = { crontabs?.readAll() }
         world.onStart = { [unowned self] in logStart() }
         world.diskWait = { [unowned self] error throws(SystemError) in try waitForDisk(error) }

@@ -20,7 +20,7 @@ struct CrontabLinesTests {
 
     /// The first line of a crontab, if it is a task.
     static func task(_ text: String, path: String = "/etc/crontab", user: String? = nil) -> LiveCrontab.Task? {
-        guard case .task(let task)? = LiveCrontab(Array(text.utf8), path: path, user: user, reading).lines.first else { return nil }
+        guard case .task(let task)? = LiveCrontab(Array("\(text)\n".utf8), path: path, user: user, reading).lines.first else { return nil }
         return task
     }
 
@@ -76,6 +76,12 @@ struct CrontabLinesTests {
         for text in ["1 3 * * * u cat%in", "1 2 * * * v cat%in", "1 2 * * * u cat%on", "1 2 * * * u cut%in", "CRON_TZ=UTC\n\(line)"] {
             #expect(identity(text) != identity(line) && identity(text) != nil)
         }
+    }
+
+    @Test("The last line counts only when it has an end")
+    func unended() {
+        let crontab = LiveCrontab(Array("1 * * * * u a\n2 * * * * u b".utf8), path: "/etc/crontab", user: nil, Self.reading)
+        #expect(crontab.lines.count == 2 && crontab.faults.map(\.line) == [2])
     }
 
     static let names: [(path: String, user: String?, command: String, name: String)] = [

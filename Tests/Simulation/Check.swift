@@ -29,6 +29,7 @@ struct Check {
         try jobsStandWhereTheJournalSays(service)
         try whatBeganIsStillThere(service.scheduler)
         try recordsAreTrue(service.scheduler)
+        if !service.hasWork { try world.crontab.check(service.scheduler) }
         // A file that could not be read is read again later.
         if !service.hasUnready, disk.lookFault == nil { try everyUsableTextIsInForce(service.scheduler) }
     }
@@ -192,7 +193,7 @@ struct Check {
         let facts = try journal.facts(world).due
         for task in scheduler.tasks.values where task.isDefined {
             let name = task.name
-            guard var facts = facts[name], let from = facts.since else { continue }
+            guard var facts = facts[name], let from = facts.since, let schedule = task.schedules.first?.id else { continue }
             if let accounted = facts.accounted { facts.change(at: accounted) }
             if let byCalendars = facts.byCalendars {
                 let (lost, invented) = byCalendars.faults(ran: facts.runs, skipped: facts.skipped, now: world.now)
@@ -206,7 +207,7 @@ struct Check {
                 let instant = Instant(milliseconds: due)
                 if let skipped = facts.skipped.first(where: { $0.from <= instant && instant <= $0.through }) {
                     due = skipped.through.milliseconds / step * step
-                } else if !facts.ran.contains(JobID(task: name, schedule: "each-minute", due: instant)) {
+                } else if !facts.ran.contains(JobID(task: name, schedule: schedule, due: instant)) {
                     throw Violation("\(name) was due at \(instant.rfc3339), of which nothing is known")
                 }
                 due += step

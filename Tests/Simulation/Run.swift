@@ -115,6 +115,7 @@ package final class Run {
             brokenBy = .people
             try world.takeJournal(pick)
         case .configure: world.configure(pick)
+        case .editCrontab: world.editCrontab(pick)
         case .interject:
             let kinds: [Step.Kind] = [.drop, .submit, .edit, .remove, .retry, .cancel, .pause, .editTask]
             let kind = kinds[Int(pick >> 32) % kinds.count]

@@ -175,6 +175,16 @@ package final class SimulatedWorld: World {
         service.calendarsChanged()
     }
 
+    // MARK: The crontab
+
+    private(set) var crontab = SimulatedCrontab()
+
+    /// Somebody edits the crontab. The daemon is told, if there is one.
+    func editCrontab(_ pick: UInt64) {
+        crontab.edit(pick)
+        service?.noticed(crontab: crontab.file)
+    }
+
     // MARK: A wrong clock
 
     private var yearsWrong: Int64 = 0
@@ -246,6 +256,7 @@ package final class SimulatedWorld: World {
         service.scheduler.settings.calendars = configuration.calendars
         service.scheduler.settings.taskDefaults = configuration.taskDefaults
         service.wasDiskBroken = hasSyncFailed
+        service.noticed(crontab: crontab.file)
         return service
     }
 

@@ -9,7 +9,7 @@ package struct Step: Sendable, CustomStringConvertible {
         // People.
         case drop, submit, dropSlowly, finishSlow, dropBad, dropScript, makeExecutable, edit, editRecord, remove, retry
         case cancel, pause, resume
-        case defineTask, editTask, spoilTask, removeTask, configure, interject, moveRunning, moveBack, takeJournal
+        case defineTask, editTask, spoilTask, removeTask, editCrontab, configure, interject, moveRunning, moveBack, takeJournal
         // Trouble.
         case kill, killSoon, killWorker, cutPower, cutPowerSoon, fault, lookFault, syncFault, writebackFails, forget, crashLoop, overflow
         case recoverTwice
@@ -26,7 +26,7 @@ package struct Step: Sendable, CustomStringConvertible {
         (.drop, 14), (.submit, 8), (.dropSlowly, 3), (.finishSlow, 4), (.dropBad, 3), (.dropScript, 3), (.makeExecutable, 6), (.edit, 4),
         (.editRecord, 2), (.remove, 4), (.retry, 5),
         (.cancel, 6), (.pause, 2), (.resume, 4),
-        (.defineTask, 8), (.editTask, 3), (.spoilTask, 2), (.removeTask, 1), (.configure, 6), (.interject, 6),
+        (.defineTask, 8), (.editTask, 3), (.spoilTask, 2), (.removeTask, 1), (.editCrontab, 6), (.configure, 6), (.interject, 6),
         (.moveRunning, 4), (.moveBack, 2), (.takeJournal, 2),
         (.kill, 4), (.killSoon, 10), (.killWorker, 4), (.cutPower, 3), (.cutPowerSoon, 8), (.fault, 6), (.lookFault, 4),
         (.syncFault, 4), (.writebackFails, 3), (.forget, 3), (.crashLoop, 4), (.overflow, 3), (.recoverTwice, 4),

@@ -41,6 +41,12 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
 
     func noticed(_ file: CrontabFile) { noticed[file.path] = file }
 
+    /// The spool has no crontab but this one.
+    func noticed(only file: CrontabFile) {
+        for path in crontabs.keys where path != file.path { noticed(CrontabFile(path: path, .gone)) }
+        noticed(file)
+    }
+
     /// The crontab whose line the task of this name is.
     func crontab(of task: String) -> String? { scheduler.tasks[task]?.crontab }
 
@@ -226,6 +232,8 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
 /// For the parts of the daemon that find crontabs.
 extension Service {
     package func noticed(crontab file: CrontabFile) { liveCrontabs.noticed(file) }
+
+    package func noticed(onlyCrontab file: CrontabFile) { liveCrontabs.noticed(only: file) }
 
     package func setUsers(_ isUser: @escaping (String) -> Bool) { liveCrontabs.isUser = isUser }
 

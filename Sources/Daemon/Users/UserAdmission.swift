@@ -2,8 +2,8 @@ import Linux
 import Scheduler
 import Store
 
-/// Decides which users are served: those who have a directory in the spool and those whom the configuration names in `allow`, unless
-/// something prevents it.
+/// Decides which users are served: those who have a directory in the spool or a crontab, and those whom the configuration names in `allow`,
+/// unless something prevents it.
 struct UserAdmission {
     enum Verdict {
         /// There is no user of this name, and none of this name was served.
@@ -21,8 +21,10 @@ struct UserAdmission {
     private let service: SpoolService
     private let configuration: ConfigurationFile
     private let accounts: AccountWatch
+    private let crontabs: CrontabWatch?
 
-    init(_ service: SpoolService, _ configuration: ConfigurationFile, _ accounts: AccountWatch) {
+    init(_ service: SpoolService, _ configuration: ConfigurationFile, _ accounts: AccountWatch, _ crontabs: CrontabWatch?) {
+        self.crontabs = crontabs
         self.service = service
         self.configuration = configuration
         self.accounts = accounts
@@ -44,7 +46,8 @@ struct UserAdmission {
         for shared in UserPart.claimable { claims.append(try UserSpool.claim(user, in: shared, directory)) }
         for case .refused(let why) in claims { return .refused(why) }
         let isNamed = configuration.inForce.allow?.contains(name) ?? false
-        if try fs.status(place) == nil, !isNamed, !claims.contains(.directory) { return .absent }
+        let hasCrontab = crontabs?.users.contains(name) ?? false
+        if try fs.status(place) == nil, !isNamed, !hasCrontab, !claims.contains(.directory) { return .absent }
         guard isAdmitted else {
             try UserSpool.deny(name, in: directory)
             return .refused("user \(name) may not use this spool, by allow and deny in the configuration")

@@ -66,6 +66,7 @@ final class UserDaemon {
             descriptors: [(nothing.raw, 0), (nothing.raw, 1), (2, 2), (pair.second.raw, UserLink.descriptor)],
             directory: "/", newSession: true)
         link = SocketEnd(try pair.first.duplicate())
+        (isCrontabDue, isTakingCrontab) = (true, false)
         lines = LineBuffer()
     }
 
@@ -127,6 +128,33 @@ final class UserDaemon {
 
     func answered() { answer.came() }
 
+    // MARK: The crontab
+
+    /// True when the daemon must be sent the user's crontab.
+    var isCrontabDue = false
+    /// True when the daemon has been sent a crontab and has not taken it.
+    private(set) var isTakingCrontab = false
+
+    /// Sends the user's crontab as it is now, or the reason why it has none. The daemon answers when it has taken it.
+    func send(crontab path: String, _ crontab: consuming OpenedCrontab) {
+        isCrontabDue = false
+        isTakingCrontab = true
+        switch consume crontab {
+        case .file(let file, _):
+            guard let link else { return }
+            if !DescriptorMessage.send("crontab text \(path)\n", file.raw, to: link.raw) { answer.isWanted(from: .now()) }
+        case .refused(let why): send("crontab refused \(path)\t\(why)", isAnswered: true)
+        case .busy: send("crontab kept \(path)", isAnswered: true)
+        case .unchanged: send("crontab kept \(path)", isAnswered: true)
+        case .gone: send("crontab gone \(path)", isAnswered: true)
+        }
+    }
+
+    func crontabTaken() {
+        isTakingCrontab = false
+        answer.came()
+    }
+
     /// Called when the daemon has closed the link, which it does when it ends. It is killed if it does not end in time.
     func isToEnd() { answer.isWanted(from: .now()) }
 
@@ -178,11 +206,29 @@ struct LineBuffer {
     /// The maximum length of a line.
     private static let lengthMax = 4096
     private var bytes: [UInt8] = []
+    /// True to accept descriptors. Root's daemon accepts none: a user could send any number of them.
+    private let takesDescriptors: Bool
+    /// The descriptors that have arrived and were not taken.
+    private var descriptors: [Int32] = []
+
+    init(takesDescriptors: Bool = false) { self.takesDescriptors = takesDescriptors }
+
+    /// The descriptor that was sent with the first line that had one, of those that were not taken.
+    mutating func takeDescriptor() -> FileDescriptor? {
+        descriptors.isEmpty ? nil : FileDescriptor(owning: descriptors.removeFirst())
+    }
 
     /// The complete lines that have arrived. Nil at the end of the stream, and when a line is too long.
     mutating func receive(_ socket: Int32) -> [Substring]? {
         var chunk = [UInt8](repeating: 0, count: Self.lengthMax)
-        let count = recv(socket, &chunk, chunk.count, Int32(MSG_DONTWAIT))
+        let count: Int
+        if takesDescriptors {
+            let received = DescriptorMessage.receive(into: &chunk, from: socket)
+            count = received.count
+            if let descriptor = received.descriptor { descriptors.append(descriptor) }
+        } else {
+            count = recv(socket, &chunk, chunk.count, Int32(MSG_DONTWAIT))
+        }
         if count == 0 { return nil }
         if count < 0 { return errno == EAGAIN || errno == EINTR ? [] : nil }
         bytes += chunk[..<count]

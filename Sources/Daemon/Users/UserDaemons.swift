@@ -21,6 +21,8 @@ final class UserDaemons: Part, FileWatcher {
     private var lastNumber: UInt64 = 0
     /// The users who could not be examined or served, with the time of the next try.
     private var unsettled: [String: (at: MonotonicInstant, delayMilliseconds: Int64)] = [:]
+    /// True when the spool is open, so that users can be served. All are examined after that.
+    private var hasBegun = false
     /// True when no daemon is started any more, because this one ends.
     private var isStopping = false
     /// Called when the accounts of the machine may have changed.
@@ -29,6 +31,7 @@ final class UserDaemons: Part, FileWatcher {
     private let rests: UserRests
     private let accounts: AccountWatch
     private let admission: UserAdmission
+    private let crontabs: CrontabWatch?
     private let options: DaemonOptions
     private let program: String
     private let loop: EventLoop
@@ -38,7 +41,8 @@ final class UserDaemons: Part, FileWatcher {
     private let log: Log
 
     init(
-        _ options: DaemonOptions, program: String, _ loop: EventLoop, _ files: FileWatches, _ watch: SpoolWatch, _ slots: SlotLimit,
+        _ options: DaemonOptions, program: String, _ loop: EventLoop, _ files: FileWatches, _ watch: SpoolWatch, _ crontabs: CrontabWatch?,
+        _ slots: SlotLimit,
         _ configuration: ConfigurationFile, _ service: SpoolService, _ log: Log
     ) {
         self.options = options
@@ -51,7 +55,8 @@ final class UserDaemons: Part, FileWatcher {
         shares = UserShares(spool: options.spool, slots, service)
         rests = UserRests(path: options.spool, files, service)
         accounts = AccountWatch(files, service, log)
-        admission = UserAdmission(service, configuration, accounts)
+        admission = UserAdmission(service, configuration, accounts, crontabs)
+        self.crontabs = crontabs
         accounts.onChange = { [unowned self] in
             onAccounts()
             lookAtAll()
@@ -72,7 +77,10 @@ final class UserDaemons: Part, FileWatcher {
     }
 
     /// Called once, before the daemon serves.
-    func begin() { accounts.watch() }
+    func begin() {
+        accounts.watch()
+        hasBegun = true
+    }
 
     func configure(_ configuration: Configuration) { shares.configure(configuration) }
 
@@ -105,6 +113,7 @@ final class UserDaemons: Part, FileWatcher {
     func lookAtAll() {
         var names = Set(configuration.inForce.allow ?? [])
         names.formUnion(users.keys)
+        names.formUnion(crontabs?.users ?? [])
         do throws(SystemError) {
             for directory in UserPart.claimable + [Layout.users] {
                 for entry in try spool.fs.list(directory) {
@@ -137,6 +146,10 @@ final class UserDaemons: Part, FileWatcher {
     /// Serves the user of this name, or stops serving them. Returns false when the result may change later without an event.
     private func serve(_ name: String) throws(SystemError) -> Bool {
         switch try admission.verdict(on: name, isServed: users[name] != nil) {
+        case .nobody where crontabs?.users.contains(name) ?? false:
+            if let path = crontabs?.path(of: name) {
+                service.report(problem: ["\(path): there is no user \"\(name)\", whose crontab this is"], of: path, inForce: "none")
+            }
         case .nobody:
             for shared in UserPart.claimable { lookAtStranger(name, in: shared) }
         case .unknown:
@@ -196,6 +209,34 @@ final class UserDaemons: Part, FileWatcher {
         // The jobs that the daemon has started run on, and are counted from now on.
         shares.leave(name, isCounted: false)
         if !one.isRunning { users[name] = nil }
+    }
+
+    // MARK: Crontabs
+
+    /// Called when the crontab of a user has changed, or may count or not count now.
+    func crontabChanged(_ name: String) {
+        guard hasBegun else { return }
+        guard let one = users[name] else {
+            if let path = crontabs?.path(of: name), service.problems[path] != nil, crontabs?.users.contains(name) == false {
+                service.problems[path] = nil
+            }
+            return look(at: name)
+        }
+        one.isCrontabDue = true
+        one.wake()
+    }
+
+    /// Sends a user's daemon the crontab of the user. Another change is sent when this one was taken.
+    private func sendCrontab(to one: UserDaemon) {
+        guard let path = crontabs?.path(of: one.user.name) else {
+            if crontabs != nil { one.send(crontab: "-", .gone) }
+            return
+        }
+        let opened: OpenedCrontab
+        do throws(SystemError) { opened = try crontabs?.open(crontabOf: one.user) ?? .gone } catch {
+            return one.send(crontab: path, .refused("\(error)"))
+        }
+        one.send(crontab: path, opened)
     }
 
     // MARK: Their lives
@@ -278,6 +319,7 @@ final class UserDaemons: Part, FileWatcher {
         for (name, again) in unsettled where again.at <= now { look(at: name) }
         for one in users.values.sorted(by: { $0.number < $1.number }) {
             if let at = one.startAt, at <= now { start(one) }
+            if one.isCrontabDue, !one.isTakingCrontab, one.descriptor != nil { sendCrontab(to: one) }
             if let by = one.answerBy, by <= now, one.isRunning {
                 // The answer may have arrived without having been read.
                 if one.descriptor != nil { take(one) }
@@ -353,6 +395,10 @@ final class UserDaemons: Part, FileWatcher {
             let words = line.split(separator: " ")
             if words.count == 2, words[0] == "rest", let until = Int64(words[1]) {
                 rests.grant(one, until: Instant(milliseconds: until))
+                continue
+            }
+            if words == ["took", "crontab"] {
+                one.crontabTaken()
                 continue
             }
             guard words.count == 5, words[0] == "needs", let running = Int(words[1]), let isShort = Int(words[2]),

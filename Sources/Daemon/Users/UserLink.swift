@@ -12,7 +12,7 @@ final class UserLink: Part {
     private static let resendMilliseconds: Int64 = 200
 
     private let socket = SocketEnd(FileDescriptor(owning: descriptor))
-    private var lines = LineBuffer()
+    private var lines = LineBuffer(takesDescriptors: true)
     /// The number of the last grant.
     private var number = 0
     /// The last report.
@@ -20,6 +20,8 @@ final class UserLink: Part {
     /// The time at which a report is sent again, because the socket was full. Nil when no report waits.
     private var resendAt: MonotonicInstant?
     private var idleTime = IdleTime()
+    /// The name of the user.
+    private let name: String
     private let slots: SlotLimit
     private let gate: StartGate
     private let service: SpoolService
@@ -30,7 +32,8 @@ final class UserLink: Part {
     /// Called when this daemon has nothing to do and root's daemon has agreed that it ends.
     var onRest: () -> Void = {}
 
-    init(_ loop: EventLoop, _ files: FileWatches, _ slots: SlotLimit, _ gate: StartGate, _ service: SpoolService) {
+    init(of name: String, _ loop: EventLoop, _ files: FileWatches, _ slots: SlotLimit, _ gate: StartGate, _ service: SpoolService) {
+        self.name = name
         self.loop = loop
         self.files = files
         self.slots = slots
@@ -59,6 +62,8 @@ final class UserLink: Part {
             } else if words.first == "held" {
                 let why = String(line.dropFirst("held ".count))
                 gate.holdForRoot(why.isEmpty ? nil : why)
+            } else if words.count == 3, words[0] == "crontab" {
+                take(crontab: words[1], String(words[2]))
             } else if line == "rest" {
                 idleTime.wasGranted()
             }
@@ -66,6 +71,23 @@ final class UserLink: Part {
         service.isPublishDue = true
         // Other jobs than before may start now.
         service.submit(.tick)
+    }
+
+    /// Takes up the user's crontab, which root's daemon has opened and checked.
+    private func take(crontab what: Substring, _ rest: String) {
+        let parts = rest.split(separator: "\t", maxSplits: 1).map(String.init)
+        let path = parts[0]
+        let content: CrontabFile.Content
+        switch what {
+        case "text":
+            guard let file = lines.takeDescriptor() else { return }
+            do throws(SystemError) { content = try CrontabWatch.text(of: file, file.status()) } catch { content = .refused("\(error)") }
+        case "refused": content = .refused(parts.count > 1 ? parts[1] : "")
+        case "gone": content = .gone
+        default: content = .unknown
+        }
+        service.noticed(onlyCrontab: CrontabFile(path: path, user: name, content))
+        _ = send("took crontab\n")  // not sent: root's daemon is gone, or starts this one again
     }
 
     // MARK: Reporting

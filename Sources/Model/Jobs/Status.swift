@@ -106,6 +106,8 @@ public struct JobStatus: Sendable {
     public var waitsFor: [String] = []
     /// The number of the last try whose output the directory contained at first. The job's own tries are numbered after it.
     public var earlierTries = 0
+    /// True for a run of a crontab's line, which starts also when all slots are in use.
+    public var needsNoSlot = false
     /// A sentence about what was done with the job's files.
     public var moved: String?
     /// The new files that the job runs for.
@@ -187,6 +189,7 @@ public struct JobStatus: Sendable {
         for id in waitsFor { writer.string(id) }
         writer.endArray()
         writer.member("earlier_tries", earlierTries)
+        if needsNoSlot { writer.member("needs_no_slot", true) }
         writer.member("moved", moved)
         writer.key("paths")
         writer.beginArray()

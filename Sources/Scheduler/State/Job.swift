@@ -247,6 +247,7 @@ extension Job {
         status.overdueTask = given.overdueTask
         status.waitsFor = waitsFor.map(\.text)
         status.earlierTries = earlierTries
+        status.needsNoSlot = needsNoSlot
         status.moved = moved
         status.paths = paths
         status.keepMilliseconds = definition.keepMilliseconds

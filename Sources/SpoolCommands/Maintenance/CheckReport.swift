@@ -22,6 +22,16 @@ struct CheckReport {
         problems.append(Problem(file: file, position: nil, message: message, hint: hint))
     }
 
+    /// Adds a problem in the form `FILE:LINE:COLUMN: MESSAGE` or `FILE: MESSAGE`.
+    mutating func add(told line: String) {
+        let parts = line.split(separator: ":", maxSplits: 3).map(String.init)
+        guard parts.count == 4, let number = Int(parts[1]), let column = Int(parts[2]) else {
+            let parts = line.split(separator: ":", maxSplits: 1).map(String.init)
+            return add(parts[0], parts.count > 1 ? parts[1].trimmed : line)
+        }
+        add(parts[0], Problems(DocumentError(position: Position(line: number, column: column), message: parts[3].trimmed)))
+    }
+
     /// Warns of missing tasks that a definition names. They may exist when they are needed.
     mutating func warn(_ file: String, _ references: [TaskReference], among tasks: Set<String>?) {
         guard let tasks else { return }

@@ -1,3 +1,4 @@
+import Crontabs
 import Glibc
 import Linux
 import Store
@@ -8,6 +9,8 @@ struct DefinitionCheck {
     private var report = CheckReport()
     /// The number of files that were read.
     private var count = 0
+    /// The directory below which the configuration has crontabs read. Nil when it has none read.
+    private var crontabRoot: String?
 
     /// The number of other users' files that are named: any user may put any number of files there.
     private static let strangersMax = 10
@@ -62,6 +65,7 @@ struct DefinitionCheck {
                 }
             }
         }
+        try crontabs(spool)
         let waiting = try attempt { () throws(SystemError) in try fs.list(Layout.new) }
         var strangersCount = 0
         for entry in waiting.sorted(by: { $0.name < $1.name }) where entry.kind != .directory && !Name.isUnfinished(entry.name) {
@@ -77,6 +81,64 @@ struct DefinitionCheck {
         if untold > 0 { report.warn(Layout.new, "\(untold) more files belong to other users and are ignored") }
     }
 
+    // MARK: Crontabs
+
+    /// Checks the crontabs of the spool: where they are, if the caller is root, otherwise as the daemon has read them.
+    private mutating func crontabs(_ spool: Spool<DiskFileSystem>) throws(Failure) {
+        if geteuid() == 0, session.owner == nil {
+            guard let root = crontabRoot else { return }
+            for place in ["etc/crontab", "etc/cron.d", "var/spool/cron/crontabs"] {
+                let path = root.hasSuffix("/") ? "\(root)\(place)" : "\(root)/\(place)"
+                if FileName.isAccessible(path) { try crontab(path) }
+            }
+            return
+        }
+        for published in try attempt({ () throws(SystemError) in try spool.publishedCrontabs() }) {
+            count += 1
+            for line in published.lines { if let fault = line.fault { report.add(told: fault.why) } }
+            if let refusal = published.refusal { report.add(told: refusal) }
+        }
+    }
+
+    /// Checks the lines of a crontab.
+    private mutating func crontab(_ path: String) throws(Failure) {
+        let context = session.contextInAnyCase()
+        for found in try CrontabFiles(session).found([path]) {
+            count += 1
+            guard case .bytes(let bytes) = found.content else {
+                if case .refused(let why) = found.content { report.add(found.file, why) }
+                continue
+            }
+            let reading = LiveCrontab.Reading(
+                owner: found.user ?? "root", isRoot: found.isSystem, catchUp: "none",
+                isUser: { ((try? User.find(name: $0)) ?? nil) != nil }  // one that cannot be looked up is no user
+            ) { source in
+                do throws(Problems) {
+                    try TaskDefinition(name: "line", source: source, context).checkRun(context)
+                    return nil
+                } catch {
+                    return error.all.map(\.message).joined(separator: "; ")
+                }
+            }
+            let crontab = LiveCrontab(bytes, path: found.file, user: found.isSystem ? nil : found.user ?? "root", reading)
+            if let refusal = crontab.refusal {
+                let position = Position(line: refusal.line, column: refusal.column)
+                report.add(found.file, Problems(DocumentError(position: position, message: refusal.message)))
+            }
+            for fault in crontab.faults {
+                let position = Position(line: fault.line, column: fault.column)
+                report.add(found.file, Problems(DocumentError(position: position, message: fault.message)))
+            }
+        }
+    }
+
+    /// True for a path at which cron(8) looks for a crontab.
+    private static func isCrontab(_ path: String) -> Bool {
+        let parts = path.split(separator: "/")
+        guard let directory = parts.dropLast().last else { return false }
+        return directory == "cron.d" || directory == "crontabs" || parts.suffix(2) == ["etc", "crontab"]
+    }
+
     // MARK: Single files
 
     mutating func file(_ path: String) throws(Failure) {
@@ -84,6 +146,7 @@ struct DefinitionCheck {
         let name = String(parts.last ?? "")
         let absolute = try absolute(path, "the file")
         let directory = absolute.split(separator: "/").dropLast().last.map(String.init) ?? ""
+        if Self.isCrontab(absolute) { return try crontab(absolute) }
         let own = session.configurationPath
         let isConfiguration = name == "spoold.toml" || path == own || path == own.map { Configuration.defaultsPath(for: $0) }
         if isConfiguration { return configuration(path, among: try knownTasks(to: absolute)) }
@@ -122,6 +185,10 @@ struct DefinitionCheck {
             session.readCalendars(&configuration)
             for problem in configuration.calendars.problems { report.add(path, "calendars.\(problem.name): \(problem.why)") }
             let table = try Source(format: .toml, bytes: bytes).table()
+            // The second of two files counts for the keys that it has.
+            if table["crontabs"] != nil || table["crontab_root"] != nil {
+                crontabRoot = configuration.hasCrontabs || table["crontabs"] == nil ? configuration.crontabRoot : nil
+            }
             report.warn(path, table.bareNumbers)
             report.warn(path, table.taskReferences, among: tasks)
         } catch {

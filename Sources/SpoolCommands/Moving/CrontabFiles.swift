@@ -61,7 +61,7 @@ struct CrontabFiles {
 
     private func read(_ path: String) throws(Failure) -> Found {
         let parts = path.split(separator: "/")
-        let isSystem = namesUsers || path == "/etc/crontab" || parts.dropLast().last == "cron.d"
+        let isSystem = namesUsers || parts.suffix(2) == ["etc", "crontab"] || parts.dropLast().last == "cron.d"
         var found = Found(file: path, content: .bytes([]), isSystem: isSystem)
         var place: CrontabPlace? = found.isSystem ? .system : nil
         if !found.isSystem, Self.isDirectoryOfUsers(Array(parts.dropLast())), let name = parts.last.map(String.init) {

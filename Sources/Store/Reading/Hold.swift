@@ -90,9 +90,10 @@ public struct WaitingSurroundings: Sendable {
             holds.append(hold)
         }
         let others = running.filter { $0.id != job.id }
-        if let slots = queueSlots[job.queue] {
+        let inSlots = others.filter { !$0.needsNoSlot }
+        if let slots = queueSlots[job.queue], !job.needsNoSlot {
             var hold = Hold(.queue)
-            hold.jobs = others.filter { $0.queue == job.queue }.map(\.id)
+            hold.jobs = inSlots.filter { $0.queue == job.queue }.map(\.id)
             hold.slots = slots
             if hold.jobs.count >= slots { holds.append(hold) }
         }
@@ -107,13 +108,13 @@ public struct WaitingSurroundings: Sendable {
             hold.jobs = [holder]
             holds.append(hold)
         }
-        if others.count >= min(slots, granted ?? slots) {
+        if inSlots.count >= min(slots, granted ?? slots), !job.needsNoSlot {
             var hold = Hold(.slots)
-            hold.jobs = others.map(\.id)
+            hold.jobs = inSlots.map(\.id)
             hold.slots = slots
-            if let userSlots, others.count >= userSlots {
+            if let userSlots, inSlots.count >= userSlots {
                 hold.slots = userSlots
-            } else if others.count < slots {
+            } else if inSlots.count < slots {
                 hold.note = "jobs of other users"
             }
             holds.append(hold)

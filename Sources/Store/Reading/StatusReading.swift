@@ -48,6 +48,7 @@ extension JobStatus {
         parent = table.text("parent")
         overdueTask = table.text("overdue_task")
         waitsFor = table.texts("waits_for")
+        if case .boolean(true)? = table["needs_no_slot"]?.kind { needsNoSlot = true }
         earlierTries = table.whole("earlier_tries").map { Int($0) } ?? 0
         moved = table.text("moved")
         paths = table.texts("paths")
