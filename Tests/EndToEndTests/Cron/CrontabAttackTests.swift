@@ -36,8 +36,9 @@ struct CrontabAttackTests {
             #expect(!result.output.contains("secret") && !result.error.contains("7 7"), "\(line): \(result.output)\(result.error)")
             #expect(try isUnchanged(machine), "\(line): \(result.error)")
             // Removes the edit, its directory that was moved away, and the link in the place of the directory.
-            guard let kept = result.error.split(separator: "edits left in ").last, kept.hasPrefix("/tmp/crontab.") else { continue }
-            try Commands.succeed("rm", "-rf", String(kept.prefix(19)), "\(kept.prefix(19)).x")
+            guard let place = result.error.firstRange(of: "/tmp/crontab.") else { continue }
+            let kept = String(result.error[place.lowerBound...].prefix(19))
+            try Commands.succeed("rm", "-rf", kept, "\(kept).x")
         }
     }
 
