@@ -36,8 +36,13 @@ public enum Name {
     /// The endings of these names.
     static func endsUnfinished(_ file: String) -> Bool {
         let bytes = file.utf8
-        return bytes.last == UInt8(ascii: "~")
-            || [".tmp", ".part", ".swp", ".lock"].contains { bytes.suffix($0.utf8.count).elementsEqual($0.utf8) }
+        switch bytes.last {
+        case UInt8(ascii: "~"): return true
+        case UInt8(ascii: "p"), UInt8(ascii: "t"), UInt8(ascii: "k"):
+            return [".tmp", ".part", ".swp", ".lock"].contains { bytes.suffix($0.utf8.count).elementsEqual($0.utf8) }
+        // Most names end otherwise. A spool can have a hundred thousand.
+        default: return false
+        }
     }
 }
 

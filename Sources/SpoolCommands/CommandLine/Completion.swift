@@ -176,7 +176,7 @@ struct Completion {
 
     private func schedules() -> [(text: String, meaning: String)] {
         quietly { () throws(Failure) in
-            try TaskCatalog(session).entries().page.flatMap { entry in
+            try TaskCatalog(session).entries().flatMap { entry in
                 entry.schedules.map { ($0.definition.id, "\(entry.name): \($0.definition.expression)") }
             }
         }

@@ -94,7 +94,7 @@ extension Session {
     func queueNames() throws(Failure) -> Set<String> {
         let context = try context()
         var names: Set<String> = try Set(configuration().queueSlots.keys).union(["default"])
-        for entry in try TaskCatalog(self, withSchedules: false).entries().page {
+        for entry in try TaskCatalog(self, withSchedules: false).entries() {
             if let job = try? entry.task?.job(context) { names.insert(job.definition.queue) }  // an unusable task has no queue
         }
         return names

@@ -38,10 +38,21 @@ struct JobList {
 
     func run() throws(Failure) -> Int32 {
         if !isCount { try session.remarkIfNotServed() }
-        if filter.needsNoStatus, order == nil, limit == 0, isCount || (session.isQuiet && !session.isJSON) {
+        if filter.needsNoStatus, order == nil, limit == 0, isCount {
+            var count = 0
+            let code = try EverybodysSpool.each(session) { part throws(Failure) in
+                var records = try part.records()
+                count += try part.reading { () throws(JournalError) in
+                    try records.count(in: filter.states) { if case .matches = filter.judge($0) { true } else { false } }
+                }
+            }
+            write(count: count)
+            return code
+        }
+        if filter.needsNoStatus, order == nil, limit == 0, session.isQuiet && !session.isJSON {
             var ids: [(id: String, shown: String)] = []
             let code = try EverybodysSpool.each(session) { part throws(Failure) in ids += try self.ids(part) }
-            writeIDs(ids.sorted { $0.id < $1.id }.map(\.shown))
+            for id in ids.sorted(by: { $0.id < $1.id }) { session.output.line(id.shown) }
             return code
         }
         if order == nil, limit == 0, !isCount, !isTable, try EverybodysSpool.users(session).isEmpty {
@@ -138,11 +149,6 @@ struct JobList {
             guard case .matches = filter.judge(place.id) else { return false }
             return seen.insert(place.id).inserted
         }.map { ($0.id, session.qualified($0.id)) }
-    }
-
-    func writeIDs(_ ids: [String]) {
-        if isCount { return write(count: ids.count) }
-        for id in ids { session.output.line(id) }
     }
 
     /// The first `limit` records in the order of a column; equal ones stay in the order of their ids.

@@ -10,7 +10,7 @@ struct DueTimes {
     }
 
     private let marks: ScheduleMarks
-    private let from: Instant
+    private var from: Instant
     /// The reason why due times may be missing that had moved before a schedule lost its calendars. Nil when none are.
     let remark: String?
 
@@ -19,16 +19,12 @@ struct DueTimes {
         _ session: Session, _ fs: DiskFileSystem, for entries: [TaskCatalog.Entry], from: Instant? = nil
     ) throws(Failure) {
         self.from = from ?? session.now
-        let isNeeded = entries.contains { entry in
-            entry.schedules.contains { schedule in
-                let rule = schedule.definition.recurrence
-                return rule.isInterval || rule.patternExtension != nil || rule.filter?.whenExcluded == .next
-            }
-        }
-        var read = ScheduleMarks()
+        let isNeeded = entries.contains { $0.schedules.contains(where: Self.dependOnJournal) }
+        let tasks = Set(entries.map(\.name))
+        var read = ScheduleMarks(of: [])
         var failure: Failure?
         do throws(Failure) {
-            let found = try attempt { () throws(SystemError) in try Spool(fs, host: "").scheduleMarks() }
+            let found = try attempt { () throws(SystemError) in try Spool(fs, host: "").scheduleMarks(of: tasks) }
             read = found.marks
             failure = found.damage.first.map { Failure(ExitCode.failed, "\($0)") }
         } catch {
@@ -38,6 +34,27 @@ struct DueTimes {
         if isNeeded, let failure { throw failure }
         marks = read
         remark = failure?.lines.first.map { "due times that moved before calendars changed may be missing: \($0)" }
+    }
+
+    /// The due times after another instant, as long as the journal's records of these tasks are the same.
+    func after(_ instant: Instant) -> DueTimes {
+        var times = self
+        times.from = instant
+        return times
+    }
+
+    /// True when coming due times of a schedule follow from records that come while it runs.
+    private static func dependOnJournal(_ schedule: TaskCatalog.Schedule) -> Bool {
+        let rule = schedule.definition.recurrence
+        return rule.isInterval || rule.patternExtension != nil || rule.filter?.whenExcluded == .next
+    }
+
+    /// True when the due times of a task may be others as soon as one has passed.
+    func mayChange(_ entry: TaskCatalog.Entry) -> Bool {
+        entry.schedules.contains { schedule in
+            let definition = schedule.definition
+            return Self.dependOnJournal(schedule) || definition.recurrence.isFromEnd || settled(definition, of: entry.name) != nil
+        }
     }
 
     /// The instant from which a schedule counts, and the end of its last run; nil when no daemon has accepted the schedule.

@@ -109,7 +109,7 @@ private struct Next {
         let catalog = try TaskCatalog(session)
         var entries: [TaskCatalog.Entry] = []
         if session.arguments.operands.isEmpty {
-            entries = try catalog.entries().page
+            entries = try catalog.entries(dueFirst: count, after: from)
         } else {
             entries = try catalog.entries(named: session.arguments.operands)
         }

@@ -53,7 +53,7 @@ private struct Simulate {
         guard from < to else { throw .usage("--from \(from.rfc3339) is not before --to \(to.rfc3339)") }
         configuration = try session.configuration()
         catalog = try TaskCatalog(session)
-        entries = try catalog.entries().page
+        entries = try catalog.entries()
         session.complain(of: entries, catalog)
         takes = try runTimes()
     }

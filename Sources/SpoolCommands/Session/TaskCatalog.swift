@@ -106,14 +106,26 @@ struct TaskCatalog {
         var files: [(key: String, value: [String])]?
     }
 
-    func entries(_ range: (offset: Int, limit: Int)? = nil) throws(Failure) -> (page: [Entry], count: Int) {
-        let all = try files()
-        var chosen = all[...]
-        if let range {
-            chosen = all.dropFirst(range.offset)
-            if range.limit > 0 { chosen = chosen.prefix(range.limit) }
+    func entries() throws(Failure) -> [Entry] { try entries(files().map { ($0.key, $0.value) }) }
+
+    /// The tasks after the first `offset` in the order of their names, at most `limit` of them.
+    func page(skipping offset: Int, atMost limit: Int) throws(Failure) -> (entries: [Entry], page: DefinitionPage) {
+        let spool = spool
+        let page = try attempt { () throws(SystemError) in
+            try spool.definitionPage(in: Layout.tasks, skipping: offset, atMost: limit)
         }
-        return (try entries(chosen.map { ($0.key, $0.value) }), all.count)
+        return (try entries(page.files), page)
+    }
+
+    /// The tasks that can have one of the first `count` due times after an instant, and all about which there is something to say.
+    func entries(dueFirst count: Int, after instant: Instant) throws(Failure) -> [Entry] {
+        let (spool, context) = (spool, context)
+        let others = Set(schedulesByTask.keys).union(scheduleProblemsByTask.keys)
+        let files = try attempt { () throws(SystemError) in
+            try spool.tasksDueFirst(count, after: instant, with: others, boot: try Process.bootID(), context)
+        }
+        guard let files else { return try entries() }
+        return try entries(files)
     }
 
     /// The task of this name; a missing task ends the command.

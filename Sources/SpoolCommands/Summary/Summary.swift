@@ -145,7 +145,7 @@ struct Summary {
 
     private mutating func takeTasks(_ part: Session) throws(Failure) {
         let catalog = try TaskCatalog(part)
-        let entries = try catalog.entries().page
+        let entries = try catalog.entries()
         for entry in entries {
             let name = part.qualified(entry.name)
             for problem in entry.problems {

@@ -21,14 +21,16 @@ extension SpoolCommand {
         try session.noOperands()
         if session.arguments.flag("full"), !session.isJSON { throw .usage("--full needs --json; spoolctl show NAME prints a definition") }
         let withSchedules = !session.isQuiet && !session.arguments.flag("names")
-        var parts: [(session: Session, catalog: TaskCatalog, names: [String])] = []
+        let isNames = session.arguments.flag("names") || (session.isQuiet && session.arguments.value("limit") == nil)
+        var parts: [(session: Session, catalog: TaskCatalog)] = []
+        var names: [String] = []
         var code = try EverybodysSpool.each(session) { part throws(Failure) in
             let catalog = try TaskCatalog(part, withSchedules: withSchedules)
-            parts.append((part, catalog, try catalog.names()))
+            if isNames { names += try catalog.names().map(part.qualified) }
+            parts.append((part, catalog))
         }
         if !session.arguments.flag("names") { try session.remarkIfNotServed() }
-        if session.arguments.flag("names") || (session.isQuiet && session.arguments.value("limit") == nil) {
-            let names = parts.flatMap { part in part.names.map(part.session.qualified) }
+        if isNames {
             if session.isJSON {
                 session.output.line(JSON.write(Value(.array(names.map { Value(.string($0)) }))))
             } else {
@@ -43,16 +45,16 @@ extension SpoolCommand {
         var table = TaskTable(session)
         let isTable = session.output.isTerminal && !session.isJSON && !session.isQuiet
         var lines = TextTable()
-        var before = 0
-        var shown = 0
+        var (skipped, shown, rest, isRestLeast) = (0, 0, 0, false)
         for part in parts {
-            let first = max(0, offset - before)
-            before += part.names.count
-            guard first < part.names.count, limit == 0 || shown < limit else { continue }
             let isWhole = try session.tolerating(part.session) { () throws(Failure) in
                 let catalog = part.catalog
-                let page = try catalog.entries((first, limit == 0 ? 0 : limit - shown)).page
+                let (page, names) = try catalog.page(skipping: offset - skipped, atMost: limit == 0 ? .max : limit - shown)
+                skipped += names.skipped
                 shown += page.count
+                rest += names.rest
+                isRestLeast = isRestLeast || names.isRestLeast
+                if page.isEmpty { return }
                 let due = try DueTimes(part.session, catalog.fs, for: page)
                 let last = try LastRuns(part.session, of: session.isQuiet ? [] : page.map(\.name))
                 let skips = isTable ? try SkippedDues(part.session, catalog.fs) : nil
@@ -78,8 +80,9 @@ extension SpoolCommand {
         writer.endArray()
         if session.isJSON { session.output.line(String(decoding: writer.bytes, as: UTF8.self)) }
         if isTable { table.write() } else if !session.isJSON, !session.isQuiet { lines.write(to: session.output) }
-        let rest = before - offset - shown
-        if rest > 0, !session.isJSON { session.complain("\(rest) more; --offset \(offset + shown) shows them") }
+        if rest > 0, !session.isJSON {
+            session.complain("\(isRestLeast ? "over " : "")\(rest) more; --offset \(offset + shown) shows them")
+        }
         for part in parts { for line in part.catalog.scheduleRemarks { session.complain(part.session.qualified(line)) } }
         return code
     }

@@ -27,7 +27,7 @@ extension SpoolCommand {
             }
         }
         var found: [(entry: TaskCatalog.Entry, index: Int?)] = []
-        for entry in try catalog.entries().page where wanted == nil || wanted == entry.name {
+        for entry in try catalog.entries() where wanted == nil || wanted == entry.name {
             guard let place = entry.schedules.firstIndex(where: { $0.definition.id == id }) else { continue }
             found.append((entry, entry.schedules[place].file == nil ? place : nil))
         }

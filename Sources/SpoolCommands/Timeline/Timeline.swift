@@ -147,7 +147,7 @@ struct Timeline {
     private mutating func takeComing(
         _ part: Session, _ catalog: TaskCatalog, _ known: [String], _ names: Set<String>?
     ) throws(Failure) {
-        let entries = try catalog.entries().page
+        let entries = try catalog.entries()
         let due = try DueTimes(part, catalog.fs, for: entries, from: max(now, period.from))
         let usual = try UsualRuns(part, of: Set(known))
         for entry in entries {

@@ -15,6 +15,8 @@ final class TopDues {
     private var merged: [Snapshot.Due] = []
     private var changed: Set<String> = []
     private var stale: Set<String> = []
+    /// What the journal said about all tasks when it was read last. It is read again for tasks that it may say something else about.
+    private var times: DueTimes?
 
     private static let shownMax = 200
 
@@ -40,10 +42,16 @@ final class TopDues {
 
     func refresh(_ snapshot: inout Snapshot) throws(Failure) {
         try readTasks()
-        for one in merged.prefix(while: { $0.instant <= snapshot.now }) { stale.insert(one.task) }
+        let passed = Set(merged.prefix { $0.instant <= snapshot.now }.map(\.task))
+        if !stale.isEmpty || passed.contains(where: { name in entries[name].map { times?.mayChange($0) ?? true } ?? false }) { times = nil }
+        stale.formUnion(passed)
         if !stale.isEmpty {
             let reread = stale.compactMap { entries[$0] }
-            let times = try DueTimes(session, fs, for: reread, from: snapshot.now)
+            let times: DueTimes
+            if let known = self.times { times = known.after(snapshot.now) } else {
+                times = try DueTimes(session, fs, for: Array(entries.values), from: snapshot.now)
+                self.times = times
+            }
             for name in stale { due[name] = nil }
             for entry in reread {
                 due[entry.name] = entry.schedules.flatMap { times.next($0, of: entry, count: 1) }.map { one in
@@ -74,7 +82,7 @@ final class TopDues {
             guard let read = try? TaskCatalog(session) else { return }
             catalog = read
             entries = [:]
-            for entry in try read.entries().page { keep(entry, read) }
+            for entry in try read.entries() { keep(entry, read) }
             stale.formUnion(due.keys)
             stale.formUnion(entries.keys)
             changed = []

@@ -43,7 +43,7 @@ struct WhyTask {
         let history = try session.history(task: name, since: since, catalog.fs)
         // The definitions of the past were accepted.
         var context = try session.context().ofAccepted
-        context.calendars = context.calendars.filled(from: session.keptCalendars())
+        context.calendars = context.calendars.filled(from: history.calendars.times(session.zones))
         dues = PastDues(name, entry, history, down: daemon.down, context)
     }
 

@@ -10,11 +10,15 @@ public protocol JournalReader {
     /// are not verified, which halves the time. Damage in them is not reported, and a damaged kind hides its line.
     var verifiesOnlyWanted: Bool { get }
     func wants(_ line: JournalGlance) -> Bool
+    /// Takes a wanted line as it is. Returns false, as most readers do, for a line that is to be decoded.
+    mutating func takes(_ line: JournalGlance) -> Bool
     mutating func take(_ fields: JournalFields)
 }
 
 extension JournalReader {
     public var verifiesOnlyWanted: Bool { false }
+
+    public mutating func takes(_ line: JournalGlance) -> Bool { false }
 }
 
 /// A line that has not been decoded.
@@ -59,16 +63,68 @@ public struct JournalGlance {
     public var id: String? { firstValue(of: "id") }
 
     /// The value of the first field, if the field has this name and its value has no quotes.
-    public func firstValue(of field: String) -> String? {
-        let name = Array(" \(field)=".utf8)
-        let start = afterKind + name.count
-        guard start <= line.count, line[afterKind..<start].elementsEqual(name) else { return nil }
-        let end = line[start...].firstIndex(of: 0x20) ?? line.count
-        return String(decoding: UnsafeBufferPointer(rebasing: line[start..<end]), as: UTF8.self)
+    public func firstValue(of field: StaticString) -> String? {
+        var fields = fields
+        guard let first = fields.next(), first.isNamed(field), first.value.first != UInt8(ascii: "\"")
+        else { return nil }
+        return String(decoding: first.value, as: UTF8.self)
+    }
+
+    /// The fields in their order, as they are written.
+    var fields: Fields { Fields(line, from: afterKind) }
+
+    /// Reads the fields of a line. A value has its quotes and its escapes.
+    struct Fields: IteratorProtocol, Sequence {
+        struct Field {
+            let name: UnsafeBufferPointer<UInt8>
+            let value: UnsafeBufferPointer<UInt8>
+
+            func isNamed(_ text: StaticString) -> Bool {
+                name.count == text.utf8CodeUnitCount && memcmp(name.baseAddress!, text.utf8Start, name.count) == 0
+            }
+        }
+
+        private let line: UnsafeBufferPointer<UInt8>
+        private var at: Int
+
+        init(_ line: UnsafeBufferPointer<UInt8>, from start: Int) {
+            self.line = line
+            at = start
+        }
+
+        mutating func next() -> Field? {
+            // A blank precedes each field.
+            let start = at + 1
+            guard start < line.count, let equals = find(UInt8(ascii: "="), from: start), equals > start else { return nil }
+            var end = equals + 1
+            if end < line.count, line[end] == UInt8(ascii: "\"") {
+                end += 1
+                while end < line.count, line[end] != UInt8(ascii: "\"") { end += line[end] == UInt8(ascii: "\\") ? 2 : 1 }
+                end = Swift.min(end + 1, line.count)
+            } else {
+                end = find(0x20, from: end) ?? line.count
+            }
+            at = end
+            return Field(
+                name: UnsafeBufferPointer(rebasing: line[start..<equals]), value: UnsafeBufferPointer(rebasing: line[(equals + 1)..<end]))
+        }
+
+        private func find(_ byte: UInt8, from start: Int) -> Int? {
+            guard let base = line.baseAddress, start < line.count, let found = memchr(base + start, Int32(byte), line.count - start)
+            else { return nil }
+            return UnsafeRawPointer(found) - UnsafeRawPointer(base)
+        }
     }
 }
 
 extension Journal {
+    /// Passes the wanted records of the newest segment to the reader. It begins with everything that is in force.
+    public static func scanNewest<Reader: JournalReader>(
+        _ fs: FS, into reader: inout Reader
+    ) throws(SystemError) -> [JournalDamage] {
+        try scan(fs, since: Instant(milliseconds: .max), into: &reader)
+    }
+
     /// Passes the wanted records to the reader, oldest first, from all segments that were written since an instant. The oldest of
     /// these begins with the state at that time. Returns the damage that was found and skipped.
     public static func scan<Reader: JournalReader>(
@@ -107,7 +163,9 @@ extension Journal {
                     if JournalBatch.mark(in: line) != nil, let sequence = JournalFields.sequence(of: line) {
                         whole = (lines.offset, sequence)
                     }
-                    if let glance = JournalGlance(line), reader.wants(glance), let fields = JournalFields(line) { reader.take(fields) }
+                    if let glance = JournalGlance(line), reader.wants(glance), !reader.takes(glance), let fields = JournalFields(line) {
+                        reader.take(fields)
+                    }
                 } else if let fs, let whole, try JournalBatch.isTorn(fs, path, behind: whole.end, whole.sequence) {
                     break reading
                 } else {

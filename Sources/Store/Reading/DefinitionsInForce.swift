@@ -148,8 +148,7 @@ extension Spool {
         }
         guard !unsettled.isEmpty else { return (all, []) }
         var accepted = AcceptedDefinitions(of: unsettled.map { "\(kind.directory)/\(all[$0].stem)" }, context)
-        // The newest segment begins with all definitions in force.
-        let damage = try Journal<FS>.scan(fs, since: Instant(milliseconds: .max), into: &accepted)
+        let damage = try Journal<FS>.scanNewest(fs, into: &accepted)
         var context = context
         context.calendars = context.calendars.filled(from: accepted.calendars.times(context.zones))
         for index in unsettled { settle(&all[index], read[index], kind, accepted, context) }

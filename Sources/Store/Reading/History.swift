@@ -81,6 +81,8 @@ public struct History: JournalReader {
     public private(set) var refusals: [(at: Instant, file: String, why: String)] = []
     public private(set) var pauses: [PauseSpan] = []
     public private(set) var downtimes: [Downtime] = []
+    /// The calendars that the journal keeps.
+    public private(set) var calendars = KeptCalendars()
 
     /// - Parameters:
     ///   - task: collect everything about this task and its jobs.
@@ -96,11 +98,12 @@ public struct History: JournalReader {
         case "segment", "daemon-started", "daemon-stopped", "recovered", "paused", "resumed", "refused": return true
         default: break
         }
-        if needles.contains(where: { line.mentions($0) }) { return true }
+        if calendars.wants(line) || needles.contains(where: { line.mentions($0) }) { return true }
         return line.id.map { jobs[$0] != nil } ?? false
     }
 
     public mutating func take(_ fields: JournalFields) {
+        calendars.take(fields)
         switch fields.kind {
         case "segment": since = since ?? fields.at
         case "accepted": takeAccepted(fields)

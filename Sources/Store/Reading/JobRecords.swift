@@ -176,26 +176,42 @@ public struct JobRecords<FS: FileSystem> {
     /// The places of all jobs in these states, newest id first. Reads only names.
     public mutating func places(in states: [JobState]) throws(JournalError) -> [JobPlace] {
         var places: [JobPlace] = []
-        for state in states {
-            let entries: [DirectoryEntry]
-            do throws(SystemError) { entries = try fs.list(state.rawValue) } catch { throw .system(error) }
-            places.reserveCapacity(places.count + entries.count)
-            for entry in entries where !Name.isUnfinished(entry.name) {
-                do throws(SystemError) {
-                    if try fs.isStranger(entry.name, in: state.rawValue, isDirectory: entry.kind == .directory) { continue }
-                } catch {
-                    throw .system(error)
-                }
-                if entry.kind == .directory {
-                    places.append(JobPlace(id: entry.name, state: state))
-                } else if state == .new {
-                    let path = "\(Layout.new)/\(entry.name)"
-                    places.append(JobPlace(id: try id(ofWaiting: entry.name), state: .new, path: path, isFile: true))
-                }
-            }
-        }
+        for state in states { try eachPlace(in: state) { places.append($0) } }
         places.sort { $0.id > $1.id }
         return places
+    }
+
+    /// The number of jobs in these states whose ids are meant. Reads only names, and keeps those of one directory at a time.
+    public mutating func count(in states: [JobState], _ isMeant: (String) -> Bool) throws(JournalError) -> Int {
+        var count = 0
+        // A job that ends meanwhile is listed twice. There are few jobs that can.
+        var seen: Set<String> = []
+        for state in states {
+            try eachPlace(in: state) { place in
+                guard isMeant(place.id), !seen.contains(place.id) else { return }
+                count += 1
+                if !state.isTerminal { seen.insert(place.id) }
+            }
+        }
+        return count
+    }
+
+    private mutating func eachPlace(in state: JobState, _ body: (JobPlace) -> Void) throws(JournalError) {
+        let entries: [DirectoryEntry]
+        do throws(SystemError) { entries = try fs.list(state.rawValue) } catch { throw .system(error) }
+        for entry in entries where !Name.isUnfinished(entry.name) {
+            do throws(SystemError) {
+                if try fs.isStranger(entry.name, in: state.rawValue, isDirectory: entry.kind == .directory) { continue }
+            } catch {
+                throw .system(error)
+            }
+            if entry.kind == .directory {
+                body(JobPlace(id: entry.name, state: state))
+            } else if state == .new {
+                let path = "\(Layout.new)/\(entry.name)"
+                body(JobPlace(id: try id(ofWaiting: entry.name), state: .new, path: path, isFile: true))
+            }
+        }
     }
 
     private mutating func id(ofWaiting file: String) throws(JournalError) -> String {

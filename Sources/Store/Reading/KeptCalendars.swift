@@ -37,8 +37,7 @@ extension Spool {
     /// The calendars that the journal keeps.
     public func keptCalendars(_ zones: ZoneDatabase) throws(SystemError) -> [String: NamedTimes] {
         var kept = KeptCalendars()
-        // The newest segment begins with all definitions in force.
-        _ = try Journal<FS>.scan(fs, since: Instant(milliseconds: .max), into: &kept)
+        _ = try Journal<FS>.scanNewest(fs, into: &kept)
         return kept.times(zones)
     }
 }

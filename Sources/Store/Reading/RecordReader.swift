@@ -81,7 +81,8 @@ public struct StatusNeedles: Sendable {
 
     /// Returns false when the status cannot match. A status with an escape may contain any string.
     public func mayBe(in status: UnsafeRawBufferPointer) -> Bool {
-        groups.allSatisfy { group in group.contains(where: status.holds) } || status.contains(UInt8(ascii: "\\"))
+        groups.allSatisfy { group in group.contains(where: status.holds) }
+            || status.baseAddress.map { memchr($0, Int32(UInt8(ascii: "\\")), status.count) != nil } ?? false
     }
 }
 

@@ -1,7 +1,8 @@
 import Scheduler
 
-/// The journal's records of schedules that their coming due times depend on, by `TASK/SCHEDULE`.
+/// The journal's records of some tasks' schedules that their coming due times depend on, by `TASK/SCHEDULE`.
 public struct ScheduleMarks: JournalReader {
+    private let tasks: Set<String>
     /// The instant from which a schedule counts, and the end of its last run.
     public private(set) var counting: [String: (origin: Instant, lastEnd: Instant?)] = [:]
     /// The answers of the programs of `ext:` patterns.
@@ -9,11 +10,11 @@ public struct ScheduleMarks: JournalReader {
     /// The due times that earlier calendars decided. A schedule that names no calendar any more can have some, too.
     public private(set) var settled: [String: SettledDues] = [:]
 
-    public init() {}
+    public init(of tasks: Set<String>) { self.tasks = tasks }
 
     public func wants(_ line: JournalGlance) -> Bool {
         switch line.kind {
-        case "scheduled", "unscheduled", "settled", "answered": true
+        case "scheduled", "unscheduled", "settled", "answered": line.firstValue(of: "task").map(tasks.contains) ?? false
         default: false
         }
     }
@@ -36,11 +37,10 @@ public struct ScheduleMarks: JournalReader {
 }
 
 extension Spool {
-    /// The marks of all schedules, and the damage of the journal that was skipped.
-    public func scheduleMarks() throws(SystemError) -> (marks: ScheduleMarks, damage: [JournalDamage]) {
-        var marks = ScheduleMarks()
-        // The newest segment begins with the marks of all schedules.
-        let damage = try Journal<FS>.scan(fs, since: Instant(milliseconds: .max), into: &marks)
+    /// The marks of the schedules of some tasks, and the damage of the journal that was skipped.
+    public func scheduleMarks(of tasks: Set<String>) throws(SystemError) -> (marks: ScheduleMarks, damage: [JournalDamage]) {
+        var marks = ScheduleMarks(of: tasks)
+        let damage = try Journal<FS>.scanNewest(fs, into: &marks)
         return (marks, damage)
     }
 }

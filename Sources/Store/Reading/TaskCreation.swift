@@ -19,8 +19,7 @@ extension Spool {
     /// not record it. Also returns the damage of the journal that was skipped.
     public func createdAt(ofTask name: String) throws(SystemError) -> (instant: Instant?, damage: [JournalDamage]) {
         var found = TaskCreation(of: name)
-        // The newest segment begins with all definitions in force.
-        let damage = try Journal<FS>.scan(fs, since: Instant(milliseconds: .max), into: &found)
+        let damage = try Journal<FS>.scanNewest(fs, into: &found)
         return (found.createdAt, damage)
     }
 }

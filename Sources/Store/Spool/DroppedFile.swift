@@ -35,7 +35,7 @@ extension Layout {
 
     /// A file's name without such an ending.
     public static func stem(of file: String) -> String {
-        for ending in endings where file.hasSuffix(ending) { return String(file.dropLast(ending.count)) }
+        for ending in endings where file.hasSuffix(ending) { return String(Substring(file.utf8.dropLast(ending.utf8.count))) }
         return file
     }
 

@@ -1,0 +1,55 @@
+/// Some definitions in the order of their names, found without looking at the files of all others.
+public struct DefinitionPage: Sendable {
+    public internal(set) var files: [(stem: String, files: [String])] = []
+    /// The number of definitions before the page.
+    public internal(set) var skipped = 0
+    /// The number of definitions after the page.
+    public internal(set) var rest = 0
+    /// True when there may be more than `rest` after the page, because not all names were looked at.
+    public internal(set) var isRestLeast = false
+
+    /// The number of names after the page that are looked at.
+    static let lookedAtMax = 10_000
+}
+
+extension Spool {
+    /// The definitions after the first `offset`, at most `limit` of them.
+    public func definitionPage(in directory: String, skipping offset: Int, atMost limit: Int) throws(SystemError) -> DefinitionPage {
+        var names: [(stem: String, file: String)] = []
+        for entry in try fs.list(directory) where !Name.isUnfinished(entry.name) && entry.kind != .directory {
+            names.append((Layout.stem(of: entry.name), entry.name))
+        }
+        names.sort { ($0.stem, $0.file) < ($1.stem, $1.file) }
+        var page = DefinitionPage()
+        var next = 0
+        while next < names.count {
+            if page.rest >= DefinitionPage.lookedAtMax {
+                // Where all files count, the names are enough.
+                page.isRestLeast = fs.hasForeign
+                if !fs.hasForeign { page.rest += Set(names[next...].map(\.stem)).count }
+                break
+            }
+            let stem = names[next].stem
+            var files: [String] = []
+            while next < names.count, names[next].stem == stem {
+                if try counts("\(directory)/\(names[next].file)") { files.append(names[next].file) }
+                next += 1
+            }
+            if files.isEmpty { continue }
+            if page.skipped < offset {
+                page.skipped += 1
+            } else if page.files.count < limit {
+                page.files.append((stem, files))
+            } else {
+                page.rest += 1
+            }
+        }
+        return page
+    }
+
+    /// True for a file whose owner's files count here.
+    private func counts(_ path: String) throws(SystemError) -> Bool {
+        guard fs.hasForeign else { return true }
+        return try fs.status(path).map { !fs.isForeign($0) } ?? false
+    }
+}
