@@ -3,7 +3,9 @@ import Testing
 @testable import Model
 
 @Suite struct SharedSchedulesTests {
-    private static func schedule(_ shared: SharedSchedules, _ name: String, _ keys: String, zone: Zone = .utc) throws -> ScheduleDefinition {
+    private static func schedule(
+        _ shared: SharedSchedules, _ name: String, _ keys: String, zone: Zone = .utc
+    ) throws -> ScheduleDefinition {
         var context = ReadingContext(now: Instant(milliseconds: 0), zones: ZoneDatabase(), zone: zone)
         context.sharedSchedules = shared
         return try TaskDefinition(name: name, source: toml("command = \":\"\n[[schedule]]\n\(keys)"), context).schedules[0]

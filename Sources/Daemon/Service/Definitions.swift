@@ -167,7 +167,9 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
     private func read(
         in directory: String, _ stem: String, _ files: [String], _ found: FoundDefinition?, _ recorded: RecordedDefinition?, at path: String
     ) throws(DefinitionProblem) -> DefinitionFile? {
-        if let found, service.recovery.isSameBoot, !service.health.hasProblem(of: path), let file = spool.unchanged(found, since: recorded) {
+        if let found, service.recovery.isSameBoot, !service.health.hasProblem(of: path),
+            let file = spool.unchanged(found, since: recorded)
+        {
             return file
         }
         let before = now

@@ -75,7 +75,9 @@ extension Spool {
         for job in jobs {
             let ownsFile = job.file.map { owners[$0.name] === job } ?? false
             do throws(SystemError) {
-                if isSameBoot, ownsFile, job.state == .new, job.attempt == 0, isListed(job), let name = job.file?.name, !others.contains(name) {
+                if isSameBoot, ownsFile, job.state == .new, job.attempt == 0, isListed(job), let name = job.file?.name,
+                    !others.contains(name)
+                {
                     // It waits as the file that it was, or as an edited one, which the intake reads. It has no directory.
                     places[job] = .file(name)
                     continue
