@@ -53,7 +53,7 @@ struct FirstDueTests {
             }
         }
         try compare("as read")
-        #expect(try spool.ctl("pause", "--task", "b", "lunch").code == 0)
+        #expect(try spool.ctl("pause", "b", "--note", "lunch").code == 0)
         try compare("with a pause")
         try spool.stop()
         try compare("without a daemon")
