@@ -4,8 +4,15 @@ import Model
 /// of the crontab in the header. Mail filters rely on this form.
 ///
 /// Nothing from the other job can add a line to the header: a control character in the command or in a variable becomes a blank.
-struct CronMailScript {
+public struct CronMailScript {
     let text: String
+
+    private static let opening = "#!/bin/sh\n# Mails what a job wrote, as cron does.\n"
+
+    /// True for a job that sends such a mail.
+    public static func isScript(of definition: JobDefinition) -> Bool {
+        if case .script(let text) = definition.action { text.hasPrefix(opening) } else { false }
+    }
 
     init(_ job: Job, _ mail: Mail, host: String, command: [String]) {
         // The script runs as the user of the job, so its HOME and LOGNAME are the user's.
@@ -26,9 +33,7 @@ struct CronMailScript {
         if variable("HOME") == nil { words.append("\"X-Cron-Env: <HOME=$HOME>\"") }
         if !hasOwnPath { words.append(MailScript.quoted("X-Cron-Env: <PATH=\(Mail.cronPath)>")) }
         words.append("\"X-Cron-Env: <LOGNAME=$LOGNAME>\"")
-        text = """
-            #!/bin/sh
-            # Mails what a job wrote, as cron does.
+        text = Self.opening + """
             {
                 printf '%s\\n' \(words.joined(separator: " \\\n        ")) ''
                 cat "$SPOOL_PARENT_DIR/\(Self.outputFile)"

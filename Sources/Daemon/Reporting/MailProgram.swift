@@ -18,9 +18,11 @@ final class MailProgram {
         let program = configuration.inForce.mailCommand[0]
         let isThere = access(program, X_OK) == 0
         if !isThere, !isTold {
+            let error = SystemError.message(errno)
             log.write(
                 .warning, "no-mail-program", at: now,
-                ["program": program, "error": SystemError.message(errno), "effect": "no output is mailed as cron does"])
+                ["program": program, "error": error, "effect": "no output is mailed as cron does"])
+            SystemLog.write("(CRON) info (No MTA installed, discarding output)", facility: .cron, program: "CRON")
         }
         isTold = !isThere
         return isThere

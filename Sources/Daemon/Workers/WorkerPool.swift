@@ -29,6 +29,7 @@ final class WorkerPool: Part {
     private let startLimit: StartLimit
     private let cgroups: Cgroups
     private let identities: RunIdentities
+    private let cronLog: CronLog
     /// The path of the worker program.
     private let program: String
     /// The path of spoold, which opens sessions.
@@ -54,6 +55,7 @@ final class WorkerPool: Part {
         self.log = log
         identities = RunIdentities(own: surroundings.user)
         cgroups = Cgroups(loop, log)
+        cronLog = CronLog(owner: surroundings.user.name, service)
         adopted = AdoptedWorkers(spool: surroundings.spool, loop, service, log)
         startLimit = StartLimit(slots, configuration, service)
         for part in [self, adopted, startLimit] as [any Part] { loop.add(part) }
@@ -250,6 +252,7 @@ final class WorkerPool: Part {
             case .running(let id, let attempt, let pid):
                 guard let job = worker.job, job.id.text == id, job.attempt == attempt else { continue }
                 job.pid = pid
+                cronLog.began(job, process: pid)
                 startLimit.succeeded(job)
                 refreshStatus(of: job)
             case .remark(let id, let attempt, let text):
@@ -264,6 +267,7 @@ final class WorkerPool: Part {
                     continue
                 }
                 startLimit.succeeded(job)
+                cronLog.ended(job, end)
                 service.submit(.ended(job.id, attempt: end.attempt, RunResult(end)))
             case .cannotServe(let errno, let message):
                 guard let job = worker.job else { continue }

@@ -1,0 +1,78 @@
+import Glibc
+import Linux
+import Model
+import Scheduler
+import Store
+import WorkerProtocol
+
+/// The lines that cron(8) writes into the system's log, for programs that read them there: a command of a crontab that began, and a mail
+/// that could not be sent.
+final class CronLog {
+    /// The tries whose command is in the log.
+    private var told: Set<JobID> = []
+    private let owner: String
+    private let service: SpoolService
+
+    init(owner: String, _ service: SpoolService) {
+        self.owner = owner
+        self.service = service
+    }
+
+    /// The command of a try runs as this process.
+    func began(_ job: Job, process: pid_t) {
+        guard let task = job.task, service.scheduler.tasks[task]?.crontab != nil, told.insert(job.id).inserted else { return }
+        write("CMD", command(of: job.definition), of: job, process: process)
+    }
+
+    /// A try has ended. Short ones are reported only now.
+    func ended(_ job: Job, _ end: RunEnd) {
+        if end.pid > 0 { began(job, process: end.pid) }
+        told.remove(job.id)
+        if CronMailScript.isScript(of: job.definition), case .exited(let code) = end.kind, code != 0 {
+            let bytes = mailed(by: job)
+            let status = String(code, radix: 16)
+            let padded = String(repeating: "0", count: max(0, 4 - status.count)) + status
+            write(
+                "MAIL", "mailed \(bytes) byte\(bytes == 1 ? "" : "s") of output but got status 0x\(padded) from MTA", of: job,
+                process: end.pid)
+        }
+    }
+
+    private func write(_ event: String, _ detail: String, of job: Job, process: pid_t) {
+        let user = job.definition.user.map { "\($0)" } ?? owner
+        SystemLog.write("(\(user)) \(event) (\(Self.printable(detail)))", facility: .cron, program: "CRON", process: process)
+    }
+
+    private func command(of definition: JobDefinition) -> String {
+        switch definition.action {
+        case .line(let line): line
+        case .arguments(let words): words.joined(separator: " ")
+        case .script, .droppedScript: ""
+        }
+    }
+
+    /// The size of the output about which a job was to mail.
+    private func mailed(by job: Job) -> Int {
+        guard let parent = job.parent else { return 0 }
+        return [JobState.done, .failed].reduce(0) { sum, state in
+            // A record that was removed has no size to tell.
+            sum + Int(((try? service.spool.fs.status("\(Layout.directory(of: parent, state))/\(Layout.outputFile)"))?.size ?? 0))
+        }
+    }
+
+    /// As mkprint() of cron's misc.c shows bytes that cannot be printed.
+    private static func printable(_ text: String) -> String {
+        var result = ""
+        for byte in FileName.bytes(of: text) {
+            switch byte {
+            case 0..<0x20: result += "^" + String(UnicodeScalar(byte + 0x40))
+            case 0x20..<0x7F: result += String(UnicodeScalar(byte))
+            case 0x7F: result += "^?"
+            default:
+                let octal = String(byte, radix: 8)
+                result += "\\" + String(repeating: "0", count: 3 - octal.count) + octal
+            }
+        }
+        return result
+    }
+}

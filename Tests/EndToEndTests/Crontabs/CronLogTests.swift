@@ -1,0 +1,72 @@
+import Glibc
+import Linux
+import TestSupport
+import Testing
+
+/// The lines of cron in the system's log.
+@Suite("Cron's lines in the system's log", .ownThreads, .enabled(if: CronPeerTests.isHere, "needs root, unshare and Debian's cron"))
+struct CronLogTests {
+    /// A directory to mount over /dev, whose `log` a test reads.
+    private final class Devices {
+        let path: String
+        let log: NotificationSocket
+
+        init(_ path: String) throws {
+            self.path = path
+            try Commands.succeed("sh", "-c", "mkdir \(path) && cp -a /dev/null /dev/zero /dev/tty /dev/urandom /dev/random \(path)")
+            log = try NotificationSocket(path: "\(path)/log")
+            guard chmod("\(path)/log", 0o666) == 0 else { throw SystemError(call: "chmod", path: path, errno: errno) }
+        }
+
+        /// Waits for so many messages of jobs, and returns them sorted, without their times and process numbers.
+        func lines(_ count: Int) throws -> [String] {
+            let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
+            var lines: [String] = []
+            while lines.count < count {
+                guard awaitReadable([log.raw], until: end) else { throw WaitFailed(description: "\(path): only \(lines)") }
+                while let line = log.receive() {
+                    guard let tag = line.firstRange(of: "CRON["), line.contains(" CMD ") || line.contains(" MAIL ") else { continue }
+                    lines.append("\(line.prefix { $0 != ">" })>\(line[tag.upperBound...].drop { $0 != "]" })")
+                }
+            }
+            return lines.sorted()
+        }
+    }
+
+    static let crontab = """
+        MAILTO=root
+        @reboot root true plain 100\\%
+        @reboot games true\tt\u{e9} %input
+        @reboot root echo x
+
+        """
+
+    @Test("C5: a crontab's command and a mail that fails are in the log as cron(8) writes them")
+    func lines() throws {
+        let machine = try CrontabMachine(configuration: "mail_command = [\"/bin/false\"]", starting: false)
+        let spool = machine.spool
+        try machine.write("etc/crontab", Self.crontab)
+        let (ours, crons) = (try Devices("\(spool.base)/dev"), try Devices("\(spool.base)/dev-of-cron"))
+        try spool.launch(tracer: [
+            "/usr/bin/unshare", "-m", "--propagation", "private", "/bin/sh", "-c", "mount --bind \(ours.path) /dev && exec \"$0\" \"$@\"",
+        ])
+        try spool.notification("READY=1")
+        let our = try ours.lines(4)
+
+        let script = """
+            mount -t tmpfs none /run && mount -t tmpfs none /var/spool && mkdir -p /var/spool/cron/crontabs && cd / &&
+            mount --bind \(machine.root)/etc/cron.d /etc/cron.d && mount --bind \(machine.crontab) /etc/crontab &&
+            cp \(CronPeerTests.cron) \(spool.base)/cron && mount -t tmpfs none /usr/sbin && cp /bin/false /usr/sbin/sendmail &&
+            mount --bind \(crons.path) /dev && exec \(spool.base)/cron -f
+            """
+        let errors = try FileDescriptor.open("\(spool.base)/cron.log", O_WRONLY | O_CREAT, mode: 0o600)
+        let cron = try Child(
+            "/usr/bin/unshare", ["-m", "--propagation", "private", "/bin/sh", "-c", script], environment: spool.environment,
+            output: errors.raw, error: errors.raw)
+        defer { cron.kill(SIGKILL) }
+        // A line's end within a message is a mistake of Debian's.
+        let their = try crons.lines(4).map { $0.replacing("\n)", with: ")") }
+        #expect(our == their)
+        #expect(our.contains("<78>]: (games) CMD (true^It\\303\\251 )") && our.contains("<78>]: (root) CMD (true plain 100%)"), "\(our)")
+    }
+}
