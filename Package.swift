@@ -17,7 +17,6 @@ let package = Package(
         .executable(name: "spoolctl", targets: ["spoolctl"]),
         .executable(name: "spool-worker", targets: ["spool-worker"]),
         .executable(name: "crontab", targets: ["crontab"]),
-        .executable(name: "at", targets: ["at"]),
     ],
     targets: [
         .systemLibrary(name: "CLinux"),
@@ -53,8 +52,6 @@ let package = Package(
         .executableTarget(
             name: "spoolctl", dependencies: ["SpoolCommands", "spoold", "spool-worker"], swiftSettings: strict,
             linkerSettings: withoutExports),
-        .executableTarget(
-            name: "at", dependencies: ["SpoolCommands"], swiftSettings: strict, linkerSettings: withoutExports),
         .executableTarget(
             name: "spool-worker", dependencies: ["WorkerProtocol", "Lines", "Linux", "CLinux"],
             swiftSettings: strict + [.unsafeFlags(["-static-executable"])],

@@ -11,6 +11,9 @@ import Store
 ///
 /// Invariant: a job of at is a job whose name is `at-N`. N is its number, which no later job gets soon (AtNumbers).
 package enum AtProgram {
+    /// True when the program was started by one of the four names.
+    package static var isCalled: Bool { CommandLine.argc > 0 && ["at", "atq", "atrm", "batch"].contains(AtInvocation.programName) }
+
     package static func run() -> Never {
         StandardDescriptors.open(of: "at")
         SystemCheck.perform(for: "at")

@@ -11,7 +11,7 @@ struct AtTests {
         let spool = try SpoolUnderTest(starting: starting)
         try Files.makeDirectory("\(spool.base)/bin")
         for name in ["at", "atq", "atrm", "batch"] {
-            try Files.symlink("\(SpoolUnderTest.programs)/at", "\(spool.base)/bin/\(name)")
+            try Files.symlink("\(SpoolUnderTest.programs)/spoolctl", "\(spool.base)/bin/\(name)")
         }
         return spool
     }

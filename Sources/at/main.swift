@@ -1,3 +1,0 @@
-import SpoolCommands
-
-AtProgram.run()
