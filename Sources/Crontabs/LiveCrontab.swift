@@ -2,6 +2,7 @@ import Documents
 import Lines
 import Linux
 import Model
+import TextSearch
 
 /// A crontab that is read where it is: each of its lines is a task, or has a fault.
 public struct LiveCrontab: Sendable {

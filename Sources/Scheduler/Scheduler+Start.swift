@@ -1,12 +1,15 @@
 /// A daemon has started, and the next turn handles missed due times.
 struct PendingStart {
     var isNewBoot: Bool
+    /// The `@reboot` lines of crontabs have run in this boot: another program ran them.
+    var leavesOutCrontabs: Bool
 }
 
 extension Scheduler {
     /// Handles the start of a daemon.
     func start(boot: String, version: String, at now: Instant) {
         let isNewBoot = lastBoot != boot
+        let isFirst = lastBoot == nil
         commit(.daemonStarted(boot: boot, version: version), at: now)
         distrustMarksAhead(at: now)
         // Definitions that were removed while no daemon was running.
@@ -21,7 +24,7 @@ extension Scheduler {
             }
         }
         adoptCalendars(isStart: true, at: now)
-        agenda.start = PendingStart(isNewBoot: isNewBoot)
+        agenda.start = PendingStart(isNewBoot: isNewBoot, leavesOutCrontabs: isFirst && settings.hasCronRun)
     }
 
     /// The tasks for which a condition holds, by name.
@@ -35,7 +38,7 @@ extension Scheduler {
     func schedulesMissed(since start: PendingStart, at now: Instant) -> [ScheduleState] {
         var missed = derived.timetable.dues.all(by: now).map(\.schedule)
         if start.isNewBoot {
-            for state in tasks.values where state.isDefined {
+            for state in tasks.values where state.isDefined && !(start.leavesOutCrontabs && state.crontab != nil) {
                 missed += state.schedules.filter { schedule in
                     schedule.next == nil && schedule.definition.map { $0.recurrence.isReboot && $0.enabled } ?? false
                 }

@@ -44,6 +44,8 @@ public struct SchedulerSettings: Sendable {
     public var mailCommand: [String] = []
     /// The configuration's keys for all runs of tasks.
     public var taskDefaults = TaskDefaults()
+    /// Since the start of the machine, cron has run the `@reboot` lines of the crontabs.
+    public var hasCronRun = false
 
     public init() {}
 }

@@ -11,12 +11,15 @@ struct CrontabPaths: Equatable {
     let system: String
     let packages: String
     let users: String
+    /// The mark by which cron(8) knows that it has run the `@reboot` lines since the start of the machine.
+    let rebootMark: String
 
     init(root: String) {
         let root = String(root.reversed().drop { $0 == "/" }.reversed())
         system = "\(root)/etc/crontab"
         packages = "\(root)/etc/cron.d"
         users = "\(root)/var/spool/cron/crontabs"
+        rebootMark = "\(root)/run/crond.reboot"
     }
 
     /// True for a name in `packages` that cron(8) reads.

@@ -49,7 +49,21 @@ final class CrontabWatch: FileWatcher {
         if new != paths { forgetAll() }
         paths = new
         catchUp = configuration.crontabCatchUp
+        if let paths { markReboot(paths) }
         readAll()
+    }
+
+    /// Shares cron's mark, so that a spool that is new does not run the `@reboot` lines that cron has run, and cron does not run them when
+    /// it takes over again.
+    private func markReboot(_ paths: CrontabPaths) {
+        do throws(SystemError) {
+            _ = try FileDescriptor.open(paths.rebootMark, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0)
+        } catch {
+            service.scheduler.settings.hasCronRun = error.errno == EEXIST
+            // Where there is no such directory, there is no cron that looks for the mark.
+            guard error.errno != EEXIST, !error.isMissing else { return }
+            log.write(.warning, "not-marked", at: service.now, ["file": paths.rebootMark, "error": "\(error)"])
+        }
     }
 
     private func forgetAll() {

@@ -82,7 +82,8 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
         var seen = Set<JobID>()
         // Except a file that was set aside for an edited version of itself.
         var placed = scheduler.finishRestoring().places.filter { (scheduler.jobs[$0.id] ?? $0) === $0 && seen.insert($0.id).inserted }
-        for job in scheduler.jobs.values where job.file != nil && job.state == .new && !seen.contains(job.id) { placed.append(job) }
+        placed += scheduler.jobs.values.filter { $0.file != nil && $0.state == .new && !seen.contains($0.id) }
+            .sorted { $0.arrival < $1.arrival }
         let recovery = try persistently { () throws(SystemError) in
             try self.spool.recover(
                 placed, isSameBoot: self.isSameBoot, hasStayedUp: hasStayedUp, hasSyncFailed: self.wasDiskBroken,

@@ -80,13 +80,13 @@ final class UnreportedRuns<FS: FileSystem, W: World>: ServicePart {
             }
         }
         // Only when no worker is left that might still take one of these runs from its socket.
+        let left = waiting.values.sorted { $0.arrival < $1.arrival }
         if !undecided {
-            for job in waiting.values {
+            for job in left {
                 end(job, attempt: job.attempt, RunResult(outcome: try outcome(ofUnrecorded: job), startedAt: job.startedAt, endedAt: now))
             }
-            waiting = [:]
         }
-        unaccounted = Array(waiting.values)
+        unaccounted = undecided ? left : []
     }
 
     /// The end of a run while no daemon was running. When the machine stops, it sends signals to all processes: a run that such a

@@ -64,7 +64,7 @@ struct AcceptedCrontabTests {
         defer { cron.kill(SIGKILL) }
         try spool.start()
         let all = Self.system.map { "s-\($0.name)" } + Self.users.map { "u-\($0.name)" }
-        func ran(_ out: String) throws -> [String] { try all.filter { try Files.exists("\(spool.base)/\(out)/\($0)") } }
+        func ran(_ out: String) -> [String] { all.filter { Files.exists("\(spool.base)/\(out)/\($0)") } }
         // A user's @reboot line does not run here, because the crontab reaches a user's daemon after its first start.
         func accepted() throws -> [String] {
             let tasks = try machine.names()
@@ -76,8 +76,8 @@ struct AcceptedCrontabTests {
             }
         }
         // cron reports nothing. Its jobs are awaited until they are those that spoold accepts, or the guard ends the wait.
-        do { try spool.wait(for: "the same of cron") { try ran("peer") == accepted() } } catch {
-            Issue.record("cron ran \(try ran("peer")), spoold accepts \(try accepted())\n\(spool.log)")
+        do { try spool.wait(for: "the same of cron") { ran("peer") == (try accepted()) } } catch {
+            Issue.record("cron ran \(ran("peer")), spoold accepts \(try accepted())\n\(spool.log)")
         }
         #expect(try accepted().count == 14)
     }

@@ -6,6 +6,28 @@ import Testing
 /// The crontabs of a machine as tasks: what is read, what an edit does, what is refused.
 @Suite("Live crontabs", .ownThreads, .enabled(if: geteuid() == 0, "crontabs are root's"))
 struct LiveCrontabTests {
+    // MARK: The start of the machine
+
+    @Test("C1: a new spool runs @reboot lines unless cron's mark says that they have run, and shares the mark", arguments: [false, true])
+    func rebootMark(isThere: Bool) throws {
+        let machine = try CrontabMachine(starting: false)
+        let (spool, mark) = (machine.spool, "\(machine.root)/run/crond.reboot")
+        try Files.makeDirectory("\(machine.root)/run")
+        if isThere { try Files.write(mark, "", mode: 0) }
+        try machine.write("etc/crontab", "MAILTO=\"\"\n@reboot root touch \(spool.out)/line\n")
+        try spool.task("t", "command = [\"true\"]\n[[schedule]]\ncron = \"@reboot\"\n")
+        try spool.start()
+        // Jobs start in the order of their names, the line's first.
+        #expect(try spool.ended("t", count: 1)[0].outcome == "done 0")
+        #expect(try spool.journal().contains { $0.kind == "accepted" && $0.fields["task"] == "crontab-touch" } == !isThere)
+        #expect(Files.exists(mark))
+        // In the same boot nothing runs again.
+        try spool.crash()
+        try spool.start()
+        #expect(try spool.runsOn())
+        #expect(try spool.journal().count { $0.kind == "accepted" && $0.fields["task"] == "crontab-touch" } == (isThere ? 0 : 1))
+    }
+
     // MARK: Lines
 
     @Test("C1: each line of each crontab is a task, with a name that says where it comes from")
