@@ -45,8 +45,9 @@ public struct CrontabLines: Sendable {
     public func reread(as crontab: LiveCrontab, isTaken: (String) -> Bool) -> CrontabLines {
         var comparison = Comparison(all, crontab.lines)
         comparison.matchEqualLines()
-        comparison.keepTasksOfFaults()
+        // First, so that a line that is only spoiled does not keep the task of one that has another time.
         comparison.matchLinesOfOtherTime()
+        comparison.keepTasksOfFaults()
         return CrontabLines(comparison.named(isTaken: isTaken))
     }
 }

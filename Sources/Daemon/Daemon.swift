@@ -212,6 +212,8 @@ public final class Daemon {
         for owner in ([self, world, workers, users] as [AnyObject?]).compactMap(\.self) { loop.assertHasParts(of: owner) }
         Memory.keepLargeBlocksApart()
         configuration.load(isFirst: true)
+        // Nobody knows whether crontabs count, so their tasks stay as they are.
+        if configuration.isRefused { service.awaitCrontab() }
         service.wasDiskBroken = disk.wasBroken
         do throws(SystemError) {
             try users?.openSpool()

@@ -84,6 +84,11 @@ struct MailScript {
 
     /// Quotes a text as one word for the shell.
     static func quoted(_ text: String) -> String {
-        "'\(text.filter { $0 != "\u{0}" }.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
+        var word = "'"
+        // By scalars: a mark that combines with the quotation mark is part of one Character with it.
+        for scalar in text.unicodeScalars where scalar.value != 0 {
+            if scalar == "'" { word += "'\\''" } else { word.unicodeScalars.append(scalar) }
+        }
+        return word + "'"
     }
 }

@@ -9,7 +9,6 @@ extension Scheduler {
     /// Handles the start of a daemon.
     func start(boot: String, version: String, at now: Instant) {
         let isNewBoot = lastBoot != boot
-        let isFirst = lastBoot == nil
         commit(.daemonStarted(boot: boot, version: version), at: now)
         distrustMarksAhead(at: now)
         // Definitions that were removed while no daemon was running.
@@ -24,7 +23,7 @@ extension Scheduler {
             }
         }
         adoptCalendars(isStart: true, at: now)
-        agenda.start = PendingStart(isNewBoot: isNewBoot, leavesOutCrontabs: isFirst && settings.hasCronRun)
+        agenda.start = PendingStart(isNewBoot: isNewBoot, leavesOutCrontabs: settings.hasCronRun)
     }
 
     /// The tasks for which a condition holds, by name.
@@ -51,6 +50,12 @@ extension Scheduler {
         return names.sorted().flatMap { name in tasks[name]?.schedules.filter { wanted.contains(ObjectIdentifier($0)) } ?? [] }
     }
 
+    /// What passed while no daemon ran was missed. A line of a crontab is late as while one runs: an upgrade at its minute loses no run.
+    func isMissedAtStart(_ schedule: ScheduleState, at now: Instant) -> Bool {
+        guard tasks[schedule.task]?.crontab != nil, let next = schedule.next else { return true }
+        return TimedSchedule(instant: next, schedule: schedule).isMissed(at: now)
+    }
+
     func catchUpAfterStart(_ onRecord: Set<JobID>, at now: Instant) {
         guard let start = agenda.start else { return }
         agenda.start = nil
@@ -58,7 +63,7 @@ extension Scheduler {
             if schedule.definition?.recurrence.isReboot == true {
                 fire(schedule, [now], onRecord, at: now)
             } else {
-                catchUp(schedule, isMissed: true, onRecord, at: now)
+                catchUp(schedule, isMissed: isMissedAtStart(schedule, at: now), onRecord, at: now)
             }
         }
     }

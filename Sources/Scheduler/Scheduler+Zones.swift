@@ -19,7 +19,8 @@ extension Scheduler {
         for name in tasks.keys.sorted() {
             if let old = tasks[name]?.definition(ifAny: isRead) {
                 do throws(Problems) {
-                    let new = try TaskDefinition(name: name, source: old.source, context(old.writtenAt))
+                    var new = try TaskDefinition(name: name, source: old.source, context(old.writtenAt))
+                    new.crontab = old.crontab
                     for (before, after) in zip(old.schedules, new.schedules) where isRead(before) {
                         carryOver(before, to: after, of: name, isStart: isStart, at: now)
                     }

@@ -47,6 +47,16 @@ import Testing
         said.filter { $0.contains("accepted") }.map { String($0.split(separator: " ").last ?? "") }
     }
 
+    @Test func aLineOfACrontabStaysOne() throws {
+        let (world, database) = try world("cron = \"0 9 * * *\"", hours: 1)
+        var line = try #require(world.scheduler.tasks["t"]?.definition)
+        line.crontab = "/etc/crontab"
+        world.handle(.task(line, since: at("02:00")))
+        world.handle(try database.set(hours: 3))
+        #expect(world.scheduler.tasks["t"]?.crontab == "/etc/crontab")
+        #expect(world.scheduler.nextDue()?.instant == at("06:00"))
+    }
+
     @Test func whatIsYetToComeComesByTheNewRules() throws {
         for schedule in ["cron = \"0 9 * * *\"", "pattern = \"**.09.00.00\"", "at = \"2026-11-21 09:00\""] {
             let (world, database) = try world(schedule, hours: 1)

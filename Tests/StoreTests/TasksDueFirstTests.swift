@@ -37,6 +37,9 @@ import Testing
         ("description = '''\n[[schedule]]\n'''\n\(daily)", false),
         ("schedule = [{cron = \"0 9 * * *\"}]\n", false),
         ("[[ schedule ]]\ncron = \"0 9 * * *\"\n", false),
+        ("[[ schedule ]]\ncron = \"0 1 * * *\"\n[[schedule]]\ncron = \"0 9 * * *\"\n", false),
+        ("  [[schedule]]\ncron = \"0 1 * * *\"\n[[schedule]]\ncron = \"0 9 * * *\"\n", false),
+        ("\"timezon\\u0065\" = \"Asia/Tokyo\"\n[[schedule]]\ncron = \"0 9 * * *\"\n", false),
         // Without a schedule there is nothing to know.
         ("description = \"x\"\n", false),
     ]

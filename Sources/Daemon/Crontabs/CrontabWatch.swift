@@ -45,6 +45,7 @@ final class CrontabWatch: FileWatcher {
 
     func configure(_ configuration: Configuration) {
         let new = configuration.hasCrontabs ? CrontabPaths(root: configuration.crontabRoot) : nil
+        if new == nil { service.noCrontabCounts() }
         guard new != paths || configuration.crontabCatchUp != catchUp else { return }
         if new != paths { forgetAll() }
         paths = new
@@ -56,12 +57,18 @@ final class CrontabWatch: FileWatcher {
     /// Shares cron's mark, so that a spool that is new does not run the `@reboot` lines that cron has run, and cron does not run them when
     /// it takes over again.
     private func markReboot(_ paths: CrontabPaths) {
+        let own = Array("spoold\n".utf8)
         do throws(SystemError) {
-            _ = try FileDescriptor.open(paths.rebootMark, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0)
+            do throws(SystemError) {
+                try FileDescriptor.open(paths.rebootMark, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0).write(own)
+            } catch {
+                guard error.errno == EEXIST else { throw error }
+                let mark = try FileDescriptor.open(paths.rebootMark, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+                service.scheduler.settings.hasCronRun = try mark.readAll(limit: own.count) != own
+            }
         } catch {
-            service.scheduler.settings.hasCronRun = error.errno == EEXIST
             // Where there is no such directory, there is no cron that looks for the mark.
-            guard error.errno != EEXIST, !error.isMissing else { return }
+            if error.isMissing { return }
             log.write(.warning, "not-marked", at: service.now, ["file": paths.rebootMark, "error": "\(error)"])
         }
     }

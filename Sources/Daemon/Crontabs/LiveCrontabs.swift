@@ -47,6 +47,9 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
         noticed(file)
     }
 
+    /// The configuration names no crontabs.
+    func noneCounts() { for path in crontabs.keys { noticed(CrontabFile(path: path, .gone)) } }
+
     /// The crontab whose line the task of this name is.
     func crontab(of task: String) -> String? { scheduler.tasks[task]?.crontab }
 
@@ -123,8 +126,8 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
 
     private func reading(_ before: CrontabLines) -> LiveCrontab.Reading {
         let context = service.context
-        // A text that is in force was checked before.
-        let known = Set(before.names.compactMap { scheduler.tasks[$0]?.recorded?.source.bytes })
+        // A text that is in force was checked before. One that is only recorded may have become unusable, by a zone that is gone.
+        let known = Set(before.names.compactMap { scheduler.tasks[$0].flatMap { $0.isDefined ? $0.recorded?.source.bytes : nil } })
         return LiveCrontab.Reading(
             owner: context.owner.map { $0.userName ?? String($0.user) } ?? "root", isRoot: context.owner == nil,
             catchUp: world.configuration.crontabCatchUp.rawValue, isUser: isUser
@@ -161,7 +164,8 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
                 definition.crontab = path
                 handle(.task(definition, since: now))
             } catch {
-                preconditionFailure("the text of a line was checked: \(error)")
+                // The text was in force, and what it needs is gone since. The definition that is in force stays.
+                log.write(.error, "refused", at: now, ["file": path, "error": "\(error)"])
             }
         }
     }
@@ -239,4 +243,7 @@ extension Service {
 
     /// Called before the start when the crontab of this spool is only reported after it.
     package func awaitCrontab() { liveCrontabs.isAwaited = true }
+
+    /// The configuration names no crontabs, so those of the journal are gone.
+    func noCrontabCounts() { liveCrontabs.noneCounts() }
 }

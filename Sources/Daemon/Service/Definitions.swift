@@ -109,6 +109,7 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
             let task = try spool.task(file, context ?? self.context)
             service.health.forgetProblem(of: path)
             handle(.task(task, since: since(file), file.stamp))
+            awaitStamp(of: file, at: path)
         } catch let problem as DefinitionProblem {
             if let errno = problem.errno, SystemError(call: "open", errno: errno).mayPass { service.intake.lookAgain(atPath: path) }
             service.health.report(problem: problem.lines, of: path)
@@ -149,6 +150,7 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
             service.health.forgetProblem(of: path)
             let writtenAt = min(file.writtenAt, context.now)
             handle(.schedule(task: task, schedule, file.source, writtenAt: writtenAt, since: since(file), file.stamp))
+            awaitStamp(of: file, at: path)
             warnIfMissing(task, key: "task", file: path)
         } catch let problem as DefinitionProblem {
             if let errno = problem.errno, SystemError(call: "open", errno: errno).mayPass { service.intake.lookAgain(atPath: path) }
@@ -176,11 +178,16 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
         var file = try spool.definition(in: directory, stem: stem, files: files, found?.status)
         if let settles = file?.stampSettles, before <= settles {
             file?.stamp = nil
-            // The file is read once more to get its stamp. A change that lies far ahead of the clock gets none before the next start.
-            let wait = settles.milliseconds - before.milliseconds + 1
-            if wait <= Self.settlingMillisecondsMax { service.intake.lookAgain(atPath: path, afterMilliseconds: wait) }
         }
         return file
+    }
+
+    /// Has a file whose text is in force read once more to get its stamp, if it has none yet. A change that lies far ahead of the clock gets
+    /// none before the next start.
+    private func awaitStamp(of file: DefinitionFile, at path: String) {
+        guard file.stamp == nil, let settles = file.stampSettles, scheduler.definition(of: path)?.source == file.source else { return }
+        let wait = max(settles.milliseconds - now.milliseconds, 0) + 1
+        if wait <= Self.settlingMillisecondsMax { service.intake.lookAgain(atPath: path, afterMilliseconds: wait) }
     }
 
     /// A file with a change that settles later than this is not waited for.
@@ -189,6 +196,7 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
     /// Has the stamp of a file recorded that was read again and has the text in force.
     private func restamp(_ file: DefinitionFile, _ recorded: RecordedDefinition?, at path: String) {
         if let stamp = file.stamp, recorded?.stamp != stamp { handle(.stamped(file: path, stamp)) }
+        awaitStamp(of: file, at: path)
     }
 
     /// The instant from which a new schedule's due times count. A schedule that a damaged journal has lost counts as new: due

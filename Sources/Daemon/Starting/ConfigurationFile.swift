@@ -63,6 +63,9 @@ final class ConfigurationFile: Part, FileWatcher {
     var wakeAt: Wake { Wake(monotonic: lookAt) }
     var isIdle: Bool { lookAt == nil }
 
+    /// True while the files cannot be used.
+    var isRefused: Bool { !problems.isEmpty }
+
     /// Replaces the configured time zone by one of the same name with other rules.
     func replaceZone(by zone: Zone) { inForce.zone = zone }
 
@@ -164,7 +167,16 @@ final class ConfigurationFile: Part, FileWatcher {
             log.write(.notice, "configured", at: now, ["file": path])
         } catch {
             refuse(error.all.map { "\(reading):\($0)" }, path)
+            // There is no earlier configuration to keep.
+            if isFirst { takeDefaults(texts, at: now) }
         }
+    }
+
+    /// Puts the defaults alone in force, as far as they can be read.
+    private func takeDefaults(_ texts: Texts, at now: Instant) {
+        guard let text = texts.defaults, let defaults = try? Configuration(text, zones: zones, now: now) else { return }  // reported
+        inForce = defaults
+        onChange(defaults)
     }
 
     /// Reports each calendar that cannot be used, by itself.

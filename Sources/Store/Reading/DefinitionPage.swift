@@ -15,9 +15,11 @@ public struct DefinitionPage: Sendable {
 extension Spool {
     /// The definitions after the first `offset`, at most `limit` of them.
     public func definitionPage(in directory: String, skipping offset: Int, atMost limit: Int) throws(SystemError) -> DefinitionPage {
-        var names: [(stem: String, file: String)] = []
+        let lines = directory == Layout.tasks ? try crontabNames() : [:]
+        var names: [(stem: String, file: String)] = lines.map { ($0.key, $0.value) }
         for entry in try fs.list(directory) where !Name.isUnfinished(entry.name) && entry.kind != .directory {
-            names.append((Layout.stem(of: entry.name), entry.name))
+            let stem = Layout.stem(of: entry.name)
+            if lines[stem] == nil { names.append((stem, entry.name)) }
         }
         names.sort { ($0.stem, $0.file) < ($1.stem, $1.file) }
         var page = DefinitionPage()
@@ -32,7 +34,8 @@ extension Spool {
             let stem = names[next].stem
             var files: [String] = []
             while next < names.count, names[next].stem == stem {
-                if try counts("\(directory)/\(names[next].file)") { files.append(names[next].file) }
+                let isCounted = lines[stem] != nil ? true : try counts("\(directory)/\(names[next].file)")
+                if isCounted { files.append(names[next].file) }
                 next += 1
             }
             if files.isEmpty { continue }

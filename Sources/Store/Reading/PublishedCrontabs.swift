@@ -135,11 +135,18 @@ extension Spool {
     /// The files of all tasks, by name: those in `tasks/`, and for a line of a crontab the path of the crontab.
     public func taskFiles() throws(SystemError) -> [String: [String]] {
         var files = try definitionFiles(in: Layout.tasks)
+        for (name, path) in try crontabNames() { files[name] = [path] }
+        return files
+    }
+
+    /// The tasks that are lines of crontabs, with the path of the crontab.
+    func crontabNames() throws(SystemError) -> [String: String] {
+        var names: [String: String] = [:]
         for crontab in try publishedTexts() {
             guard let path = PublishedCrontab(crontab, only: "")?.path else { continue }
-            for name in PublishedCrontab.names(in: crontab) { files[name] = [path] }
+            for name in PublishedCrontab.names(in: crontab) { names[name] = path }
         }
-        return files
+        return names
     }
 
     /// The files of one task. Empty when there is no such task.

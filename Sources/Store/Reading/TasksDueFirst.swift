@@ -26,8 +26,11 @@ extension Spool {
         let found = try fs.survey(Layout.tasks).filter { entry, status in
             !Name.isUnfinished(entry.name) && entry.kind != .directory && !(status.map(fs.isForeign) ?? false)
         }
-        var read: [String: [String]] = [:]
-        for (entry, _) in found where !entry.name.hasSuffix(".toml") { read[Layout.stem(of: entry.name), default: []].append(entry.name) }
+        let lines = try crontabNames()
+        var read = lines.mapValues { [$0] }
+        for (entry, _) in found where !entry.name.hasSuffix(".toml") && lines[Layout.stem(of: entry.name)] == nil {
+            read[Layout.stem(of: entry.name), default: []].append(entry.name)
+        }
         var due: [(instant: Instant, stem: String)] = []
         // No task after this one is among the first.
         var last: (instant: Instant, stem: String)?
@@ -38,6 +41,7 @@ extension Spool {
         }
         for (entry, status) in found where entry.name.hasSuffix(".toml") {
             let stem = Layout.stem(of: entry.name)
+            if lines[stem] != nil { continue }
             guard read[stem] == nil, !others.contains(stem), let status, fs.isUsable(status),
                 case .known(let first) = recorded.first(of: stem, ContentStamp(status))
             else {
@@ -115,6 +119,7 @@ private struct RecordedSchedules: JournalReader {
             }
             texts[text] = firsts.count
             tasks[task] = Known(stamp: stamp, text: firsts.count)
+            firsts.append(.unknown)
             // The text is decoded and read once.
             return false
         case "undefined": Self.task(line).map { tasks[$0] = nil }
@@ -136,7 +141,8 @@ private struct RecordedSchedules: JournalReader {
             let name = String(file.dropFirst(Layout.tasks.utf8.count + 1))
             // The text was accepted. What makes it unusable now is said when the file is read.
             let task = try? TaskDefinition(name: name, source: definition.source, context)
-            firsts.append(task.map(first) ?? .unknown)
+            // `takes` has just made its place.
+            if let task, !firsts.isEmpty { firsts[firsts.count - 1] = first(task) }
         default: break
         }
     }
@@ -187,11 +193,14 @@ private enum SchedulesText {
     private static let zone = Array("timezone".utf8)
 
     /// The rest of a TOML text from its first line `[[schedule]]` on, as a quoted value of the journal has it. Nil when the schedules
-    /// may follow from more than that: the task names a time zone, or the line may be a part of a text of several lines.
+    /// may follow from more than that: the task names a time zone, the line may be a part of a text of several lines, or an earlier line may
+    /// begin a schedule in another spelling.
     static func find(_ value: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
         guard value.count > 2, value[0] == UInt8(ascii: "\"") else { return nil }
         var at = 1
         var isLineStart = true
+        // Nothing but blanks since the start of the line.
+        var isBlank = true
         // The number of quotation marks of a kind in a row. Three begin a text of several lines.
         var quotes = (mark: UInt8(0), count: 0)
         while at < value.count - 1 {
@@ -199,15 +208,21 @@ private enum SchedulesText {
                 let before = UnsafeBufferPointer(rebasing: value[..<at])
                 return mentionsZone(before) ? nil : Array(value[at..<(value.count - 1)])
             }
+            isBlank = isBlank || isLineStart
             isLineStart = false
             var byte = value[at]
             at += 1
+            if isBlank, byte == UInt8(ascii: "["), value[at] == UInt8(ascii: "[") { return nil }
             if byte == UInt8(ascii: "\\") {
                 byte = value[at]
                 at += 1
+                // An escape of TOML for any character.
+                if byte == UInt8(ascii: "\\"), at < value.count, value[at] | 0x20 == UInt8(ascii: "u") { return nil }
                 isLineStart = byte == UInt8(ascii: "n")
-                if byte != UInt8(ascii: "\"") { byte = 0 }
+                if byte == UInt8(ascii: "t") { byte = UInt8(ascii: " ") }
+                if byte != UInt8(ascii: "\""), byte != UInt8(ascii: " ") { byte = 0 }
             }
+            if byte != UInt8(ascii: " ") { isBlank = false }
             guard byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "'") else {
                 quotes.count = 0
                 continue

@@ -70,6 +70,11 @@ struct LiveCrontabTests {
         }
         #expect(try machine.ctl("next", "crontab-sweep", "-n", "1").output.contains("03:00:00"))
         #expect(try machine.ctl("why", "crontab-sweep").output.contains("due next at"))
+        // Without names too, by the ways that look at few files.
+        for words in [["list", "--json"], ["list", "--limit", "10"], ["next", "-n", "200"]] {
+            let output = try machine.spool.ctl(list: words).output
+            for name in ["cron.d-certbot", "crontab-sweep"] { #expect(output.contains(name), "\(words): \(output)") }
+        }
         let json = try machine.ctl("show", "crontab-sweep", "--json").output
         #expect(json.contains("\"line\":6") || json.contains("\"line\": 6"), "\(json)")
     }

@@ -43,7 +43,9 @@ final class CronMachine {
         if programs == .ours {
             for name in names {
                 let program = "\(base)/bin/\(name)"
-                try Commands.succeed("cp", "\(SpoolUnderTest.programs)/\(name)", program)
+                // at and its like are links to spoolctl.
+                let own = name == "crontab" ? name : "spoolctl"
+                try Commands.succeed("cp", "\(SpoolUnderTest.programs)/\(own)", program)
                 let theirs = try Files.status("/usr/bin/\(name)")
                 // at has no right of its own.
                 guard name == "at" || chown(program, 0, theirs.group) == 0 && chmod(program, 0o2755) == 0 else {
