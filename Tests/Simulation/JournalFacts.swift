@@ -223,6 +223,7 @@ struct JournalFacts {
             due[task]?.end()
             inForce.remove(task)
         case .accepted(let job):
+            let isRepeated = accepted[job.id] != nil
             accepted[job.id, default: []].append(job)
             acceptedHere.insert(job.id)
             if let parent = job.parent, let key = job.name.split(separator: ".").last.map(String.init) {
@@ -232,7 +233,8 @@ struct JournalFacts {
             guard let task = job.task, job.schedule != nil else { return }
             handled(task)
             due[task]?.ran.insert(job.id)
-            due[task]?.runs.insert(job.due)
+            // A later segment tells of a waiting job again, which may be of an earlier text and, by a clock that was set back since, ahead.
+            if !isRepeated { due[task]?.runs.insert(job.due) }
             due[task]?.deal(through: job.due)
         case .rejected(let file):
             rejected[file.file] = min(rejected[file.file] ?? instant, instant)

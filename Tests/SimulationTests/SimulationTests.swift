@@ -33,6 +33,14 @@ import Testing
     /// Faults that other seeds found, and that were mended. Each is run every time.
     static let found: [(what: String, steps: [String])] = [
         (
+            "A waiting run of an earlier text, which a clock that was set back has put ahead, is no due time of the new text's calendars",
+            [
+                "defineTask 9735649027040465825", "turn 18042528998137021715", "wait 9623298195921766356", "turn 11411801734198415045",
+                "pass 10857322223625590185", "clock 12395631670532497995", "cutPower 658645722610855739", "start 9741885068804413374",
+                "defineTask 6507215189266643075", "submit 8142702902987207705", "rotate 17040229583874283569"
+            ]
+        ),
+        (
             "A key that was taken while the disk refused a sync is held after a power cut",
             [
                 "syncFault 18397004731948976178", "submit 6422344908890541623", "turn 16938059731922576023",
