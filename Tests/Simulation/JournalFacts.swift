@@ -153,7 +153,8 @@ struct JournalFacts {
                 calendars[String(name)].flatMap { CalendarDues.Windows($0) }
             }
         }
-        return CalendarDues.Filter(except: named("except"), only: named("only"), moves: keys["when_excluded"]?.hasPrefix("\"next\"") == true)
+        return CalendarDues.Filter(
+            except: named("except"), only: named("only"), moves: keys["when_excluded"]?.hasPrefix("\"next\"") == true)
     }
 
     /// A schedule's due times count from an instant.
