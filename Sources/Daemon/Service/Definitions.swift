@@ -50,9 +50,15 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
             mayCalendarsDiffer = false
             return
         }
-        for stem in tasks.sorted() { loadTask(stem) }
+        var changed: Set<String> = []
+        for stem in tasks.sorted() {
+            let before = scheduler.tasks[stem]?.recorded?.source
+            loadTask(stem)
+            // A file that is read again for its stamp has nothing new to warn of.
+            if scheduler.tasks[stem]?.recorded?.source != before { changed.insert(stem) }
+        }
         for stem in schedules.sorted() { loadSchedule(stem) }
-        warnOfMissingTasks(changed: tasks)
+        warnOfMissingTasks(changed: changed)
     }
 
     // MARK: Reading
