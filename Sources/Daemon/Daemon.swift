@@ -137,8 +137,9 @@ public final class Daemon {
         _ = linux_set_child_subreaper(1)
     }
 
-    /// A user that the database does not know, or that cannot be looked up, is not a user.
-    private static func isUser(_ name: String) -> Bool { ((try? User.find(name: name)) ?? nil) != nil }
+    private static func isUser(_ name: String) -> Bool {
+        ((try? User.find(name: name)) ?? nil) != nil  // one that cannot be looked up counts as unknown
+    }
 
     /// Connects the parts that need one another.
     private func connect(_ slots: SlotLimit) {

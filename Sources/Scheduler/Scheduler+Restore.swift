@@ -32,7 +32,8 @@ extension Scheduler {
         var records: [(at: Instant, record: Record)] = []
         if let lastBoot { records.append((now, .daemonStarted(boot: lastBoot, version: "snapshot"))) }
         for (scope, note) in pauses { records.append((now, .paused(scope, note: note))) }
-        for (file, known) in recorded.otherDefinitions.sorted(by: { $0.key < $1.key }) { records.append((now, .defined(file: file, known))) }
+        let others = recorded.otherDefinitions.sorted { $0.key < $1.key }
+        for (file, known) in others { records.append((now, .defined(file: file, known))) }
         for state in tasks.values { if let known = state.recorded { records.append((now, .defined(file: "tasks/\(state.name)", known))) } }
         for (id, original) in recorded.retries.all { records.append((now, .retried(id, of: original))) }
         let ended = unplaced.filter { $0.state.isTerminal && jobs[$0.id] == nil }.sorted { $0.arrival < $1.arrival }

@@ -84,8 +84,7 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
     }
 
     private func task(_ name: String) -> CrontabLines.Task? {
-        // The text of a definition in force was read before without an error.
-        guard let table = try? scheduler.tasks[name]?.recorded?.source.table() else { return nil }
+        guard let table = try? scheduler.tasks[name]?.recorded?.source.table() else { return nil }  // was read before without an error
         return CrontabLines.Task(name: name, identity: LiveCrontab.Identity(of: table))
     }
 

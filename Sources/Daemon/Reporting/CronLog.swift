@@ -55,8 +55,8 @@ final class CronLog {
     private func mailed(by job: Job) -> Int {
         guard let parent = job.parent else { return 0 }
         return [JobState.done, .failed].reduce(0) { sum, state in
-            // A record that was removed has no size to tell.
-            sum + Int(((try? service.spool.fs.status("\(Layout.directory(of: parent, state))/\(Layout.outputFile)"))?.size ?? 0))
+            let output = "\(Layout.directory(of: parent, state))/\(Layout.outputFile)"
+            return sum + Int((try? service.spool.fs.status(output))?.size ?? 0)  // a removed record has no size to tell
         }
     }
 

@@ -188,8 +188,8 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
         return file
     }
 
-    /// Has a file whose text is in force read once more to get its stamp, if it has none yet. A change that lies far ahead of the clock gets
-    /// none before the next start.
+    /// Has a file whose text is in force read once more to get its stamp, if it has none yet. A change that lies far ahead of the clock
+    /// gets none before the next start.
     private func awaitStamp(of file: DefinitionFile, at path: String) {
         guard file.stamp == nil, let settles = file.stampSettles, scheduler.definition(of: path)?.source == file.source else { return }
         let wait = max(settles.milliseconds - now.milliseconds, 0) + 1

@@ -3,7 +3,8 @@ import Linux
 import Scheduler
 import Store
 
-/// The configuration in force, and the files that it is read from, which are watched: the configuration file, and `defaults.toml` beside it.
+/// The configuration in force, and the files that it is read from, which are watched: the configuration file, and `defaults.toml` beside
+/// it.
 ///
 /// Invariant: a configuration that cannot be used is refused and reported, and the previous one stays in force. The file of a calendar that
 /// cannot be used is reported alone: the rest of the configuration counts, and the scheduler keeps the calendar's last form.

@@ -155,7 +155,7 @@ extension Spool {
         return try definitionFiles(in: Layout.tasks, stem: name)
     }
 
-    /// Those of these tasks that are lines of crontabs.
+    /// The lines of crontabs among these tasks, by name.
     func crontabTasks(among files: Files) throws(SystemError) -> [String: CrontabLineTask] {
         let names = files.filter { $0.files.first?.utf8.first == UInt8(ascii: "/") }.map(\.stem)
         guard names.count > 1 else {

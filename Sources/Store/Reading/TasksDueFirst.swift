@@ -139,8 +139,7 @@ private struct RecordedSchedules: JournalReader {
         case .daemonStarted(let boot, _): self.boot = boot
         case .defined(let file, let definition):
             let name = String(file.dropFirst(Layout.tasks.utf8.count + 1))
-            // The text was accepted. What makes it unusable now is said when the file is read.
-            let task = try? TaskDefinition(name: name, source: definition.source, context)
+            let task = try? TaskDefinition(name: name, source: definition.source, context)  // unusable now: its file is read, and says so
             // `takes` has just made its place.
             if let task, !firsts.isEmpty { firsts[firsts.count - 1] = first(task) }
         default: break
@@ -193,8 +192,8 @@ private enum SchedulesText {
     private static let zone = Array("timezone".utf8)
 
     /// The rest of a TOML text from its first line `[[schedule]]` on, as a quoted value of the journal has it. Nil when the schedules
-    /// may follow from more than that: the task names a time zone, the line may be a part of a text of several lines, or an earlier line may
-    /// begin a schedule in another spelling.
+    /// may follow from more than that: the task names a time zone, the line may be a part of a text of several lines, or an earlier line
+    /// may begin a schedule in another spelling.
     static func find(_ value: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
         guard value.count > 2, value[0] == UInt8(ascii: "\"") else { return nil }
         var at = 1

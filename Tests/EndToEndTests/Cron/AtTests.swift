@@ -43,7 +43,7 @@ struct AtTests {
     }
 
     @Test(
-        "C6: atq lists, at -c shows, atrm removes waiting jobs, with and without a daemon; a running job is canceled; numbers are not reused",
+        "C6: atq lists, at -c shows, atrm removes what waits, daemon or not; a running job is canceled; numbers are not reused",
         .enabled(if: mayUse, "needs root, whom no at.deny keeps out"))
     func queue() throws {
         let spool = try make(starting: false)

@@ -166,7 +166,11 @@ struct FollowTests {
     func cronMailHeader() throws {
         let spool = try mailing()
         _ = try spool.run(
-            "command = \"echo it\\nBcc: a@b\"\nmail = {to = \"root\", when = \"output\", form = \"cron\"}\n[env]\n\"A B\" = \"x\\nBcc: c@d\"")
+            """
+            command = "echo it\\nBcc: a@b"
+            mail = {to = "root", when = "output", form = "cron"}
+            env = {"A B" = "x\\nBcc: c@d"}
+            """)
         #expect(try spool.end(of: "job.mail").outcome == "done 0")
         let lines = try Files.text("\(spool.out)/mail").split(separator: "\n", omittingEmptySubsequences: false)
         let header = lines.prefix { !$0.isEmpty }
