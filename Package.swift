@@ -26,6 +26,7 @@ let package = Package(
         .target(name: "Lines", swiftSettings: strict),
         .target(name: "Documents", dependencies: ["Lines"], swiftSettings: strict),
         .target(name: "WorkerProtocol", swiftSettings: strict),
+        .target(name: "Metrics", swiftSettings: strict),
         .target(name: "Model", dependencies: ["Recurrence", "Documents", "TextSearch", "WorkerProtocol"], swiftSettings: strict),
         .target(name: "Scheduler", dependencies: ["Model", "Recurrence"], swiftSettings: strict),
         .target(
@@ -34,7 +35,8 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Crontabs", "Scheduler", "Store", "Model", "Recurrence", "Documents", "TextSearch", "WorkerProtocol", "Linux", "CLinux",
+                "Crontabs", "Metrics", "Scheduler", "Store", "Model", "Recurrence", "Documents", "TextSearch", "WorkerProtocol", "Linux",
+                "CLinux",
             ],
             swiftSettings: strict),
         .target(
@@ -45,7 +47,8 @@ let package = Package(
         .target(
             name: "SpoolCommands",
             dependencies: [
-                "Crontabs", "Lines", "LiveView", "Store", "Scheduler", "Model", "Recurrence", "Documents", "TextSearch", "Linux", "CLinux",
+                "Crontabs", "Lines", "LiveView", "Metrics", "Store", "Scheduler", "Model", "Recurrence", "Documents", "TextSearch", "Linux",
+                "CLinux",
             ],
             swiftSettings: strict),
         // The other programs too, so that `swift run spoolctl demo` builds what it starts.
@@ -85,6 +88,7 @@ let package = Package(
         .testTarget(name: "SchedulerTests", dependencies: ["Scheduler", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Store", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Daemon", "Linux", "Scheduler"], swiftSettings: strict),
+        .testTarget(name: "MetricsTests", dependencies: ["Metrics", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "LiveViewTests", dependencies: ["LiveView", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "SpoolCommandsTests", dependencies: ["SpoolCommands", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "EndToEndTests", dependencies: ["Documents", "Linux", "CLinux", "TestSupport"], swiftSettings: strict),

@@ -43,6 +43,7 @@ public final class Daemon {
     /// The link to root's daemon. Nil except in the daemon of one user, which root's daemon has started.
     private let link: UserLink?
     private let status: StatusFile
+    private let metrics: MetricsFile
     private let upgrade: Upgrade
     private let disk: BrokenDisk
 
@@ -120,9 +121,10 @@ public final class Daemon {
             ? UserDaemons(options, program: program, loop, files, watch, crontabs, slots, configuration, service, log) : nil
         if let user = options.user { link = UserLink(of: user, loop, files, slots, gate, service) } else { link = nil }
         status = StatusFile(options, configuration, slots, gate, users, service, log)
+        metrics = MetricsFile(options, configuration, slots, gate, isForEverybody: startup.isForEverybody, service, log)
         upgrade = Upgrade(program: program, options, location, programs, notification, service, log)
         if let link { loop.add(link) }
-        for part in [status, log, upgrade] as [any Part] { loop.add(part) }
+        for part in [status, metrics, log, upgrade] as [any Part] { loop.add(part) }
         disk = BrokenDisk(startup.awaited, spoolID: identity.id, program: program, options, service, log)
 
         world.connect(
@@ -320,6 +322,8 @@ public final class Daemon {
         try service.finish()
         users?.end()
         status.write(isResting ? .resting : .stopped)
+        // Root's daemon serves a user whose daemon rests.
+        metrics.write(isUp: isResting)
         log.countLeftOut(isLast: true)
         log.write(.notice, "stopped", at: service.now, ["running": "\(service.scheduler.runningCount)"])
         log.flush()

@@ -38,6 +38,9 @@ public struct Configuration: Sendable {
     /// The keys `mail` and `on_failure`, for all runs of tasks that say nothing else.
     public var taskDefaults = TaskDefaults()
 
+    /// The number of tasks that have metrics of their own.
+    public var metricsTasks = 1000
+
     /// In a shared spool, the users besides root who may use it. Nil means all users except those of `deny`.
     public var allow: [String]?
     /// The users who may not use the spool, when `allow` is not set.
@@ -48,6 +51,7 @@ public struct Configuration: Sendable {
     public var calendars = Calendars()
 
     public static let slotsMax = 4096
+    public static let metricsTasksMax = 100_000
     /// The least limit of a journal: two of its segments.
     static let journalMaxLeast: Int64 = 16 << 20
 
@@ -61,7 +65,7 @@ public struct Configuration: Sendable {
     public static let keys = [
         "slots", "user_slots", "timezone", "default_timeout", "keep", "journal_max", "output_limit", "max_load", "min_free_space",
         "mail_command", "pam_service", "crontabs", "crontab_root", "crontab_catch_up",
-        "mail", "on_failure", "queues", "calendars",
+        "mail", "on_failure", "queues", "calendars", "metrics_tasks",
         "allow", "deny",
     ]
 
@@ -121,6 +125,7 @@ public struct Configuration: Sendable {
         }
         if reader.mail("mail") != nil { taskDefaults.mail = table["mail"] }
         if reader.followUp("on_failure", .failure) != nil { taskDefaults.onFailure = table["on_failure"] }
+        metricsTasks = reader.integer("metrics_tasks", in: 0...Self.metricsTasksMax) ?? metricsTasks
         allow = reader.strings("allow") ?? allow
         deny = reader.strings("deny") ?? deny
         if table["calendars"] != nil { calendarEntries = reader.calendars("calendars") }

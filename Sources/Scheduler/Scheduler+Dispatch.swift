@@ -54,7 +54,10 @@ extension Scheduler {
 
     /// Handles the jobs whose time has come.
     func releaseDelayed(at now: Instant) {
-        while let top = derived.timetable.delayed.takeFirst(by: now) { derived.ready.push(top.job) }
+        while let top = derived.timetable.delayed.takeFirst(by: now) {
+            derived.ready.push(top.job)
+            derived.timetable.waiting.insert(top)
+        }
     }
 
     func expireDeadlines(at now: Instant) {

@@ -23,6 +23,9 @@ extension Scheduler {
     /// The last readable record of a journal that was repaired since the last daemon.
     public var repairedSince: Instant? { recorded.repairedSince }
 
+    /// The numbers of all that was done.
+    public var tally: Tally { recorded.tally }
+
     /// True when the last daemon ended properly after all records of the job, so that the job was in its place.
     public func wasSettled(_ job: Job) -> Bool { recorded.touchedSinceStop.map { !$0.contains(job.id) } ?? false }
 
@@ -30,6 +33,12 @@ extension Scheduler {
 
     /// The number of tasks with a definition in force.
     public var definedTaskCount: Int { derived.definedCount }
+
+    /// Incremented whenever a task is added or removed.
+    public var definedTasksVersion: Int { derived.definedVersion }
+
+    /// The number of tasks that are overdue.
+    public var overdueCount: Int { derived.overdue.count }
 
     public var runningCount: Int { derived.runningCount }
 
@@ -40,6 +49,12 @@ extension Scheduler {
     public var slotlessCount: Int { derived.slotless.all }
 
     public var runningByQueue: [String: Int] { derived.ready.running }
+
+    /// The number of waiting jobs of each queue that has any.
+    public var waitingByQueue: [String: Int] { derived.ready.waitingCounts }
+
+    /// The time at which the job was to start that has waited longest since then. Nil when none waits.
+    public func oldestWait() -> Instant? { derived.timetable.waiting.first()?.instant }
 
     /// Jobs that have ended in this turn. The tree does not show it yet.
     public var endedInTurn: [JobID: Job] { agenda.ended }

@@ -106,7 +106,10 @@ extension Scheduler {
         for state in tasks.values {
             guard let history = state.history else { continue }
             // A run that has not ended is among the jobs.
-            if let latest = history.latest, let end = latest.end { records.append((now, .ran(task: state.name, latest.id, end))) }
+            let latest = history.latest.flatMap { latest in latest.end.map { LatestRun(latest.id, $0) } }
+            if latest != nil || !history.marks.isEmpty {
+                records.append((now, .ran(task: state.name, latest: latest, history.marks)))
+            }
             // The ends above have counted the failures of their runs once more.
             if history.streak.failures > 0 || endedTasks.contains(state.name) {
                 records.append((now, .failing(task: state.name, failures: history.streak.failures, toldAt: history.streak.toldAt)))
@@ -115,6 +118,8 @@ extension Scheduler {
                 records.append((now, .expecting(task: state.name, since: since, isOverdue: history.isOverdue)))
             }
         }
+        // The records above have counted once more.
+        if tally != Tally() { records.append((now, .counted(tally))) }
         return records
     }
 

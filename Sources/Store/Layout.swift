@@ -29,6 +29,8 @@ public enum Layout {
     public static let lock = "state/lock"
     public static let format = "state/format"
     public static let daemonStatus = "state/status.json"
+    /// The daemon's metrics for Prometheus.
+    public static let metrics = "state/metrics.prom"
 
     /// In a shared spool, `users/NAME` is the spool of each user except root. It consists of links to the directories of that
     /// name in `new/`, `tasks/` and so on, and of files that concern only that user.

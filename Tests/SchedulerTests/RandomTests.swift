@@ -375,7 +375,7 @@ final class RandomRun {
             if !live.contains(id) { fail("\(id) was announced and is not there") }
             if !announced.insert("\(id) \(what)").inserted { fail("\(id) was announced twice: \(what)") }
             expectedNotices.insert("\(id) on_\(what)")
-        case .ran, .failing, .retried, .moved, .remarked: fail("\(record) outside of a snapshot")
+        case .ran, .counted, .failing, .retried, .moved, .remarked: fail("\(record) outside of a snapshot")
         case .expecting, .filesSeen, .filesGone, .defined, .stamped, .undefined, .paused, .resumed, .refused, .followed,
             .repaired, .recovered, .daemonStarted, .daemonStopped:
             break

@@ -246,7 +246,8 @@ func line(_ record: Record) -> String {
             """
     case .filesSeen(let task, _, let files, let isAll): return "seen \(task) \(files.count)\(isAll ? "" : " and more")"
     case .filesGone(let task, _, let files): return "gone \(task) \(files.count)"
-    case .ran(let task, let id, let end): return "ran \(task) \(name(id)) \(end.rawValue)"
+    case .ran(let task, let latest, _): return "ran \(task)\(latest.map { " \(name($0.id)) \($0.end.rawValue)" } ?? "")"
+    case .counted(let tally): return "counted \(tally.started) starts"
     case .announced(let id, let what): return "announced \(what) \(name(id))"
     case .failing(let task, let failures, let toldAt):
         return "failing \(task) \(failures)\(toldAt.map { " told \(clock($0))" } ?? "")"

@@ -10,6 +10,19 @@ let hostile = [
     String(repeating: "\"\\\n", count: 500),
 ]
 
+/// A tally of which each number is another one.
+func someTally() -> Tally {
+    let numbers = (0..<62).map { Int64(1) << $0 }
+    var tally = Tally(
+        started: numbers[40], retries: numbers[41], startsAhead: 3, retriesAhead: 5,
+        ended: Dictionary(uniqueKeysWithValues: zip(Tally.results, numbers.dropFirst(1))),
+        dues: Dictionary(uniqueKeysWithValues: zip(Tally.DueOutcome.allCases.map(\.rawValue), numbers.dropFirst(20))),
+        processorMilliseconds: Tally.max)
+    tally.durations.take(Array(numbers.dropFirst(30).prefix(tally.durations.counts.count)), sum: Tally.max)
+    tally.startDelays.take(Array(numbers.dropFirst(42).prefix(tally.startDelays.counts.count)), sum: 7)
+    return tally
+}
+
 /// Every kind of record, with and without its optional fields, and with hostile texts.
 func everyRecord() throws -> [Record] {
     let id = JobID(instant: now, name: "a", unique: 7)
@@ -24,7 +37,11 @@ func everyRecord() throws -> [Record] {
             SettledDues(through: now, open: [now.advanced(byMilliseconds: 1), now.advanced(byMilliseconds: 86_400_000)])),
         .answered(task: "t", schedule: "s", due: now, last: nil), .answered(task: "t", schedule: "s", due: nil, last: now),
         .unscheduled(task: "t", schedule: "s"), .undefined(file: "tasks/t"), .recovered(last: now), .followed,
-        .ran(task: "t", id, .failed), .expecting(task: "t", since: nil, isOverdue: false),
+        .ran(task: "t", latest: LatestRun(id, .failed), RunMarks()),
+        .ran(
+            task: "t", latest: nil,
+            RunMarks(startedAt: now, endedAt: now, succeededAt: instant("2026-11-21T02:00:00.000Z"), durationMilliseconds: 0, exitCode: -1)),
+        .counted(Tally()), .counted(someTally()), .expecting(task: "t", since: nil, isOverdue: false),
         .announced(id, .start), .announced(id, .slow), .failing(task: "t", failures: 3, toldAt: now),
         .failing(task: "t", failures: 0, toldAt: nil),
         .expecting(task: "t", since: now, isOverdue: true),

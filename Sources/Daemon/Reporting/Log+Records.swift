@@ -40,8 +40,8 @@ extension Log {
             write(.error, "overdue", at: at, ["task": task, "since": since?.rfc3339])
         case .announced(let id, .slow): write(.warning, "slow", at: at, ["id": id.text])
         case .announced, .failing,
-            .requested, .retried, .remarked, .followed, .ran, .expecting, .filesSeen, .filesGone, .refused, .scheduled, .unscheduled,
-            .answered, .settled, .stamped, .daemonStarted, .daemonStopped, .recovered, .repaired:
+            .requested, .retried, .remarked, .followed, .ran, .counted, .expecting, .filesSeen, .filesGone, .refused, .scheduled,
+            .unscheduled, .answered, .settled, .stamped, .daemonStarted, .daemonStopped, .recovered, .repaired:
             break
         }
     }

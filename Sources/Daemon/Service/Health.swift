@@ -15,7 +15,9 @@ final class Health<FS: FileSystem, W: World>: ServicePart {
     private(set) var doneCount = 0
     private(set) var failedCount = 0
     /// Something has changed since `state/status.json` was written.
-    var isPublishDue = true
+    var isPublishDue = true { didSet { if isPublishDue { changes &+= 1 } } }
+    /// Incremented with each such change.
+    private(set) var changes: UInt64 = 1
     /// The daemon was asked to stop while the disk did not accept a change.
     private(set) var isStopping = false
 
@@ -108,6 +110,9 @@ extension Service {
         get { health.isPublishDue }
         set { health.isPublishDue = newValue }
     }
+
+    /// Incremented with each change of what is published.
+    var changes: UInt64 { health.changes }
 
     package func begin(_ kind: Trouble.Kind, _ error: String, effect: String) { health.begin(kind, error, effect: effect) }
 

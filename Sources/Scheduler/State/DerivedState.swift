@@ -3,7 +3,9 @@
 struct DerivedState {
     var runningCount = 0
     /// The number of tasks with a definition in force.
-    var definedCount = 0
+    var definedCount = 0 { didSet { definedVersion &+= 1 } }
+    /// Incremented whenever a task gets a definition in force, or loses it.
+    var definedVersion = 0
     /// All tasks that are overdue, by name.
     var overdue: Set<String> = []
     /// The number of jobs that need no slot: those that run, and all that have not ended.
@@ -28,6 +30,8 @@ struct Timetable {
     var dues = Lineup<TimedSchedule>()
     /// Jobs that wait for their start or their next try.
     var delayed = Lineup<TimedJob>()
+    /// Jobs whose time has come and that have not started, each with that time.
+    var waiting = Lineup<TimedJob>()
     /// Jobs that fail unless they have started by this time.
     var deadlines = Lineup<TimedJob>()
     /// Runs that become slow at this time unless they have ended.

@@ -17,7 +17,7 @@ struct HeldJobs {
     }
 }
 
-/// The jobs that could start now, by queue, and the number of running jobs of each queue that need a slot.
+/// The jobs that could start now, by queue, and the numbers of each queue: of running jobs that need a slot, and of all waiting jobs.
 struct ReadyQueues {
     /// Jobs that need no slot first, then higher priority, then earlier start, then earlier arrival.
     struct Entry: LineupEntry {
@@ -52,6 +52,8 @@ struct ReadyQueues {
 
     private var waiting: [String: Line] = [:]
     private(set) var running: [String: Int] = [:]
+    /// The jobs that wait for anything.
+    private(set) var waitingCounts: [String: Int] = [:]
 
     mutating func push(_ job: Job) {
         let queue = job.definition.queue
@@ -80,9 +82,17 @@ struct ReadyQueues {
 
     mutating func began(_ queue: String) { running[queue, default: 0] += 1 }
 
-    mutating func ended(_ queue: String) {
-        let count = running[queue, default: 0] - 1
+    mutating func ended(_ queue: String) { Self.takeOne(of: queue, from: &running) }
+
+    /// A job waits.
+    mutating func joined(_ queue: String) { waitingCounts[queue, default: 0] += 1 }
+
+    /// A job does not wait any more.
+    mutating func left(_ queue: String) { Self.takeOne(of: queue, from: &waitingCounts) }
+
+    private static func takeOne(of queue: String, from counts: inout [String: Int]) {
+        let count = counts[queue, default: 0] - 1
         precondition(count >= 0)
-        running[queue] = count == 0 ? nil : count
+        counts[queue] = count == 0 ? nil : count
     }
 }

@@ -47,8 +47,9 @@ public enum Record: Sendable {
     case filesSeen(task: String, schedule: String, [UInt64], isAll: Bool)
     /// Handled files are gone or have changed.
     case filesGone(task: String, schedule: String, [UInt64])
-    /// The latest run of a task, which has ended. Only used in a snapshot; otherwise the records of the runs contain this.
-    case ran(task: String, JobID, JobState)
+    /// The latest run of a task, if it has ended, and the marks of its runs. Only used in a snapshot; otherwise the records of the runs
+    /// contain this.
+    case ran(task: String, latest: LatestRun?, RunMarks)
     /// The failures of a task in a row, and the last notice of them. Only used in a snapshot; otherwise the ends of the runs contain
     /// this.
     case failing(task: String, failures: Int, toldAt: Instant?)
@@ -58,6 +59,8 @@ public enum Record: Sendable {
     case resumed(PauseScope)
     case daemonStarted(boot: String, version: String)
     case daemonStopped
+    /// The numbers of all records before. Only used in a snapshot, as its last record.
+    case counted(Tally)
     /// A daemon has read the journal, whose latest record was from this instant: the last sign of the previous daemon. The record
     /// changes nothing, but shows later how long no daemon was running.
     case recovered(last: Instant)
@@ -129,6 +132,9 @@ public struct AcceptedJob: Sendable {
 }
 
 extension AcceptedJob {
+    /// The scheduler has made it for a due time. A person's request, a retry and a follow-up are none.
+    var isOfDueTime: Bool { schedule != nil && file == nil && !isDirectory }
+
     /// A job whose text was replaced while it waited is the job that it was: created, and due, when it was. Later instants are from
     /// before the clock was set back.
     mutating func keepAge(of job: Job) {
@@ -210,6 +216,17 @@ public struct Ending: Sendable {
         self.attempt = attempt
         self.state = state
         self.reason = reason
+    }
+}
+
+/// The run of a task that was accepted last, and how it has ended.
+public struct LatestRun: Sendable, Equatable {
+    public var id: JobID
+    public var end: JobState
+
+    public init(_ id: JobID, _ end: JobState) {
+        self.id = id
+        self.end = end
     }
 }
 

@@ -20,6 +20,8 @@ public final class RecordedState {
     /// was killed before it could record its start. Nil when no daemon has ended properly.
     fileprivate(set) var touchedSinceStop: Set<JobID>?
     fileprivate(set) var retries = Retries()
+    /// The numbers of all that was done.
+    public fileprivate(set) var tally = Tally()
     /// The number of jobs that were accepted or rejected.
     fileprivate var arrivals: UInt64 = 0
 }
@@ -33,6 +35,7 @@ extension Scheduler {
         case .withdrawn(let id):
             guard let job = jobs[id] else { return }
             job.withdraw(at: now)
+            if job.state == .new { derived.ready.left(job.definition.queue) }
             leave(job)
             dropPlace(of: job)
             recorded.jobs[id] = nil
@@ -90,8 +93,11 @@ extension Scheduler {
         case .answered(let task, let id, _, _), .settled(let task, let id, _), .filesSeen(let task, let id, _, _),
         .filesGone(let task, let id, _):
             tasks[task]?.schedule(id)?.apply(record)
-        case .skipped(let skipped): tasks[skipped.task]?.schedule(skipped.schedule)?.apply(record)
-        case .ran(let task, let id, let end): self.task(named: task).ran(id, end)
+        case .skipped(let skipped):
+            recorded.tally.count(skipped)
+            tasks[skipped.task]?.schedule(skipped.schedule)?.apply(record)
+        case .ran(let task, let latest, let marks): self.task(named: task).ran(latest, marks)
+        case .counted(let tally): recorded.tally = tally
         case .failing(let task, let failures, let toldAt):
             self.task(named: task).failing(FailureStreak(failures: failures, toldAt: toldAt))
         case .expecting(let task, let since, let isOverdue):
@@ -118,11 +124,16 @@ extension Scheduler {
         // The job's text was replaced while it waited, and it keeps its place among equal ones.
         let before = jobs[accepted.id].flatMap { $0.state == .new ? $0 : nil }
         guard makeRoom(for: accepted.id) else { return }
+        if before == nil, accepted.isOfDueTime {
+            let isLate = accepted.createdAt.milliseconds - accepted.due.milliseconds > Self.missedAfterMilliseconds
+            recorded.tally.count(isLate ? .late : .ran)
+        }
         // A due time of a crontab's line.
         let needsNoSlot = accepted.schedule != nil && accepted.file == nil
             && accepted.task.map { tasks[$0]?.crontab != nil } ?? false
         let job = add(Job(accepted, arrival: before?.arrival ?? recorded.arrivals, needsNoSlot: needsNoSlot))
         if needsNoSlot { derived.slotless.all += 1 }
+        derived.ready.joined(job.definition.queue)
         for announcement in before?.recorded.announced ?? [] { job.note(announcement) }
         agenda.owed.removeAll { $0.id == job.id }
         if let key = job.definition.unique?.key, derived.uniques[key] == nil { derived.uniques[key] = job }
@@ -155,6 +166,7 @@ extension Scheduler {
             file: FileStamp(name: file.file, inode: file.inode, size: 0, modifiedNanoseconds: 0))
         let job = add(Job(accepted, arrival: recorded.arrivals))
         job.reject(file.error, at: now)
+        recorded.tally.end(job.state, job.reason)
         finish(job)
         settle(job.id, as: job.state, job.reason)
     }
@@ -169,7 +181,9 @@ extension Scheduler {
     private func makeRoom(for id: JobID) -> Bool {
         guard let old = jobs[id] else { return true }
         switch old.state {
-        case .new: leave(old)
+        case .new:
+            derived.ready.left(old.definition.queue)
+            leave(old)
         case .running: return false
         // This happens only in a replay: its record was removed, and the id was used again.
         case .done, .failed: break
@@ -183,13 +197,16 @@ extension Scheduler {
 
     private func applyStarted(_ id: JobID, attempt: Int, at now: Instant) {
         guard let job = jobs[id] else { return }
-        if job.state != .running {
+        let isNew = job.state != .running
+        if isNew {
+            if job.state == .new { derived.ready.left(job.definition.queue) }
+            recorded.tally.start(attempt: attempt, delayMilliseconds: now.milliseconds - job.scheduledAt.milliseconds)
             derived.runningCount += 1
             if job.needsNoSlot { derived.slotless.running += 1 } else { derived.ready.began(job.definition.queue) }
             derived.locks.take(job)
         }
         job.begin(attempt: attempt, boot: lastBoot, at: now)
-        if let name = job.task { tasks[name]?.began(job) }
+        if let name = job.task { tasks[name]?.began(job, isNew: isNew, at: now) }
         touch(job)
         lineUpSlow(job)
     }
@@ -200,9 +217,13 @@ extension Scheduler {
             derived.runningCount -= 1
             if job.needsNoSlot { derived.slotless.running -= 1 } else { derived.ready.ended(job.definition.queue) }
             derived.locks.giveBack(job)
+            countTry(of: job, ending, at: now)
+        } else {
+            derived.ready.left(job.definition.queue)
         }
         job.end(ending, at: now)
         if ending.state == .new {
+            derived.ready.joined(job.definition.queue)
             wait(job)
             touch(job)
             releaseLocks(after: job)
@@ -211,10 +232,22 @@ extension Scheduler {
                 derived.overdue.remove(name)
                 lineUp(state)
             }
+            recorded.tally.end(job.state, job.reason)
             let end = tell(endOf: job)
             finish(job)
             settle(id, as: job.state, job.reason)
             owe(job, end, hasOutput: ending.hasOutput)
+        }
+    }
+
+    /// Counts the end of the job's running try.
+    private func countTry(of job: Job, _ ending: Ending, at now: Instant) {
+        let hasBegun = ending.attempt >= job.attempt
+        if let name = job.task { tasks[name]?.stopped(hasBegun ? ending : nil, at: now) }
+        if !hasBegun {
+            recorded.tally.takeBack(attempt: job.attempt)
+        } else if let usage = ending.usage {
+            recorded.tally.use(usage)
         }
     }
 

@@ -4,6 +4,8 @@ final class TaskRuns {
     var current: Job?
     /// All runs that have not ended.
     var active = ActiveRuns()
+    /// The number of those whose try runs.
+    var runningCount = 0
     /// Runs that wait for `current` to end, or for the task to be resumed.
     private var held = HeldJobs()
     /// Runs that only wait for the task to be resumed, because they may overlap.

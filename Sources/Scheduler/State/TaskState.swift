@@ -113,7 +113,19 @@ public final class TaskState {
         if !isReplacement || history.latest?.id == job.id { history.latest = (job.id, nil) }
     }
 
-    func began(_ job: Job) { if job.definition.overlap != .allow { madeRuns().current = job } }
+    /// A try of a run begins. With `isNew` the run waited before.
+    func began(_ job: Job, isNew: Bool, at now: Instant) {
+        let runs = madeRuns()
+        if job.definition.overlap != .allow { runs.current = job }
+        if isNew { runs.runningCount += 1 }
+        madeHistory().marks.start(at: now)
+    }
+
+    /// A try of a run has ended. Nil when it had not begun.
+    func stopped(_ ending: Ending?, at now: Instant) {
+        runs?.runningCount -= 1
+        if let ending { madeHistory().marks.end(ending, at: now) }
+    }
 
     /// A run has ended or was withdrawn.
     func remove(_ job: Job) {
@@ -126,7 +138,11 @@ public final class TaskState {
         if let history, history.latest?.id == job.id { history.latest?.end = job.state.isTerminal ? job.state : .failed }
     }
 
-    func ran(_ id: JobID, _ end: JobState) { madeHistory().latest = (id, end) }
+    func ran(_ latest: LatestRun?, _ marks: RunMarks) {
+        let history = madeHistory()
+        if let latest { history.latest = (latest.id, latest.end) }
+        history.marks = marks
+    }
 
     func expect(since: Instant?, isOverdue: Bool) {
         let history = madeHistory()
@@ -164,6 +180,17 @@ public final class TaskState {
     /// All runs that have not ended.
     var active: ActiveRuns { runs?.active ?? ActiveRuns() }
 
+    /// The number of runs whose try runs.
+    public var runningCount: Int { runs?.runningCount ?? 0 }
+
+    public var marks: RunMarks { history?.marks ?? RunMarks() }
+
+    /// True when the task has not succeeded in its time.
+    public var isOverdue: Bool { history?.isOverdue ?? false }
+
+    /// The next due time of any schedule.
+    public var nextDue: Instant? { ownSchedules.lazy.compactMap(\.next).min() }
+
     /// True when `job` must wait because another run of the task has begun and not ended.
     func blocks(_ job: Job) -> Bool { runs?.blocks(job) ?? false }
 
@@ -184,6 +211,7 @@ final class TaskHistory {
     /// The run that was accepted last, and its end if it has ended.
     fileprivate(set) var latest: (id: JobID, end: JobState?)?
     fileprivate(set) var streak = FailureStreak()
+    fileprivate(set) var marks = RunMarks()
     /// The time from which a success is expected: the last success, or the first time that it was expected.
     fileprivate(set) var expectedSince: Instant?
     fileprivate(set) var isOverdue = false

@@ -1,4 +1,5 @@
 import Linux
+import Metrics
 import Store
 
 /// The words that can follow at the cursor of a command line, from the same table of commands that dispatch and help read.
@@ -142,6 +143,7 @@ struct Completion {
         case "columns", "sort": return .words(JobColumn.names.map { ($0, "") })
         case "by": return all(JobTotals.Key.self)
         case "job": return .words(names([.running]) + jobs([.running]))
+        case "format": return all(MetricsFormat.self)
         case "when-excluded": return all(TimeFilter.WhenExcluded.self)
         case "dst-gap": return .words([("run", ""), ("skip", "")])
         case "dst-repeat": return .words([("first", ""), ("both", ""), ("last", "")])

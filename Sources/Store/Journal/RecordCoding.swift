@@ -164,11 +164,19 @@ extension JournalLine {
             field("task", task)
             field("schedule", schedule)
             field("seen", fingerprints)
-        case .ran(let task, let id, let end):
+        case .ran(let task, let latest, let marks):
             self.begin(sequence: sequence, at: now, "ran")
             field("task", task)
-            field("id", id.text)
-            field("state", end.rawValue)
+            field("id", optional: latest?.id.text)
+            field("state", optional: latest?.end.rawValue)
+            field("started", optional: marks.startedAt)
+            field("ended", optional: marks.endedAt)
+            field("succeeded", optional: marks.succeededAt)
+            field("wall_ms", optional: marks.durationMilliseconds)
+            field("exit_code", optional: marks.exitCode.map(Int64.init))
+        case .counted(let tally):
+            self.begin(sequence: sequence, at: now, "counted")
+            append(tally)
         case .failing(let task, let failures, let toldAt):
             self.begin(sequence: sequence, at: now, "failing")
             field("task", task)
@@ -291,8 +299,13 @@ extension JournalFields {
             guard let task = self["task"], let schedule = self["schedule"] else { return nil }
             return .filesGone(task: task, schedule: schedule, fingerprints)
         case "ran":
-            guard let task = self["task"], let id, let end = self["state"].flatMap(JobState.init) else { return nil }
-            return .ran(task: task, id, end)
+            guard let task = self["task"] else { return nil }
+            let latest = id.flatMap { id in self["state"].flatMap(JobState.init).map { LatestRun(id, $0) } }
+            let marks = RunMarks(
+                startedAt: instant("started"), endedAt: instant("ended"), succeededAt: instant("succeeded"),
+                durationMilliseconds: integer("wall_ms").map { max(0, $0) }, exitCode: integer("exit_code").map { Int(clamping: $0) })
+            return latest == nil && marks.isEmpty ? nil : .ran(task: task, latest: latest, marks)
+        case "counted": return .counted(tally)
         case "failing":
             guard let task = self["task"], let failures = count("failures") else { return nil }
             return .failing(task: task, failures: failures, toldAt: instant("told"))

@@ -177,8 +177,8 @@ public struct History: JournalReader {
         case .daemonStarted:
             // In a snapshot, no pause is open.
             if let open = downtimes.indices.last, downtimes[open].to == nil { downtimes[open].to = at }
-        case .requested, .followed, .repaired, .accepted, .retried, .moved, .remarked, .answered, .ran, .expecting, .filesSeen,
-            .filesGone, .announced, .failing, .stamped:
+        case .requested, .followed, .repaired, .accepted, .retried, .moved, .remarked, .answered, .ran, .counted, .expecting,
+            .filesSeen, .filesGone, .announced, .failing, .stamped:
             break
         }
     }

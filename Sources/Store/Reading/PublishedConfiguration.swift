@@ -32,6 +32,7 @@ public struct PublishedConfiguration: Sendable {
         writer.endObject()
         writer.member("default_timeout_ms", values.defaultTimeoutMilliseconds.map { Int($0) })
         writer.member("keep_ms", Int(values.keepMilliseconds))
+        writer.member("metrics_tasks", values.metricsTasks)
         for (key, value) in [("mail", values.taskDefaults.mail), ("on_failure", values.taskDefaults.onFailure)] {
             guard let value else { continue }
             writer.key(key)
@@ -77,6 +78,9 @@ public struct PublishedConfiguration: Sendable {
         calendarTable = table["calendars"].map { Table([Table.Entry(key: "calendars", keyPosition: $0.position, value: $0)]) }
         values.defaultTimeoutMilliseconds = table.whole("default_timeout_ms")
         if let keep = table.whole("keep_ms") { values.keepMilliseconds = keep }
+        if let count = table.whole("metrics_tasks") {
+            values.metricsTasks = min(max(0, Int(clamping: count)), Configuration.metricsTasksMax)
+        }
         values.taskDefaults.mail = table["mail"]
         values.taskDefaults.onFailure = table["on_failure"]
     }

@@ -102,6 +102,9 @@ struct CommandTableTests {
         Use(command: "fsck", right: [], says: "", tooMuch: ["more"]),
         Use(command: "doctor", right: [], says: "daemon\t", tooMuch: ["more"]),
         Use(command: "journal", right: ["--id", "DONE"], says: "ended", tooMuch: ["DONE"], invalid: ["--since", "soon"]),
+        Use(
+            command: "metrics", right: [], says: "\n# TYPE spoold_up gauge\n", tooMuch: ["more"], invalid: ["--format", "xml"],
+            json: false),
         // CtlCommandTests covers its correct use.
         Use(command: "demo", right: ["--help"], says: "usage: spoolctl demo", tooMuch: ["more"], json: false),
         Use(command: "completion", right: ["bash"], says: "complete", missing: [], tooMuch: ["bash", "zsh"], json: false),
