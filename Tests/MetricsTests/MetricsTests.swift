@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Metrics
@@ -18,6 +19,18 @@ import Testing
             #expect(family.help.allSatisfy { $0 != "\\" && $0 != "\n" }, "\(family.base)")
             #expect(!family.labels.contains("user") && !family.labels.contains("le"), "\(family.base)")
         }
+    }
+
+    @Test("spoold-metrics(7) has each name with its kind and its labels, and no other name")
+    func manual() throws {
+        let root = #filePath.split(separator: "/").dropLast(3).map { "/\($0)" }.joined()
+        let entries = String(decoding: try #require(readFile("\(root)/man/spoold-metrics.7")), as: UTF8.self)
+            .split(separator: "\n").filter { $0.hasPrefix(".It Va spoold_") }
+        let expected = MetricFamily.all.map { family in
+            let kind = family.kind == .info ? "gauge" : family.kind.rawValue
+            return ".It Va \(family.name) No \(kind)\(family.labels.map { ", label Va \($0)" }.joined())"
+        }
+        #expect(Set(entries.map(String.init)) == Set(expected) && entries.count == expected.count)
     }
 
     @Test("Samples of one family follow one another in both formats, which differ in their headers only")

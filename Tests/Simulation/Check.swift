@@ -21,6 +21,7 @@ struct Check {
     /// Checks the rules that hold just after a start of the daemon.
     func afterStart() throws(Violation) {
         guard let service = world.service else { return }
+        try TallyCheck.perform(disk, service.scheduler.tally, hasAll: world.takenSegments.isEmpty)
         try eachTryBeganOnce()
         try eachNoticeIsGivenOnce()
         // A job that the disk refused to move is in another directory for a while.

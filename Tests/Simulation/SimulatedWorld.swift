@@ -527,7 +527,8 @@ package final class SimulatedWorld: World {
             if kind == .exited(code: 0) { succeeded.insert(Try(id: job.id.text, number: job.attempt)) }
             let end = RunEnd(
                 jobID: job.id.text, attempt: job.attempt, kind: kind, startedAt: startedAt.milliseconds,
-                endedAt: max(startedAt, now).milliseconds, pid: process.pid + 1000)
+                endedAt: max(startedAt, now).milliseconds, wallMilliseconds: 1500, userMilliseconds: 400, systemMilliseconds: 30,
+                pid: process.pid + 1000)
             write(path, WorkerRecord.ended(end).bytes())
             process.phase = .ended(job, end)
         case .ended(let job, let end):

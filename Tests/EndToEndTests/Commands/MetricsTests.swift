@@ -154,6 +154,14 @@ struct MetricsTests {
         try spool.crash()
         // The daemon could not write its end.
         #expect(Self.file(spool)["spoold_up"] == "1")
+        let printed = Set(up.keys.map { series in
+            let name = String(series.prefix { $0 != "{" })
+            for ending in ["_bucket", "_sum", "_count"] where name.hasSuffix(ending) { return String(name.dropLast(ending.count)) }
+            return name
+        })
+        let names = try Files.text("\(ShippedTextTests.root)/man/spoold-metrics.7").split(separator: "\n")
+            .filter { $0.hasPrefix(".It Va spoold_") }.map { String($0.split(separator: " ")[2]) }
+        #expect(printed == Set(names), "\(printed.symmetricDifference(names))")
         let down = try spool.ctl("metrics")
         #expect(down.code == 0 && Self.samples(down.output)["spoold_up"] == "0")
         let open = try spool.ctl("metrics", "--format", "openmetrics")
@@ -202,6 +210,39 @@ struct MetricsTests {
         #expect(parsed.output.contains("spoold_jobs_started counter 1\n") && parsed.output.contains("spoold_build info 1\n"))
         #expect(parsed.output.contains("spoold_job_duration_seconds histogram 12\n"))
         try gate.release(2)
+    }
+
+    @Test(
+        "W1: A Prometheus reads the metrics, evaluates the alert rules, and answers each query of the dashboard",
+        .enabled(if: Commands.has("prometheus") && Commands.has("python3"), "needs prometheus and python3"))
+    func prometheus() throws {
+        let (spool, gate) = try Self.busySpool()
+        try Self.wait(spool, for: [
+            "spoold_task_running{task=\"held\"}": "1", "spoold_definitions_refused": "1", "spoold_jobs_started_total": "3",
+        ])
+        let found = try Commands.run(
+            "python3", "\(ShippedTextTests.root)/Tests/prometheus/scrape.py", "\(SpoolUnderTest.programs)/spoolctl", spool.path)
+        #expect(found.code == 0, "\(found.error)")
+        // A task that failed and a file that is refused are pending: both alerts have a time to wait.
+        #expect(found.output.contains("\nalerts SpooldDefinitionRefused SpooldTaskFailed\n"), "\(found.output)")
+        #expect(found.output.contains("\nqueries 3"), "\(found.output)")
+        try gate.release(2)
+    }
+
+    @Test(
+        "W1: Each alert rule is raised by series that a test gives, and not by others",
+        .enabled(if: Commands.has("promtool"), "needs promtool of prometheus"))
+    func rules() throws {
+        let directory = "\(ShippedTextTests.root)/etc/monitoring"
+        for (words, file) in [(["check", "rules"], "spoold.rules.yml"), (["test", "rules"], "spoold.rules.test.yml")] {
+            let result = try Commands.run("promtool", words + ["\(directory)/\(file)"])
+            #expect(result.code == 0 && result.output.contains("SUCCESS"), "\(result.output)\(result.error)")
+        }
+        let alerts = try Files.text("\(directory)/spoold.rules.yml").split(separator: "\n").filter { $0.hasPrefix("      - alert: ") }
+            .map { $0.dropFirst("      - alert: ".count) }
+        let raised = try Files.text("\(directory)/spoold.rules.test.yml").split(separator: "      - alertname: ")
+            .filter { $0.contains("exp_labels") }.map { $0.prefix { $0 != "\n" } }
+        #expect(alerts.count > 10 && Set(alerts) == Set(raised), "\(Set(alerts).symmetricDifference(raised))")
     }
 
     @Test(

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""A real Prometheus that reads the metrics of a spool: python3 scrape.py SPOOLCTL SPOOL
+
+Serves what `spoolctl metrics` prints, lets a Prometheus with the shipped rules read it, and asks the Prometheus every query of the shipped
+dashboard. Prints what it found, one fact a line; exits with 1 and a line for each fault."""
+
+import http.server
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+import urllib.request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MONITORING = f"{ROOT}/etc/monitoring"
+PATIENCE_SECONDS = 60
+# Nothing has happened of what these panels show, or not within the time that a rate needs.
+MAY_BE_EMPTY = {"Delay of starts", "Length of runs"}
+
+spoolctl, spool = sys.argv[1:]
+faults = []
+
+
+class Metrics(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        is_open = "application/openmetrics-text" in self.headers.get("Accept", "")
+        kind = "openmetrics" if is_open else "prometheus"
+        text = subprocess.run([spoolctl, "--spool", spool, "metrics", "--format", kind], check=True, stdout=subprocess.PIPE).stdout
+        self.send_response(200)
+        name = "application/openmetrics-text; version=1.0.0" if is_open else "text/plain; version=0.0.4"
+        self.send_header("Content-Type", f"{name}; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *arguments):
+        pass
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def ask(path, **parameters):
+    url = f"http://127.0.0.1:{port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
+    try:
+        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        return json.load(error)
+
+
+def until(what, condition):
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            value = condition()
+            if value:
+                return value
+        # It does not listen yet, or answers in words that it is not ready.
+        except (OSError, ValueError, KeyError):
+            pass
+        if time.monotonic() > end or prometheus.poll() is not None:
+            with open(f"{directory}/log") as log:
+                sys.exit(f"waited in vain for {what}:\n{log.read()}")
+        time.sleep(0.1)
+
+
+def values(query):
+    return ask("query", query=query)["data"]["result"]
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Metrics)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+with tempfile.TemporaryDirectory() as directory:
+    with open(f"{directory}/prometheus.yml", "w") as file:
+        json.dump({
+            "global": {"scrape_interval": "500ms", "evaluation_interval": "500ms"},
+            "rule_files": [f"{MONITORING}/spoold.rules.yml"],
+            "scrape_configs": [{"job_name": "spoold", "static_configs": [{"targets": [f"127.0.0.1:{server.server_port}"]}]}],
+        }, file)
+    port = free_port()
+    with open(f"{directory}/log", "w") as log:
+        prometheus = subprocess.Popen([
+            "prometheus", f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
+            f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
+    try:
+        until("three scrapes", lambda: any(float(one["value"][1]) >= 3 for one in values("min(count_over_time(spoold_up[1m]))")))
+        target = ask("targets")["data"]["activeTargets"][0]
+        if target["health"] != "up":
+            faults.append(f"the target is {target['health']}: {target['lastError']}")
+        kinds = {one["metric"]: one["type"] for one in ask("targets/metadata")["data"] if one["metric"].startswith("spoold_")}
+        print("families", len(kinds))
+        for name, kind in [("spoold_jobs_started", "counter"), ("spoold_job_duration_seconds", "histogram"), ("spoold_slots", "gauge")]:
+            found = kinds.get(name) or kinds.get(f"{name}_total")
+            if found != kind:
+                faults.append(f"Prometheus takes {name} for {found}")
+        if values('count by (__name__, instance, user, task, queue, result, outcome, of, le) ({__name__=~"spoold_.*"}) > 1'):
+            faults.append("a series is there twice")
+
+        def evaluated():
+            rules = [rule for group in ask("rules")["data"]["groups"] for rule in group["rules"]]
+            return rules if rules and all(rule["health"] != "unknown" for rule in rules) else None
+
+        rules = until("the rules", evaluated)
+        for rule in rules:
+            if rule["health"] != "ok":
+                faults.append(f"rule {rule['name']}: {rule.get('lastError')}")
+        print("alerts", *sorted(rule["name"] for rule in rules if rule["state"] != "inactive"))
+        with open(f"{MONITORING}/spoold-dashboard.json") as file:
+            dashboard = json.load(file)
+        panels = 0
+        for panel in dashboard["panels"]:
+            for one in panel.get("targets", []):
+                query = one["expr"].replace("$__rate_interval", "1m")
+                for variable in dashboard["templating"]["list"]:
+                    query = query.replace(f"${variable['name']}", ".*")
+                panels += 1
+                answer = ask("query", query=query)
+                if answer["status"] != "success":
+                    faults.append(f"{panel['title']}: {query}: {answer.get('error')}")
+                elif not answer["data"]["result"] and panel["title"] not in MAY_BE_EMPTY:
+                    faults.append(f"{panel['title']}: {query}: nothing")
+        print("queries", panels)
+    finally:
+        prometheus.send_signal(signal.SIGTERM)
+        prometheus.wait()
+for fault in faults:
+    print(fault, file=sys.stderr)
+sys.exit(1 if faults else 0)
