@@ -10,17 +10,25 @@ struct AtNumbers {
     private static let file = "\(Layout.state)/at-number"
     private static let max = 1_000_000
 
-    static func next(_ fs: DiskFileSystem) throws(Failure) -> Int {
+    static func next(_ fs: DiskFileSystem) throws(Failure) -> Int { try give(fs) { $0 % max + 1 } }
+
+    /// Jobs with numbers up to this one have been taken over from another at, so the next number is a later one.
+    static func takeOver(upTo number: Int, _ fs: DiskFileSystem) throws(Failure) {
+        _ = try give(fs) { Swift.max($0, Swift.min(number, max)) }
+    }
+
+    /// Changes the number given last, and returns it.
+    private static func give(_ fs: DiskFileSystem, _ change: (Int) -> Int) throws(Failure) -> Int {
         try attempt { () throws(SystemError) in
             let file = try FileDescriptor.open("\(fs.path)/\(file)", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode: 0o600)
             try file.lock()
             let text = String(decoding: try file.readAll(limit: 64), as: UTF8.self)
             // A damaged file begins again. A number that a job still has is then ambiguous, which atrm reports.
-            let next = (Int(text.prefix { $0.isNumber }) ?? 0) % max + 1
+            let number = change(Int(text.prefix { $0.isNumber }) ?? 0)
             try file.truncate(to: 0)
-            try file.write(Array("\(next)\n".utf8), at: 0)
+            try file.write(Array("\(number)\n".utf8), at: 0)
             try file.syncData()
-            return next
+            return number
         }
     }
 

@@ -33,7 +33,9 @@ package enum AtProgram {
 
     private static func call(_ invocation: AtInvocation, _ output: Output, _ errors: Output) throws(Failure) -> Int32 {
         let arguments = try Arguments([], options: [], ownOperands: 0, command: nil)
-        let session = Session(SpoolCommand.submit, arguments, output: output, errors: errors)
+        // The users of a machine have one at, whose jobs the machine's daemon runs. A user's own spool may have no daemon.
+        let machines = UserPart.servesEverybody(Session.rootsSpool) ? Session.rootsSpool : nil
+        let session = Session(SpoolCommand.submit, arguments, output: output, errors: errors, preferred: machines)
         if let text = invocation.time, AtTime.posix(text, session) == nil {
             errors.line("invalid date format: \(text)")
             return 1

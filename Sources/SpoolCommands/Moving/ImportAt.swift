@@ -78,7 +78,9 @@ struct ImportAt {
     }
 
     private func drop(_ jobs: [AtJob]) throws(Failure) {
-        let drop = JobDrop(try session.openSpoolForWriting())
+        let fs = try session.openSpoolForWriting()
+        if let last = jobs.last { try AtNumbers.takeOver(upTo: last.number, fs) }
+        let drop = JobDrop(fs)
         var records = try session.records()
         var composed: [JobDrop.Composed] = []
         for job in jobs {

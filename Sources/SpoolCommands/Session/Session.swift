@@ -23,12 +23,14 @@ final class Session {
     /// The configuration that the spool's daemon, or the last one, published.
     private lazy var published = readPublished()
 
-    init(_ command: SpoolCommand, _ arguments: Arguments, output: Output, errors: Output) {
+    /// - Parameter preferred: the spool, unless the call or `SPOOL_DIR` names one.
+    init(_ command: SpoolCommand, _ arguments: Arguments, output: Output, errors: Output, preferred: String? = nil) {
         self.command = command
         self.arguments = arguments
         self.output = output
         self.errors = errors
-        (located, owner) = EverybodysSpool.partOfCaller(Self.locateSpool(arguments.value("spool")))
+        let named = arguments.value("spool") ?? (environment("SPOOL_DIR") == nil ? preferred : nil)
+        (located, owner) = EverybodysSpool.partOfCaller(Self.locateSpool(named))
     }
 
     /// The same call on another user's part of the spool.

@@ -43,6 +43,25 @@ struct AtTests {
     }
 
     @Test(
+        "C6: a job that was imported from another at keeps its number in atq and for atrm, and a new job gets a later number",
+        .enabled(if: mayUse, "needs root, whom no at.deny keeps out"))
+    func imported() throws {
+        let spool = try make(starting: false)
+        try Files.makeDirectory("\(spool.base)/atjobs")
+        for number in ["00007", "0002a"] {
+            try Files.write(
+                "\(spool.base)/atjobs/a\(number)\(ImportAtTests.minute)", ImportAtTests.file("true", uid: geteuid()), mode: 0o700)
+        }
+        #expect(try spool.ctl("import", "at", "--dir", "\(spool.base)/atjobs").code == 0)
+        #expect(try shell(spool, "atq | cut -f1").output == "7\n42\n")
+        #expect(try shell(spool, "at 18:05 2099-12-31", input: "true").error.contains("\njob 43 at "))
+        #expect(try shell(spool, "atrm 42 && atq | cut -f1").output == "7\n43\n")
+        // A second import does not set the number back.
+        #expect(try spool.ctl("import", "at", "--dir", "\(spool.base)/atjobs").code == 0)
+        #expect(try shell(spool, "at 18:05 2099-12-31", input: "true").error.contains("\njob 44 at "))
+    }
+
+    @Test(
         "C6: atq lists, at -c shows, atrm removes what waits, daemon or not; a running job is canceled; numbers are not reused",
         .enabled(if: mayUse, "needs root, whom no at.deny keeps out"))
     func queue() throws {
