@@ -13,6 +13,8 @@ struct LineReading {
     private let line: Lines.Line
     private let isSystem: Bool
     private var rest: ArraySlice<UInt8>
+    /// Where the blanks after the user begin.
+    private var userEnd: Int?
     private(set) var remarks: [Failure] = []
 
     init(_ line: Lines.Line, isSystem: Bool) {
@@ -31,10 +33,13 @@ struct LineReading {
         if rest.first == UInt8(ascii: "-") { rest.removeFirst() }
         let when = try when()
         let user = isSystem ? try user(after: when, isUser: isUser) : nil
+        let commandStart = rest.startIndex
         let mailsFailuresOnly = try options()
         guard !rest.isEmpty else { throw noLine(at: rest.startIndex) }
         if !isSystem, Self.isTimeField(rest.prefix { !isBlank($0) }) { throw sixFields() }
-        let (command, input) = Self.parts(rest)
+        var (command, input) = Self.parts(rest)
+        // entry.c of Debian's cron: one blank ends the user, and all others belong to the command, which the log and the mails show.
+        if let userEnd, rest.startIndex == commandStart { command.insert(contentsOf: line.bytes[(userEnd + 1)..<commandStart], at: 0) }
         remark(on: command, input, isUser: isUser)
         return Crontab.Entry(
             line: line.number, text: text(line.bytes), comment: nil, when: when, user: user, command: text(command[...]),
@@ -108,6 +113,7 @@ struct LineReading {
             rest = start
             throw sixFields()
         }
+        userEnd = word.endIndex
         let user = text(word)
         let isName = word.allSatisfy { $0 >= 0x80 || isNameByte($0) } && word.first != UInt8(ascii: "-")
         if isUser(user), !rest.isEmpty { return user }

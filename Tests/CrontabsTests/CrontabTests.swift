@@ -41,6 +41,19 @@ struct CrontabTests {
         #expect(entry.flatMap { $0.comment.map(FileName.bytes) } == [0xFC])
     }
 
+    /// The behaviour of Debian's cron 3.0pl1-162, whose log and mails show these commands.
+    static let blanks: [(line: String, isSystem: Bool, command: String)] = [
+        ("0 1 * * *   one two", false, "one two"), ("0 1 * * * root one", true, "one"), ("0 1 * * *  root\tone", true, "one"),
+        ("0 1 * * * root  one", true, " one"), ("@daily\troot\t  [ -x one ]", true, "  [ -x one ]"),
+        ("0 1 * * * root \tone%in", true, "\tone"),
+    ]
+
+    @Test("One blank ends the user of a line, and all others belong to the command", arguments: blanks)
+    func blank(_ row: (line: String, isSystem: Bool, command: String)) {
+        let read = crontab("\(row.line)\n", isSystem: row.isSystem)
+        #expect(read.problems.isEmpty && read.entries.map(\.command) == [row.command])
+    }
+
     // MARK: % and \
 
     /// The behaviour of do_command.c in Debian's cron 3.0pl1-162. Each row was checked with that program.
