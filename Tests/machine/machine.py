@@ -1,74 +1,18 @@
 """A Debian with systemd as process 1, in QEMU without KVM."""
 
 import base64
-import hashlib
-import os
-import shutil
 import socket
 import subprocess
-import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-PACKAGES = [
-    "systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "udev", "tzdata", "procps", "passwd",
-    "linux-image-cloud-amd64", "python3-minimal", "libpython3-stdlib",
-]
+from image import make_disk
+
 QEMU_SECONDS = 60
 BOOT_SECONDS = 600
-AGENT_UNIT = """[Unit]
-After=basic.target
-[Service]
-ExecStart=/usr/local/sbin/agent
-Restart=always
-KillMode=process
-"""
 
 
 class Failed(Exception):
     pass
-
-
-def make_image(cache):
-    """Makes the image once, and again when this file or the agent is another: a directory with disk.img, kernel and initrd. It takes a
-    minute or two, and gets Debian's packages."""
-    made_by = hashlib.sha256()
-    for name in ["machine.py", "agent"]:
-        with open(f"{HERE}/{name}", "rb") as file:
-            made_by.update(file.read())
-    image = f"{cache}/{made_by.hexdigest()[:16]}"
-    if os.path.exists(image):
-        return image
-    shutil.rmtree(cache, ignore_errors=True)
-    os.makedirs(cache)
-    with tempfile.TemporaryDirectory(dir=cache) as temporary:
-        root = f"{temporary}/root"
-        subprocess.run(["mmdebstrap", "-q", "--variant=minbase", f"--include={','.join(PACKAGES)}", "bookworm", root], check=True)
-        shutil.copy(f"{HERE}/agent", f"{root}/usr/local/sbin/agent")
-        units = f"{root}/etc/systemd/system"
-        with open(f"{units}/agent.service", "w") as unit:
-            unit.write(AGENT_UNIT)
-        os.makedirs(f"{units}/multi-user.target.wants", exist_ok=True)
-        os.symlink("../agent.service", f"{units}/multi-user.target.wants/agent.service")
-        with open(f"{root}/etc/fstab", "w") as table:
-            table.write("/dev/vda / ext4 defaults 0 1\n")
-        for name, pattern in [("kernel", "vmlinuz-"), ("initrd", "initrd.img-")]:
-            found = [one for one in os.listdir(f"{root}/boot") if one.startswith(pattern)]
-            shutil.copy(f"{root}/boot/{found[0]}", f"{temporary}/{name}")
-        make_disk(root, f"{temporary}/disk.img", "3G")
-        os.mkdir(f"{temporary}/image")
-        for name in ["disk.img", "kernel", "initrd"]:
-            os.rename(f"{temporary}/{name}", f"{temporary}/image/{name}")
-        os.rename(f"{temporary}/image", image)
-    return image
-
-
-def make_disk(directory, path, size):
-    """Makes a disk of that size with what is in the directory."""
-    with open(path, "w"):
-        pass
-    subprocess.run(["truncate", "-s", size, path], check=True)
-    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", directory, path], check=True)
 
 
 class Machine:
@@ -82,6 +26,7 @@ class Machine:
         subprocess.run(["cp", "--reflink=auto", "--sparse=always", f"{image}/disk.img", f"{directory}/disk.img"], check=True)
         make_disk(files, f"{directory}/files.img", "200M")
         path = f"{directory}/agent.sock"
+        self.monitor = f"{directory}/monitor.sock"
         disks = []
         for number, name in enumerate(["disk.img", "files.img"]):
             disks += ["-drive", f"file={directory}/{name},format=raw,if=none,id=d{number},cache=unsafe"]
@@ -95,6 +40,7 @@ class Machine:
             ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "1024", "-nodefaults", "-no-user-config"]
             + ["-display", "none", *disks, "-device", "virtio-rng-pci", "-serial", f"file:{directory}/console.log"]
             + ["-chardev", f"socket,id=agent,path={path}", "-serial", "chardev:agent"]
+            + ["-monitor", f"unix:{self.monitor},server,nowait"]
             + ["-kernel", f"{image}/kernel", "-initrd", f"{image}/initrd"]
             + ["-append", "root=/dev/vda rw console=ttyS0 loglevel=4 random.trust_cpu=on"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
@@ -125,6 +71,13 @@ class Machine:
         while self._line(end).strip() != b"READY":
             pass
 
+    def cut_power(self):
+        """Resets the machine at once: what it had not written to its disk is gone. Waits until it is there again."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.connect(self.monitor)
+            monitor.sendall(b"system_reset\n")
+            self.await_boot()
+
     def send(self, command):
         """Begins a bash command line whose answer nobody waits for, as one that restarts the machine."""
         self.number += 1
@@ -148,10 +101,10 @@ class Machine:
 
     def wait(self, condition, seconds=120):
         """Waits, in the machine, until a command line succeeds."""
-        code, output = self.run(
-            f"end=$((SECONDS + {seconds})); until {condition}; do ((SECONDS < end)) || exit 1; sleep 0.2; done", seconds + 60)
+        loop = f"until {{ {condition}; }} >/dev/null 2>&1; do ((SECONDS < end)) || exit 1; sleep 0.2; done"
+        code, _ = self.run(f"end=$((SECONDS + {seconds})); {loop}", seconds + 60)
         if code != 0:
-            raise Failed(f"waited in vain for: {condition}\n{output}\n{self.log()}")
+            raise Failed(f"waited in vain for: {condition}\n{self.log()}")
 
     def log(self):
         return self.run("journalctl -b -u spoold --no-pager -n 40; spoolctl status; spoolctl jobs 2>&1 | head -40")[1]

@@ -1,0 +1,202 @@
+"""Checks of spoold as a service: restarts, cgroups, a reboot, the package. cron and at run beside it and are left alone."""
+
+from checks import UNIT_CGROUP, check, drop, ended, expect, long_check, main_pid, waiting
+
+
+@check
+def restart(machine):
+    """The service can be restarted in any way while jobs with limits run, and the jobs keep their limits. One of the jobs has
+    enabled controllers in a cgroup of its own."""
+    nest = "g=/sys/fs/cgroup$(cut -d: -f3- /proc/self/cgroup); mkdir $g/inner; echo $$ >$g/inner/cgroup.procs; " \
+        "echo +pids >$g/cgroup.subtree_control"
+    command = f"command = '{nest} && touch /tmp/nested; until test -e /tmp/nested.go; do sleep 0.2; done'"
+    nested = drop(machine, "nested", ["limits = {tasks = 50}", command])
+    machine.wait("test -e /tmp/nested")
+    id = drop(machine, "limited", ["limits = {memory = \"64MiB\", tasks = 50, cpu_percent = 90}", waiting("limited")])
+    group = f"{UNIT_CGROUP}/jobs/{id}"
+    limits = f"cat {group}/memory.max {group}/pids.max {group}/cpu.max"
+    before = machine.succeed(limits)
+    expect(before == "67108864\n50\n90000 100000\n", before)
+    for way in ["systemctl restart spoold", "systemctl kill -s KILL --kill-who=main spoold",
+                "systemctl stop spoold; systemctl start spoold", "spoolctl restart"]:
+        old = main_pid(machine)
+        seen = machine.succeed("journalctl -u spoold --no-pager | grep -c event=adopted || true").strip()
+        machine.succeed(f"timeout 100 bash -c '{way}'")
+        machine.wait(f"systemctl is-active -q spoold && [ $(journalctl -u spoold --no-pager | grep -c event=adopted) -gt {seen} ]")
+        expect(way == "spoolctl restart" or main_pid(machine) != old, f"{way}: the same process")
+        machine.wait(f"[ \"$({limits} 2>/dev/null)\" = \"$(printf '67108864\\n50\\n90000 100000')\" ]")
+        machine.succeed(f"grep -q . {group}/cgroup.procs")
+    machine.succeed("touch /tmp/limited.go /tmp/nested.go")
+    for id in [id, nested]:
+        status = ended(machine, id)
+        expect(status["state"] == "done", status)
+        machine.wait(f"! test -e {UNIT_CGROUP}/jobs/{id}")
+
+
+@check
+def leftovers(machine):
+    """The cgroup of a job is removed when the last process that the job left running has ended, and not before."""
+    id = drop(
+        machine, "leaving",
+        ["leftovers = \"leave\"", "limits = {tasks = 50}",
+         waiting("leaving", "; setsid sh -c \"until test -e /tmp/left.go; do sleep 0.2; done\" >/dev/null 2>&1 &")])
+    machine.succeed("touch /tmp/leaving.go")
+    ended(machine, id)
+    machine.succeed(f"test -e {UNIT_CGROUP}/jobs/{id}")
+    machine.succeed("touch /tmp/left.go")
+    machine.wait(f"! test -e {UNIT_CGROUP}/jobs/{id}")
+
+
+@check
+def memory_score(machine):
+    """When memory runs out, the kernel is as likely to kill a job, also a user's, as any other process."""
+    for user in ["root", "u1"]:
+        command = waiting(f"score-{user}", "; cat /proc/self/oom_score_adj /proc/$PPID/oom_score_adj")
+        id = drop(machine, f"score-{user}", [f"user = \"{user}\"", command])
+        machine.succeed(f"touch /tmp/score-{user}.go")
+        ended(machine, id)
+        output = machine.succeed(f"cat /var/spool/spoold/done/{id}/stdout")
+        expect(output == "0\n0\n", output)
+
+
+@check
+def memory(machine):
+    """The error of a job that the kernel kills for want of memory names this cause. Limits also hold for a job with user=."""
+    eat = "python3 -c \"x = b\\\"a\\\" * 200000000\"; exit $?"
+    for user in ["root", "u1"]:
+        name = f"eats-{user}"
+        id = drop(machine, name, [f"user = \"{user}\"", "limits = {memory = \"32MiB\"}", waiting(name, f"; {eat}")])
+        machine.succeed(f"touch /tmp/{name}.go")
+        status = ended(machine, id)
+        expect(status["exit_code"] == 137 and "want of memory: limits.memory, 33554432 bytes" in status["error"], status)
+        machine.wait(f"! test -e {UNIT_CGROUP}/jobs/{id}")
+
+
+@check
+def fork_bomb(machine):
+    """A job that starts more processes than limits.tasks allows is refused the rest, and the machine goes on."""
+    bomb = "n=0; while [ $n -lt 200 ]; do sleep 60 & n=$((n + 1)); done; echo not reached"
+    id = drop(machine, "bomb", ["limits = {tasks = 20}", "leftovers = \"kill\"", waiting("bomb", f"; {bomb}")])
+    machine.succeed("touch /tmp/bomb.go")
+    machine.wait(f"grep -qE 'max [1-9]' {UNIT_CGROUP}/jobs/{id}/pids.events || test -e /var/spool/spoold/failed/{id}")
+    machine.run(f"spoolctl cancel {id}")
+    status = ended(machine, id)
+    output = machine.succeed(f"cat /var/spool/spoold/*/{id}/stdout")
+    expect(status["state"] == "failed" and "not reached" not in output, f"{status} {output}")
+    machine.wait(f"! test -e {UNIT_CGROUP}/jobs/{id}")
+
+
+@check
+def processor(machine):
+    """A job that computes without end gets the share of a processor that limits.cpu_percent allows."""
+    id = drop(machine, "busy", ["limits = {cpu_percent = 25}", waiting("busy", "; while :; do :; done")])
+    group = f"{UNIT_CGROUP}/jobs/{id}"
+    machine.succeed("touch /tmp/busy.go")
+    machine.wait(f"grep -qE 'nr_throttled [1-9]' {group}/cpu.stat")
+    look = f"echo $(date +%s%N) $(grep usage_usec {group}/cpu.stat)"
+    first = machine.succeed(look).split()
+    machine.wait(f"[ $(sed -n 's/nr_throttled //p' {group}/cpu.stat) -ge 30 ]")
+    last = machine.succeed(look).split()
+    share = (int(last[2]) - int(first[2])) * 1000 / (int(last[0]) - int(first[0]))
+    # A period of 100 ms that began or ended in between is counted whole.
+    expect(0 < share < 0.3, f"it got {share:.0%}")
+    machine.succeed(f"spoolctl cancel {id}")
+    ended(machine, id)
+
+
+@check
+def reload(machine):
+    """systemctl reload reads the configuration again, while a job runs."""
+    id = drop(machine, "reloaded", [waiting("reloaded")])
+    pid = main_pid(machine)
+    machine.succeed("cp -p /etc/spoold/spoold.toml /root/; echo 'slots = 13' >>/etc/spoold/spoold.toml; systemctl reload spoold")
+    machine.wait("spoolctl status --json | tr -d ' \n' | grep -q '\"slots\":13'")
+    machine.succeed("cp -p /root/spoold.toml /etc/spoold/; systemctl reload spoold; touch /tmp/reloaded.go")
+    expect(ended(machine, id)["state"] == "done" and main_pid(machine) == pid, "the job or the daemon ended")
+
+
+@long_check
+def watchdog(machine):
+    """systemd restarts a daemon that is silent, and its jobs go on."""
+    machine.succeed(
+        "mkdir -p /run/systemd/system/spoold.service.d && printf '[Service]\\nWatchdogSec=4\\n' "
+        ">/run/systemd/system/spoold.service.d/fast.conf && systemctl daemon-reload && systemctl restart spoold")
+    id = drop(machine, "watched", [waiting("watched", "; exit 3")])
+    pid = main_pid(machine)
+    machine.succeed(f"kill -STOP {pid}")
+    machine.wait(f"systemctl is-active -q spoold && [ $(systemctl show -P MainPID spoold) != {pid} ] && spoolctl health")
+    machine.succeed("touch /tmp/watched.go")
+    status = ended(machine, id)
+    expect(status["exit_code"] == 3, status)
+    machine.succeed("rm -r /run/systemd/system/spoold.service.d && systemctl daemon-reload && systemctl restart spoold")
+
+
+@check
+def user_limits(machine):
+    """A user's own job with limits on the machine's spool fails, and the error says what to do."""
+    code, output = machine.run(
+        "cd /; SPOOL_DIR=/var/spool/spoold runuser -u u1 -- timeout 100 spoolctl submit -w --limit memory=64MiB -- true </dev/null")
+    expect(code != 0 and "user service" in output, f"{code} {output}")
+
+
+@check
+def doctor(machine):
+    """spoolctl doctor finds the daemon and its unit in order, and says how to mend a unit that does not start at boot."""
+    def lines():
+        output = machine.run("spoolctl doctor")[1]
+        rows = [line.split("\t") for line in output.splitlines()]
+        return {row[1]: row for row in rows if len(row) > 2}, output
+    found, output = lines()
+    for name in ["spool", "daemon", "version", "worker", "unit", "configuration", "open files", "inotify", "space"]:
+        expect(found.get(name, [""])[0] == "ok", f"{name}: {output}")
+    expect(found["unit"][2] == "spoold.service is enabled", output)
+    expect(f"process {main_pid(machine)} " in found["daemon"][2], output)
+    expect(found.get("clock", ["no clock"])[0] in ["ok", "warn"], output)
+    machine.succeed("systemctl disable spoold")
+    found, output = lines()
+    expect(found["unit"][0] == "warn" and "systemctl enable spoold" in output, output)
+    machine.succeed("systemctl enable spoold && systemctl stop spoold")
+    found, output = lines()
+    expect(found["daemon"][0] == "fail" and "systemctl enable --now spoold" in output, output)
+    machine.succeed("systemctl start spoold")
+    machine.wait("spoolctl health")
+
+
+@check
+def reboot(machine):
+    """A job that an orderly reboot ends is lost, as after a hard reset, and on_crash = "retry" runs it again."""
+    id = drop(machine, "survivor", ["on_crash = \"retry\"", waiting("survivor")])
+    other = drop(machine, "marked", [waiting("marked")])
+    machine.send("touch /root/before; systemctl reboot")
+    machine.await_boot()
+    machine.wait("systemctl is-active -q spoold")
+    machine.wait(f"grep -q '\"try\": *2' /var/spool/spoold/running/{id}/status.json")
+    status = ended(machine, other)
+    expect(status["reason"] == "lost", status)
+    machine.succeed("touch /tmp/survivor.go")
+    status = ended(machine, id)
+    expect(status["state"] == "done", status)
+
+
+@check
+def package(machine):
+    """The package is upgraded while a job runs, without a gap; removal lets the job end, and its end is recorded; purge leaves the
+    spool alone, because it holds records, and nothing else."""
+    machine.run("mountpoint -q /mnt || mount -o ro /dev/vdb /mnt")
+    machine.succeed("systemctl is-enabled spoold && spoolctl doctor")
+    id = drop(machine, "upgraded", [waiting("upgraded", "; exit 7")])
+    before = main_pid(machine)
+    output = machine.succeed("dpkg -i /mnt/newer.deb </dev/null 2>&1")
+    expect("restarted spoold" in output, output)
+    expect(main_pid(machine) == before, "another process serves the spool")
+    output = machine.succeed("dpkg -r spoold 2>&1")
+    expect("jobs that still run: 1;" in output, output)
+    machine.succeed("! systemctl is-active spoold && ! test -e /usr/libexec/spoold")
+    machine.succeed("touch /tmp/upgraded.go")
+    machine.succeed("dpkg -i /mnt/spoold.deb 2>&1 && systemctl is-active spoold")
+    status = ended(machine, id)
+    expect(status["reason"] == "exit" and status["exit_code"] == 7, status)
+    machine.succeed("dpkg --purge spoold 2>&1")
+    left = machine.succeed("find /etc /usr /var/lib/systemd /run/systemd/system -name '*spoold*'")
+    expect(left == "", left)
+    machine.succeed(f"test -e /var/spool/spoold/failed/{id} && ! systemctl cat spoold")
