@@ -67,7 +67,7 @@ def switched(machine):
     with_crontabs(machine)
     if not is_installed(machine, "spoold-cron"):
         machine.succeed(f"{APT} /mnt/spoold-cron.deb /mnt/spoold-at.deb 2>&1")
-    machine.wait("spoolctl list -q | grep -q tab")
+    machine.wait("spoolctl list -q | grep -q ^u1/crontab-u1-probe && spoolctl list -q | grep -q ^crontab-root-probe")
 
 
 def idle(but=""):
@@ -192,7 +192,7 @@ def switch(machine):
     expect(machine.succeed("find /var/spool/cron/atjobs -type f ! -name .SEQ") == "", "at still has a job")
     expect(before == tabs(machine), f"the crontabs have changed\n{before}\n{tabs(machine)}")
 
-    machine.wait("spoolctl list -q | grep -q tab-u1 || spoolctl list -q | grep -q u1")
+    machine.wait("spoolctl list -q | grep -q ^u1/crontab-u1-probe && spoolctl list -q | grep -q ^u2/crontab-u2-cat")
     jump_before(machine, at_minute)
     wait_started(machine, at_minute, EACH_MINUTE)
     machine.wait(f"test -e {SEEN}/at-u1")
@@ -277,7 +277,7 @@ def upgrade(machine):
     minute = before_minute(machine, 3, id)
     output = machine.succeed(f"{APT} /mnt/newer.deb /mnt/newer-spoold-cron.deb /mnt/newer-spoold-at.deb 2>&1; date '+%F %H:%M'")
     expect("restarted spoold" in output and "WARNING" not in output, output)
-    expect(output.splitlines()[-1] == minute, f"the upgrade was over before the minute {minute}: {output}")
+    expect(output.splitlines()[-1] >= minute, f"the upgrade was over before the minute {minute}: {output}")
     expect(main_pid(machine) == pid, "another process serves the spool")
     wait_started(machine, minute, EACH_MINUTE)
     wait_idle(machine, id)
@@ -339,7 +339,7 @@ def starts(machine):
 
 @long_check
 def clock(machine):
-    """Lines follow the machine's zone and clock, which timedatectl sets: a day that is left out is not made up for, and an hour that
+    """Lines follow the machine's zone and clock, which timedatectl sets: a day that is left out is not made up for, and a minute that
     comes again repeats nothing."""
     switched(machine)
     machine.succeed(
@@ -372,7 +372,7 @@ def clock(machine):
 
 @long_check
 def read_only_etc(machine):
-    """With a read-only /etc the daemon starts, lines run, and crontab and at work."""
+    """With a read-only /etc the daemon starts, lines run, and crontab works."""
     switched(machine)
     machine.succeed("mount --bind /etc /etc && mount -o remount,bind,ro /etc && ! touch /etc/x 2>/dev/null")
     try:
