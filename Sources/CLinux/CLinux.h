@@ -36,6 +36,25 @@
 
 // MARK: Files
 
+/// A sealed file in memory with these bytes, as journald takes a message that is too long for a datagram. -1 after an error.
+static inline int linux_sealed_file(const void *bytes, size_t count) {
+    // MFD_CLOEXEC and MFD_ALLOW_SEALING of linux/memfd.h.
+    int file = (int)syscall(SYS_memfd_create, "journal-message", 1u | 2u);
+    if (file < 0) return -1;
+    const char *rest = (const char *)bytes;
+    while (count > 0) {
+        ssize_t written = write(file, rest, count);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) break;
+        rest += written;
+        count -= (size_t)written;
+    }
+    // F_ADD_SEALS with F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_WRITE of linux/fcntl.h.
+    if (count == 0 && fcntl(file, 1024 + 9, 1 | 2 | 4 | 8) == 0) return file;
+    close(file);
+    return -1;
+}
+
 #define LINUX_RENAME_NOREPLACE 1u
 #define LINUX_RENAME_EXCHANGE 2u
 // From linux/pidfd.h of Linux 6.9; EINVAL before.

@@ -53,7 +53,7 @@ public struct FrameBuffer: Sendable {
 /// installed at its worker's path, which may be newer.
 private enum Version {
     static let reports: UInt8 = 2
-    static let commands: UInt8 = 4
+    static let commands: UInt8 = 5
 }
 
 private enum Tag {
@@ -128,6 +128,8 @@ extension FrameWriter {
         write(request.substitutes.directories)
         write(request.substitutes.arguments)
         write(request.substitutes.leavesOutEnvironmentFile)
+        write(optional: request.journal?.socket) { $0.write($1) }
+        write(request.journal?.fields ?? [])
     }
 }
 
@@ -155,6 +157,11 @@ extension FrameReader {
             request.substitutes.directories = try texts()
             request.substitutes.arguments = try texts()
             request.substitutes.leavesOutEnvironmentFile = try flag()
+        }
+        if version >= 5 {
+            let socket = try flag() ? try text() : nil
+            let fields = try texts()
+            request.journal = socket.map { JournalTarget(socket: $0, fields: fields) }
         }
         guard (0...request.environment.count).contains(request.replaceable) else { throw .malformed }
         return request

@@ -47,6 +47,8 @@ public struct RunRequest: Sendable, Equatable {
     public var confinement: [Confinement]
     /// Replacements for a directory, command or file that is missing.
     public var substitutes = Substitutes()
+    /// The journal that gets the lines of the output too. Nil when none does.
+    public var journal: JournalTarget?
 
     public init(
         jobID: String, attempt: Int, jobDirectory: String, arguments: [String], environment: [String],
@@ -73,6 +75,19 @@ public struct RunRequest: Sendable, Equatable {
         self.confinement = confinement
         self.environmentFile = environmentFile
         self.replaceable = replaceable
+    }
+}
+
+/// Where the lines of a run's output go besides its files.
+public struct JournalTarget: Sendable, Equatable {
+    /// The path of journald's socket.
+    public var socket: String
+    /// `NAME=value`: the fields of each message besides the line.
+    public var fields: [String]
+
+    public init(socket: String, fields: [String]) {
+        self.socket = socket
+        self.fields = fields
     }
 }
 

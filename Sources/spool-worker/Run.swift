@@ -33,6 +33,7 @@ struct Run {
     /// The time at which the worker announces the run to the daemon. Nil once it has.
     private var announceAt: MonotonicInstant?
     private var outputLimit: OutputLimit?
+    private let outputJournal: OutputJournal?
     /// The standard input, if another command gives it during the run.
     private let input: GivenInput?
     /// The input ended before its giver had given all of it.
@@ -74,6 +75,7 @@ struct Run {
         self.startedAt = startedAt
         announceAt = began.advanced(byMilliseconds: Run.announceAfterMilliseconds)
         outputLimit = OutputLimit(request)
+        outputJournal = OutputJournal(request)
         if request.timeoutMilliseconds > 0 {
             limit = began.advanced(byMilliseconds: request.timeoutMilliseconds)
         }
@@ -81,7 +83,7 @@ struct Run {
 
     /// The next moment at which ``strike()`` has something to do.
     var deadline: MonotonicInstant? {
-        [limit, killAt, retryAt, announceAt, outputLimit?.nextLookAt, inputLookAt].lazy.compactMap(\.self).min()
+        [limit, killAt, retryAt, announceAt, outputLimit?.nextLookAt, outputJournal?.nextLookAt, inputLookAt].lazy.compactMap(\.self).min()
     }
 
     var isCommandEnded: Bool { outcome != nil }
@@ -119,6 +121,8 @@ extension Run {
             signalGroup(SIGKILL)
         }
         if let retryAt, retryAt <= now { self.retryAt = nil }
+        // Before a part of the output is given back.
+        if let outputJournal, outputJournal.nextLookAt <= now { outputJournal.look() }
         if let outputLimit, outputLimit.nextLookAt <= now { self.outputLimit?.look() }
         if let inputLookAt, inputLookAt <= now { lookAtInput() }
     }
@@ -227,8 +231,12 @@ extension Run {
         if giveUpAt == nil { giveUpAt = now.advanced(byMilliseconds: Run.giveUpAfterMilliseconds) }
     }
 
-    /// Cuts the output files that are too large, once the command has ended. Returns the cuts that must be made later.
-    func finishOutput() -> [LaterCut] { outputLimit?.finish() ?? [] }
+    /// Sends the rest of the output to the journal, and cuts the output files that are too large, once the command has ended. Returns the
+    /// cuts that must be made later.
+    func finishOutput() -> [LaterCut] {
+        outputJournal?.finish()
+        return outputLimit?.finish() ?? []
+    }
 
     /// The report, once the command has ended.
     func end(leftovers: Int) -> RunEnd {

@@ -11,6 +11,12 @@ import WorkerProtocol
         return request
     }()
 
+    static let withJournal: RunRequest = {
+        var request = Self.request
+        request.journal = JournalTarget(socket: "/run/systemd/journal/socket", fields: ["SPOOL_TASK=a", "SPOOL_NAME=b=c\n"])
+        return request
+    }()
+
     static let request = RunRequest(
         jobID: "20261121T020000.000Z-backup-k3f9", attempt: 3, jobDirectory: "/spool/running/x", arguments: ["sh", "-c", "", "é"],
         environment: ["A=1", "B="], workingDirectory: "/home/a b", umask: 0o27, stdin: "in", stdoutName: "out", stderrName: "err",
@@ -19,7 +25,7 @@ import WorkerProtocol
         environmentFile: "/etc/default/x", replaceable: 1)
 
     static let commands: [Command] = [
-        .run(request), .run(withSubstitutes),
+        .run(request), .run(withSubstitutes), .run(withJournal),
         .run(RunRequest(jobID: "", attempt: 0, jobDirectory: "", arguments: [], environment: [], workingDirectory: "")),
         .signal(9), .signal(-1), .stop(killAfterMilliseconds: nil), .stop(killAfterMilliseconds: 5),
     ]
@@ -69,8 +75,8 @@ import WorkerProtocol
         }
     }
 
-    @Test("Messages of earlier daemons are understood: without env_file for the worker, and without substitutes",
-        arguments: [(2, 18), (3, 9)] as [(UInt8, Int)])
+    @Test("Messages of earlier daemons are understood: without env_file for the worker, without substitutes and without the journal",
+        arguments: [(2, 23), (3, 14), (4, 5)] as [(UInt8, Int)])
     func olderCommands(version: UInt8, lacking bytes: Int) throws {
         var old = Self.request
         old.environmentFile = nil
@@ -79,7 +85,7 @@ import WorkerProtocol
         var body = Array(Command.run(old).frame()[4...].dropLast(bytes))
         body[0] = version
         #expect(try Command(body: body[...]) == .run(old))
-        #expect(throws: ProtocolError.unknownVersion(5)) { try Command(body: [5, 1]) }
+        #expect(throws: ProtocolError.unknownVersion(6)) { try Command(body: [6, 1]) }
     }
 
     @Test func theRemarkComesBack() throws {

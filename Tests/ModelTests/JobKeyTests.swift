@@ -205,6 +205,7 @@ private func text(_ backoff: Backoff) -> String {
         Accepted("pause_on_failure = true", means: "true") { "\($0.pausesOnFailure)" },
         Accepted("fallback = true", means: "true") { "\($0.fallsBack)" },
         Accepted("output_limit = 4096", means: "4096") { text($0.outputLimitBytes) },
+        Accepted("output = \"journal\"", means: "journal") { $0.output.rawValue },
         Accepted("combine_output = true", means: "true") { text($0.combinesOutput) },
     ]
 
@@ -346,6 +347,7 @@ private func text(_ backoff: Backoff) -> String {
             #"2:13: retry_on knows exit, timeout, signal, spawn, lost, short and exit codes, not "timeot"; did you mean "timeout"?"#),
         Refused("retry_on = [-1]", "2:13: retry_on must hold exit codes from 0 to 255"),
         Refused("on_crash = \"rerun\"", #"2:12: on_crash must be one of fail, retry, not "rerun""#),
+        Refused("output = \"mail\"", #"2:10: output must be one of files, journal, not "mail""#),
         Refused("leftovers = \"keep\"", #"2:13: leftovers must be one of leave, kill, not "keep""#),
         Refused("keep = {age = \"1d\", number = 1}", #"2:21: unknown key "number""#),
         Refused("nice = 20", "2:8: nice is 20, outside -20 to 19"),

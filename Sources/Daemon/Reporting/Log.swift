@@ -3,8 +3,9 @@ import Linux
 import Recurrence
 import Store
 
-/// The daemon's log on standard error: one line of `key=value` fields for each event. Under systemd each line begins with its priority, and
-/// the journal adds the time (sd-daemon(3)). Elsewhere a line begins with the time.
+/// The daemon's log on standard error: one line of `key=value` fields for each event, which begins with the time. Under systemd the events
+/// go to the journal as messages with fields, see ``SystemdJournal``. Where the journal's socket is missing, lines go to standard error
+/// there too, each with its priority in front, and the journal adds the time (sd-daemon(3)).
 ///
 /// Lines are gathered and written once a turn, so that a thousand jobs a second do not cause a thousand writes. Texts from outside are
 /// quoted and escaped, so that no name or error can forge a line.
@@ -15,7 +16,8 @@ package final class Log: Part {
     package enum Level: UInt8 { case error = 3, warning = 4, notice = 5, info = 6 }
 
     private var bytes: [UInt8] = []
-    private let isJournal: Bool
+    /// Nil outside of systemd.
+    private let journal: SystemdJournal?
     /// The descriptor to which lines are written. Nil when they are discarded.
     private let descriptor: Int32?
 
@@ -23,19 +25,24 @@ package final class Log: Part {
     private let user: String?
     private var limit = LineLimit()
 
-    package init(isJournal: Bool = false, to descriptor: Int32? = 2, user: String? = nil) {
-        self.isJournal = isJournal
+    package convenience init(to descriptor: Int32? = 2, user: String? = nil) { self.init(journal: nil, to: descriptor, user: user) }
+
+    init(journal: SystemdJournal?, to descriptor: Int32? = 2, user: String? = nil) {
+        self.journal = journal
         self.user = user
         self.descriptor = descriptor
     }
 
     package func write(
         _ level: Level, _ event: StaticString, at now: Instant, _ fields: KeyValuePairs<StaticString, String?> = [:],
-        causedBy cause: String? = nil
+        causedBy cause: String? = nil, about subject: LogSubject? = nil
     ) {
         if let cause = cause ?? user, !limit.admits("\(event)", of: cause, at: .now()) { return }
-        append(level, event, at: now, fields)
+        append(level, event, at: now, fields, about: subject)
     }
+
+    /// True when events have fields for those who search them.
+    var takesSubjects: Bool { journal != nil }
 
     package var wakeAt: Wake { Wake(monotonic: limit.next) }
 
@@ -53,8 +60,12 @@ package final class Log: Part {
         }
     }
 
-    private func append(_ level: Level, _ event: StaticString, at now: Instant, _ fields: KeyValuePairs<StaticString, String?>) {
-        if isJournal {
+    private func append(
+        _ level: Level, _ event: StaticString, at now: Instant, _ fields: KeyValuePairs<StaticString, String?>,
+        about subject: LogSubject? = nil
+    ) {
+        let begin = bytes.count
+        if journal != nil {
             append("<")
             bytes.append(UInt8(ascii: "0") + level.rawValue)
             append(">event=")
@@ -78,6 +89,16 @@ package final class Log: Part {
             append(key)
             append("=")
             self.value(value)
+        }
+        if let journal {
+            // The line without its priority.
+            var sent = LogEvent(level: level, name: "\(event)", text: String(decoding: bytes[(begin + 3)...], as: UTF8.self))
+            if let user { sent.fields.append(("user", user)) }
+            for (key, value) in fields { if let value { sent.fields.append(("\(key)", value)) } }
+            for (key, value) in [("task", subject?.task), ("queue", subject?.queue), ("name", subject?.name)] {
+                if let value, !sent.fields.contains(where: { $0.key == key }) { sent.fields.append((key, value)) }
+            }
+            if journal.send(sent) { return bytes.removeSubrange(begin...) }
         }
         append("\n")
         if bytes.count > 64 << 10 { flush() }

@@ -241,9 +241,12 @@ package final class Service<FS: FileSystem, W: World> {
     /// Carries out a turn in order. Returns when everything is done.
     private func carryOut(_ turn: Turn) throws(SystemError) {
         for (scope, note) in turn.pauses { try requests.makePause(scope, note: note) }
+        // The jobs that this turn has ended are only there.
+        var placed: [JobID: Job] = [:]
+        if log.takesSubjects { for job in turn.places { placed[job.id] = job } }
         for (at, record) in turn.records {
             spool.journal.add(record, at: at)
-            log.write(record, at: at)
+            log.write(record, at: at) { placed[$0] ?? scheduler.jobs[$0] }
         }
         for refusal in turn.refusals {
             let place = refusal.ending.map { "\(refusal.file).\($0):" } ?? ""

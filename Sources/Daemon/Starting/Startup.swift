@@ -25,7 +25,7 @@ struct Startup {
         isNamespaceRoot = geteuid() == 0 && !UserNamespace.hasOtherUsers()
         isForEverybody = options.user == nil && geteuid() == 0 && !isNamespaceRoot
         host = Machine.name()
-        log = Log(isJournal: getenv("JOURNAL_STREAM") != nil, user: options.user)
+        log = Log(journal: SystemdJournal(), user: options.user)
     }
 
     /// The user that the daemon runs as.

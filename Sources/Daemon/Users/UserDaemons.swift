@@ -269,7 +269,7 @@ final class UserDaemons: Part, FileWatcher {
     /// The environment of a user's daemon. Of its own variables, root's daemon passes on only those that a user's daemon needs as well.
     private static func environment() -> [String] {
         var variables = ["PATH=\(RunSurroundings.path)", "LANG=C.UTF-8"]
-        for name in ["JOURNAL_STREAM", "TZDIR"] {
+        for name in ["JOURNAL_STREAM", "SPOOLD_JOURNAL_SOCKET", "TZDIR"] {
             if let value = getenv(name) { variables.append("\(name)=\(String(cString: value))") }
         }
         return variables

@@ -123,6 +123,7 @@ extension RunRequest {
             outputLimitBytes: definition.outputLimitBytes ?? surroundings.outputLimitBytes, confinement: definition.confinement,
             environmentFile: file, replaceable: environment.kept)
         self.substitutes = substitutes
+        if definition.output == .journal { journal = JournalTarget(of: job) }
     }
 
     /// The directory in which a job runs: the named one, or the user's home. Throws for a relative directory of a user without a home.
@@ -135,6 +136,19 @@ extension RunRequest {
         }
         if directory == "~" || directory.hasPrefix("~/") { return user.home + directory.dropFirst() }
         return "\(user.home)/\(directory)"
+    }
+}
+
+extension JournalTarget {
+    /// journald, and the fields by which the events of the job can be found too.
+    init(of job: Job) {
+        var fields = [
+            "SYSLOG_IDENTIFIER=\(job.task ?? job.name)", "SPOOL_JOB_ID=\(job.id.text)", "SPOOL_NAME=\(job.name)",
+            "SPOOL_QUEUE=\(job.definition.queue)", "SPOOL_TRY=\(job.attempt)",
+        ]
+        if let task = job.task { fields.append("SPOOL_TASK=\(task)") }
+        if let unit = SystemdJournal.unit { fields.append("\(unit.field)=\(unit.name)") }
+        self.init(socket: SystemdJournal.socketPath, fields: fields)
     }
 }
 

@@ -40,6 +40,7 @@ public final class JobDefinition: Sendable {
     public let outputLimitBytes: Int64?
     /// Standard error goes to the file of standard output, in the order in which the command writes.
     public let combinesOutput: Bool
+    public let output: OutputRule
 
     public let start: Instant?
     public let queue: String
@@ -87,7 +88,7 @@ public final class JobDefinition: Sendable {
         "user", "group", "fallback",
         "start", "queue", "priority", "tags", "deadline", "overlap", "locks", "after", "unique", "timezone", "timeout", "kill_after",
         "stop_signal",
-        "success", "tries", "backoff", "retry_on", "on_crash", "leftovers", "keep", "output_limit", "combine_output",
+        "success", "tries", "backoff", "retry_on", "on_crash", "leftovers", "keep", "output_limit", "combine_output", "output",
         "expect", "on_overdue", "pause_on_failure", "on_start", "on_success", "on_failure", "on_end", "on_recovery", "mail", "notify_after",
         "notify_every", "slow", "on_slow", "min_run",
     ]
@@ -134,6 +135,7 @@ public final class JobDefinition: Sendable {
         cgroupLimits = limits.cgroup
         outputLimitBytes = reader.outputLimit("output_limit")
         combinesOutput = reader.boolean("combine_output") ?? false
+        output = reader.choice("output", as: OutputRule.self) ?? .files
         let zone = reader.zone("timezone") ?? reader.context.zone
         start = reader.instant("start", zone: zone)
         queue = reader.name("queue") ?? "default"
@@ -196,6 +198,9 @@ public enum CrashRule: String, Sendable, CaseIterable { case fail, retry }
 
 /// The treatment of processes that a command leaves running.
 public enum LeftoverRule: String, Sendable, CaseIterable { case leave, kill }
+
+/// Where a job's output goes: to its files, or to the journal too.
+public enum OutputRule: String, Sendable, CaseIterable { case files, journal }
 
 /// The waiting time between tries.
 public struct Backoff: Sendable, Hashable {

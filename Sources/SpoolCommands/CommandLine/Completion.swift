@@ -135,6 +135,7 @@ struct Completion {
         case "schedule": return .words(schedules())
         case "overlap": return all(Overlap.self)
         case "on-crash": return all(CrashRule.self)
+        case "output": return all(OutputRule.self)
         case "leftovers": return all(LeftoverRule.self)
         case "paths": return all(OnPath.Paths.self)
         case "catch-up": return all(ScheduleDefinition.CatchUp.self)

@@ -47,6 +47,7 @@ struct JobOptions {
             Option("limit", value: "NAME=VALUE", "nofile, nproc, core, fsize, cpu, as, memory, cpu_percent or tasks; can be repeated"),
             Option("output-limit", value: "SIZE", "how much of each output stream is kept (64M)"),
             Option("combine-output", "write standard error into the file of standard output, in true order"),
+            Option("output", value: "WHERE", "where the output goes: files, or journal for the system's journal too"),
             Option("min-run", value: "TIME", "a try that succeeds sooner has failed"),
             Option("success", value: "CODES", "exit codes that count as success, such as 0,2"),
             Option("tries", value: "N", "how often the job is tried at most (1)"),

@@ -507,10 +507,10 @@ struct RestartTests {
         #expect(try spool.exitCode() == 0)
     }
 
-    @Test("Under the service manager log lines carry their priority and no time")
+    @Test("Under the service manager, log lines carry their priority and no time where nobody reads the journal's socket")
     func journald() throws {
         let spool = try SpoolUnderTest(starting: false)
-        try spool.start(environment: ["JOURNAL_STREAM=1:2"])
+        try spool.start(environment: [spool.journalStream(), "SPOOLD_JOURNAL_SOCKET=\(spool.base)/nobody"])
         try spool.drop("bad.toml", "x")
         try spool.logLine("event=rejected")
         let lines = spool.log.split(separator: "\n")
