@@ -52,10 +52,8 @@ final class OutputJournal {
 
     private static func open(_ name: String, _ request: RunRequest) -> Stream? {
         let path = "\(request.jobDirectory)/\(name)"
-        // Somebody has removed or replaced it: then nothing of it is sent.
-        guard let file = try? FileDescriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK),
-            let status = try? file.status(), status.kind == .file
-        else { return nil }
+        let opened = try? FileDescriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK)  // removed: nothing of it is sent
+        guard let file = opened, let status = try? file.status(), status.kind == .file else { return nil }  // as above, or replaced
         return Stream(name, file)
     }
 
@@ -92,10 +90,9 @@ final class OutputJournal {
     private func send(_ stream: Stream) -> Progress {
         var progress = Progress.nothing
         for _ in 0..<Self.chunksMax {
-            // A file that cannot be read any more has nothing to send.
             let count = Int(min(Int64(Self.chunkBytes), stream.end - stream.offset))
-            guard count > 0, let status = try? stream.file.status(), let chunk = try? stream.file.read(count: count, at: stream.offset)
-            else { return progress }
+            guard count > 0, let status = try? stream.file.status() else { return progress }  // it cannot be read any more
+            guard let chunk = try? stream.file.read(count: count, at: stream.offset) else { return progress }  // as above
             // The job itself has truncated it.
             if status.size < stream.offset { stream.offset = status.size }
             guard !chunk.isEmpty else { return progress }

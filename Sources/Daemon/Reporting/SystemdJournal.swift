@@ -76,9 +76,8 @@ final class SystemdJournal {
     /// The unit whose process this is, by its cgroup, as the field that names it: `USER_UNIT` for one of a user's service manager. Nil
     /// outside of a unit.
     static let unit: (field: String, name: String)? = {
-        // Without /proc or cgroups there is no unit.
-        guard let file = try? FileDescriptor.open("/proc/self/cgroup", O_RDONLY), let bytes = try? file.read(count: 65_536, at: 0)
-        else { return nil }
+        guard let file = try? FileDescriptor.open("/proc/self/cgroup", O_RDONLY) else { return nil }  // no /proc: no unit
+        guard let bytes = try? file.read(count: 65_536, at: 0) else { return nil }  // as above
         let parts = String(decoding: bytes, as: UTF8.self).split(whereSeparator: { $0 == "\n" || $0 == "/" })
         guard let name = parts.last(where: { $0.hasSuffix(".service") && !$0.hasPrefix("user@") }) else { return nil }
         return (parts.contains { $0.hasPrefix("user@") } ? "USER_UNIT" : "UNIT", String(name))
