@@ -83,7 +83,7 @@ class Machine:
         self.number += 1
         self.link.sendall(b"%d %s\n" % (self.number, base64.b64encode(command.encode())))
 
-    def run(self, command, seconds=180):
+    def run(self, command, seconds=600):
         """Runs a bash command line as root; its exit code, and its output with its errors."""
         self.send(command)
         end = time.monotonic() + seconds
@@ -93,13 +93,13 @@ class Machine:
             if words[0] == b"DONE" and int(words[1]) == self.number:
                 return int(words[2]), base64.b64decode(words[3]).decode(errors="replace")
 
-    def succeed(self, command, seconds=180):
+    def succeed(self, command, seconds=600):
         code, output = self.run(command, seconds)
         if code != 0:
             raise Failed(f"{command}\nended with {code}:\n{output}")
         return output
 
-    def wait(self, condition, seconds=120):
+    def wait(self, condition, seconds=300):
         """Waits, in the machine, until a command line succeeds."""
         loop = f"until {{ {condition}; }} >/dev/null 2>&1; do ((SECONDS < end)) || exit 1; sleep 0.2; done"
         code, _ = self.run(f"end=$((SECONDS + {seconds})); {loop}", seconds + 60)

@@ -241,7 +241,7 @@ printf '* * * * * nobody-knows probe unknown\n* * * * * root probe beside-unknow
     expect(code == 1 and "bad minute" in output, output)
     for command in ["spoolctl status", "spoolctl check"]:
         for place in ["/etc/cron.d/bad:2:1", "/etc/cron.d/open", "/etc/cron.d/unknown:1:"]:
-            machine.wait(f"{command} 2>&1 | grep -q '{place}'", 30)
+            machine.wait(f"{command} 2>&1 | grep -q '{place}'")
     machine.succeed("journalctl -u spoold --no-pager | grep 'event=refused' | grep -q /etc/cron.d/bad")
     minute = before_minute(machine, 5)
     new = ["crontab-e", "crontab-stdin", "of-mv", "of-editor-2", "of-dpkg-2", "of-crontab", "beside-bad", "beside-unknown"]
