@@ -11,8 +11,8 @@ TABS = "/etc/crontab /etc/cron.d/* /var/spool/cron/crontabs/*"
 OF_PACKAGES = ["amavisd-new", "certbot", "e2scrub_all", "mailman3", "mdadm", "munin-node", "php", "sysstat"]
 APT = "DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends"
 
-# The crontabs of the machine. Those of the packages are due each minute here, and call what the machine has in place of mailman's and
-# munin's programs, which are long to start. A mail program keeps what it gets.
+# The crontabs of the machine. Those of the packages call what the machine has in place of mailman's and munin's programs, which are long
+# to start. A mail program keeps what it gets.
 SET_UP = r"""
 set -e
 mkdir -m 1777 /var/tmp/seen /var/tmp/mail
@@ -25,11 +25,6 @@ printf '%s\n' '#!/bin/sh' 'echo "* * * * * probe crontab-e" >>"$1"' >/usr/bin/ap
 chmod 755 /usr/sbin/sendmail /usr/bin/mailman /etc/munin/plugins/apt_all /usr/bin/append-line
 echo SITE=everywhere >>/etc/environment
 echo 'u1 - nofile 333' >/etc/security/limits.d/site.conf
-for name in PACKAGES; do
-    cp /etc/cron.d/$name /var/tmp/$name.before
-    sed -i -E 's/^([0-9*][^ \t]*[ \t]+){5}/* * * * * /' /etc/cron.d/$name
-    ! cmp -s /etc/cron.d/$name /var/tmp/$name.before
-done
 cat >/etc/cron.d/site <<'END'
 MAILTO=postmaster
 FILE=site
@@ -40,10 +35,17 @@ END
 printf '%s\n' 'OWN="x y"' '* * * * * probe tab-u1; echo "output of u1"' '@reboot probe reboot-u1' | runuser -u u1 -- crontab -
 printf '%s\n' '* * * * * cat >>/var/tmp/seen/input-u2%first line%second line' | runuser -u u2 -- crontab -
 printf '%s\n' '* * * * * probe tab-root' | crontab -
-""".replace("PACKAGES", " ".join(OF_PACKAGES))
-# The lines of the packages, two of site, and one of each user.
-EACH_MINUTE = 12 + 2 + 3
-PROBES = ["mailman-notify", "mailman-digests", "munin", "site-root", "site-u1", "tab-root", "tab-u1"]
+"""
+# Two lines of site, and one of each user.
+EACH_MINUTE = 5
+PROBES = ["site-root", "site-u1", "tab-root", "tab-u1"]
+
+# The lines of the packages are due each minute while cron and spoold are compared.
+OF_PACKAGES_BEGIN = "set -e; cd /etc/cron.d; for name in PACKAGES; do cp -p $name /var/tmp/$name.before; " \
+    "sed -i -E 's/^([0-9*][^ \\t]*[ \\t]+){5}/* * * * * /' $name; ! cmp -s $name /var/tmp/$name.before; done"
+OF_PACKAGES_END = "for name in PACKAGES; do cp -p /var/tmp/$name.before /etc/cron.d/$name; done"
+OF_PACKAGES_LINES = 12
+OF_PACKAGES_PROBES = ["mailman-notify", "mailman-digests", "munin"]
 
 
 # MARK: What checks do in the machine
@@ -111,14 +113,14 @@ def wait_idle(machine, but=""):
     machine.wait(idle(but))
 
 
-def minute_of_cron(machine):
+def minute_of_cron(machine, count=EACH_MINUTE):
     """Lets cron run the lines of a minute, and returns the minute. cron sleeps through a change of the clock, so it is started anew."""
     done = "! pgrep -P $(systemctl show -P MainPID cron)"
     machine.wait(f"timedatectl && (( $(date +%-S) < 50 )) && {done}")
     minute = machine.succeed(
         f"{FORGET}; now=$(date +%s); left=$((60 - now % 60)); timedatectl set-time "
         "\"$(date -d @$((now + left - 6)) '+%F %T')\"; systemctl restart cron; date -d @$((now + left)) '+%F %H:%M'").strip()
-    wait_started(machine, minute, EACH_MINUTE)
+    wait_started(machine, minute, count)
     machine.wait(done)
     return minute
 
@@ -149,7 +151,8 @@ def picture(machine, minute):
     machine.wait(f"[ -e {SEEN}/input-u2 ]")
     return {
         "log": sorted(machine.succeed(started(minute)).splitlines()),
-        "probes": [(name, rest) for name in PROBES for when, rest in seen(machine, name) if when == minute],
+        "probes": [(name, rest) for name in PROBES + OF_PACKAGES_PROBES for when, rest in seen(machine, name)
+                   if when == minute],
         "input": machine.succeed(f"cat {SEEN}/input-u2"),
         "mails": sorted(machine.succeed(f"cd {MAIL}; for f in *; do grep -v '^Date: ' $f; echo =====; done").split("=====\n")),
     }
@@ -168,12 +171,14 @@ def switch(machine):
     minute as under cron, as whom they should, to the letter of log, environment, limits and mail. Jobs of at move over. No @reboot line
     runs."""
     with_crontabs(machine)
+    machine.succeed(OF_PACKAGES_BEGIN.replace("PACKAGES", " ".join(OF_PACKAGES)))
+    all_lines = EACH_MINUTE + OF_PACKAGES_LINES
     before = tabs(machine)
     # Nothing of the daemon beside cron runs a crontab.
     expect(machine.succeed("spoolctl list -q") == "", machine.log())
-    minute = minute_of_cron(machine)
+    minute = minute_of_cron(machine, all_lines)
     with_cron = picture(machine, minute)
-    expect(len(with_cron["log"]) == EACH_MINUTE and len(with_cron["probes"]) == len(PROBES), with_cron)
+    expect(len(with_cron["log"]) == all_lines and len(with_cron["probes"]) == len(PROBES + OF_PACKAGES_PROBES), with_cron)
 
     machine.succeed("echo 'probe at-u1; echo of at' | runuser -u u1 -- at now + 40 minutes 2>&1; echo true | at -q c 12:00 2031-01-01 2>&1")
     queue = machine.succeed("atq")
@@ -194,7 +199,7 @@ def switch(machine):
 
     machine.wait("spoolctl list -q | grep -q ^u1/crontab-u1-probe && spoolctl list -q | grep -q ^u2/crontab-u2-cat")
     jump_before(machine, at_minute)
-    wait_started(machine, at_minute, EACH_MINUTE)
+    wait_started(machine, at_minute, all_lines)
     machine.wait(f"test -e {SEEN}/at-u1")
     wait_idle(machine)
     with_spoold = picture(machine, at_minute)
@@ -215,6 +220,7 @@ def switch(machine):
     for name in ["reboot-root", "reboot-u1"]:
         expect(not seen(machine, name), f"{name} ran at the installation")
     machine.succeed("spoolctl doctor")
+    machine.succeed(OF_PACKAGES_END.replace("PACKAGES", " ".join(OF_PACKAGES)))
 
 
 @check
@@ -252,7 +258,9 @@ printf '* * * * * nobody-knows probe unknown\n* * * * * root probe beside-unknow
         expect(minute not in [when for when, _ in seen(machine, name)], f"the earlier line ran: {name}")
     for name in ["bad", "open", "unknown"]:
         expect(not seen(machine, name), f"{name} ran")
-    machine.succeed("rm /etc/cron.d/bad /etc/cron.d/open /etc/cron.d/unknown; spoolctl check")
+    machine.succeed(
+        "cd /etc/cron.d; rm bad open unknown of-mv of-editor; dpkg -P site; sed -i /of-crontab/d /etc/crontab; for user in u1 u2; do "
+        "runuser -u $user -- crontab -l | grep -v 'probe crontab-' | runuser -u $user -- crontab -; done; spoolctl check")
 
 
 @long_check
@@ -400,7 +408,8 @@ systemctl restart spoold
 cat /dev/zero >$place/.filler || true""")
     try:
         before = machine.succeed("runuser -u u1 -- crontab -l")
-        code, output = machine.run("(runuser -u u1 -- crontab -l; yes \"# $(printf %0300d 0)\" | head -n 9000) | runuser -u u1 -- crontab -")
+        code, output = machine.run(
+            "(runuser -u u1 -- crontab -l; yes \"# $(printf %0300d 0)\" | head -n 9000) | runuser -u u1 -- crontab -")
         expect(code == 1 and "No space left on device" in output, f"{code} {output}")
         expect(machine.succeed("runuser -u u1 -- crontab -l") == before, "the crontab has changed")
         expect(machine.succeed("ls -A /var/spool/cron/crontabs | grep -v -e filler -e lost") == "root\nu1\nu2\n", "a file was left")
