@@ -1,14 +1,37 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-let strict: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+// Sections for functions, and no promise to anybody outside the program: then --gc-sections removes public functions that no program
+// calls, most of them because their callers have a specialized copy.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .unsafeFlags(["-Xfrontend", "-function-sections", "-Xfrontend", "-internalize-at-link"], .when(configuration: .release)),
+]
+
+// For what a person waits for, not a job.
+let small: [SwiftSetting] = strict + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+
+// What a program does not need and would carry all the same:
+// - thousands of symbols of the Swift library, offered to libraries that need none;
+// - tables for unwinding, an eighth of each program: nothing throws C++ exceptions, and the Swift runtime prints its backtraces by frame
+//   pointers;
+// - the names of all Unicode characters, half a megabyte, which only `Unicode.Scalar.Properties.name` reads. ProgramTests shows that no
+//   source does; a call would end in the runtime's "Fatal error: Call of deleted method";
+// - two libraries of C++, of which the Swift runtime uses little: loading them takes half of a short command's time and a megabyte of
+//   memory. etc/link has a file for -lstdc++ that names the static one.
+let lean: [LinkerSetting] = [
+    .unsafeFlags(
+        [
+            "-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "--no-export-dynamic",
+            "-Xlinker", "--no-eh-frame-hdr", "-Xlinker", Context.packageDirectory + "/etc/link/no-unwinding.ld",
+            "-L", Context.packageDirectory + "/etc/link", "-Xclang-linker", "-static-libgcc",
+            "-Xlinker", "--defsym=_swift_stdlib_getScalarName=swift_deletedMethodError",
+        ], .when(configuration: .release))
+]
 
 // The worker is started once per busy slot and weighs on every job, so it alone is linked fully static; lld, because gold
 // warns about the Swift runtime's unused call of dlopen.
-let fullyStatic = ["-static-executable", "-use-ld=lld", "-Xlinker", "--gc-sections"]
-
-// With the static Swift library a program offers thousands of its symbols to libraries. No library needs one.
-let withoutExports: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "--no-export-dynamic"], .when(configuration: .release))]
+let fullyStatic: [LinkerSetting] = [.unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "--gc-sections"])]
 
 let package = Package(
     name: "spoold",
@@ -25,7 +48,7 @@ let package = Package(
         .target(name: "Recurrence", dependencies: ["TextSearch"], swiftSettings: strict),
         .target(name: "Lines", swiftSettings: strict),
         .target(name: "Documents", dependencies: ["Lines"], swiftSettings: strict),
-        .target(name: "WorkerProtocol", swiftSettings: strict),
+        .target(name: "WorkerProtocol", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "Metrics", swiftSettings: strict),
         .target(name: "Model", dependencies: ["Recurrence", "Documents", "TextSearch", "WorkerProtocol"], swiftSettings: strict),
         .target(name: "Scheduler", dependencies: ["Model", "Recurrence"], swiftSettings: strict),
@@ -40,32 +63,32 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "Crontabs", dependencies: ["Lines", "TextSearch", "Linux", "Model", "Recurrence", "Documents"], swiftSettings: strict),
-        .target(name: "LiveView", dependencies: ["Store", "Scheduler", "Model", "Recurrence", "TextSearch"], swiftSettings: strict),
+            name: "Crontabs", dependencies: ["Lines", "TextSearch", "Linux", "Model", "Recurrence", "Documents"], swiftSettings: small),
+        .target(name: "LiveView", dependencies: ["Store", "Scheduler", "Model", "Recurrence", "TextSearch"], swiftSettings: small),
         .executableTarget(
-            name: "spoold", dependencies: ["Daemon", "Store", "Model", "Linux"], swiftSettings: strict, linkerSettings: withoutExports),
+            name: "spoold", dependencies: ["Daemon", "Store", "Model", "Linux"], swiftSettings: strict, linkerSettings: lean),
         .target(
             name: "SpoolCommands",
             dependencies: [
                 "Crontabs", "Lines", "LiveView", "Metrics", "Store", "Scheduler", "Model", "Recurrence", "Documents", "TextSearch", "Linux",
                 "CLinux",
             ],
-            swiftSettings: strict),
+            swiftSettings: small),
         // The other programs too, so that `swift run spoolctl demo` builds what it starts.
         .executableTarget(
             name: "spoolctl", dependencies: ["SpoolCommands", "spoold", "spool-worker"], swiftSettings: strict,
-            linkerSettings: withoutExports),
+            linkerSettings: lean),
         .executableTarget(
             name: "spool-worker", dependencies: ["WorkerProtocol", "Lines", "Linux", "CLinux"],
             swiftSettings: strict + [.unsafeFlags(["-static-executable"])],
-            linkerSettings: [.unsafeFlags(fullyStatic)]),
+            linkerSettings: fullyStatic + lean),
         // Setgid, so it must find its libraries without help of the environment. Not fully static: the user database may need
         // libraries (nsswitch.conf(5)).
         .target(name: "SecureStart"),
         .executableTarget(
             name: "crontab", dependencies: ["SecureStart", "Crontabs", "Linux", "CLinux"],
-            swiftSettings: strict + [.unsafeFlags(["-static-stdlib"])],
-            linkerSettings: [.unsafeFlags(["-static-stdlib", "-Xlinker", "--gc-sections"])] + withoutExports),
+            swiftSettings: small + [.unsafeFlags(["-static-stdlib"])],
+            linkerSettings: [.unsafeFlags(["-static-stdlib", "-Xlinker", "--gc-sections"])] + lean),
 
         .executableTarget(
             name: "toml-test-decoder", dependencies: ["Documents"], path: "Tests/toml-test-decoder", swiftSettings: strict),

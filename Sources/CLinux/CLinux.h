@@ -1,7 +1,7 @@
 // The Linux calls and constants that Swift's Glibc module lacks, mostly because glibc shows them only with _GNU_SOURCE.
 // That macro must not be defined here: fd_set would then differ from the Glibc module's and nothing would import.
-// Constants become typed values, macros with arguments become functions. The only logic in this file is what a new process does before
-// its exec, which must not be Swift.
+// Constants become typed values, macros with arguments become functions. The only logic in this file is what Swift cannot do: what a new
+// process does before its exec, and an instruction of the processor.
 
 #ifndef SPOOLD_CLINUX_H
 #define SPOOLD_CLINUX_H
@@ -313,6 +313,41 @@ static inline int linux_new_session_keyring(void) { return (int)syscall(SYS_keyc
 static inline int linux_get_inode_flags(int fd, int *flags) { return ioctl(fd, FS_IOC_GETFLAGS, flags); }
 static inline int linux_set_inode_flags(int fd, int flags) { return ioctl(fd, FS_IOC_SETFLAGS, &flags); }
 static const int linux_topdir_flag = FS_TOPDIR_FL;
+
+// MARK: Checksums
+
+// CRC-32C by the processor's own instruction, from a state to the state after the bytes: no inversion at either end. Call it only where
+// linux_has_crc32c is true.
+#if defined(__x86_64__)
+static inline int linux_has_crc32c(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("sse4.2") != 0;
+}
+#define LINUX_CRC32C_TARGET __attribute__((target("sse4.2")))
+#define LINUX_CRC32C_WORD(crc, word) ((uint32_t)__builtin_ia32_crc32di(crc, word))
+#define LINUX_CRC32C_BYTE(crc, byte) ((uint32_t)__builtin_ia32_crc32qi(crc, byte))
+#elif defined(__aarch64__) && defined(__AARCH64EL__)
+/* HWCAP_CRC32 of arm64's asm/hwcap.h. */
+static inline int linux_has_crc32c(void) { return (getauxval(AT_HWCAP) & (1ul << 7)) != 0; }
+#define LINUX_CRC32C_TARGET __attribute__((target("crc")))
+#define LINUX_CRC32C_WORD(crc, word) ((uint32_t)__builtin_arm_crc32cd(crc, word))
+#define LINUX_CRC32C_BYTE(crc, byte) ((uint32_t)__builtin_arm_crc32cb(crc, byte))
+#endif
+
+#ifdef LINUX_CRC32C_TARGET
+LINUX_CRC32C_TARGET static inline uint32_t linux_crc32c(uint32_t crc, const uint8_t *bytes, size_t count) {
+    for (; count >= 8; bytes += 8, count -= 8) {
+        uint64_t word;
+        __builtin_memcpy(&word, bytes, 8);
+        crc = LINUX_CRC32C_WORD(crc, word);
+    }
+    for (; count > 0; bytes++, count--) { crc = LINUX_CRC32C_BYTE(crc, *bytes); }
+    return crc;
+}
+#else
+static inline int linux_has_crc32c(void) { return 0; }
+static inline uint32_t linux_crc32c(uint32_t crc, const uint8_t *bytes, size_t count) { __builtin_trap(); }
+#endif
 
 // MARK: Terminals
 

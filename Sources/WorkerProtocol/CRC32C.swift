@@ -1,6 +1,16 @@
+import CLinux
+
 /// CRC-32C (Castagnoli) of some bytes: reflected polynomial 0x82F63B78, initial value and final xor 0xFFFFFFFF, as in RFC 3720
-/// appendix B.4 and ext4. `crc32c("123456789")` is 0xE3069283. Eight bytes a step, about 1 GB a second.
+/// appendix B.4 and ext4. `crc32c("123456789")` is 0xE3069283. By the processor's instruction, about 8 GB a second, or by a table.
 public func crc32c(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    guard hasInstruction, let base = bytes.baseAddress else { return crc32cByTable(bytes) }
+    return ~linux_crc32c(0xFFFF_FFFF, base.assumingMemoryBound(to: UInt8.self), bytes.count)
+}
+
+private let hasInstruction = linux_has_crc32c() != 0
+
+/// The same on a processor without the instruction. Eight bytes a step, about 1 GB a second.
+package func crc32cByTable(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
     tables.withUnsafeBufferPointer { table in
         var crc: UInt32 = 0xFFFF_FFFF
         var index = 0

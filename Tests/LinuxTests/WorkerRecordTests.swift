@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import WorkerProtocol
 
@@ -91,5 +92,19 @@ import WorkerProtocol
         #expect(crc32c(Array(0..<32)) == 0x46DD_794E)
         #expect(crc32c([]) == 0)
         #expect(crc32c(Array("x123456789".utf8).dropFirst()) == 0xE306_9283)
+    }
+
+    @Test("The processor's instruction and the table give the same checksum, whatever the length and the place in memory")
+    func instructionAndTableAgree() {
+        var random = SeededGenerator(seed: 7)
+        let bytes = (0..<4096).map { _ in UInt8.random(in: 0...255, using: &random) }
+        for length in Array(0...80) + [1000, 4000] {
+            for start in 0..<16 {
+                bytes[start..<start + length].withUnsafeBytes {
+                    #expect(crc32c($0) == crc32cByTable($0), "\(length) bytes from \(start)")
+                }
+            }
+        }
+        #expect(Array("123456789".utf8).withUnsafeBytes { crc32cByTable($0) } == 0xE306_9283)
     }
 }

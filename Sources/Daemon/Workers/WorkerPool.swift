@@ -169,8 +169,12 @@ final class WorkerPool: Part {
     /// Called after the scheduler's turn.
     func turnTaken(_ turn: Turn) { startLimit.turnTaken(turn) }
 
-    /// Ends the workers that have been idle for a while.
-    func afterTurn() { if let due = idleEnd, .now() >= due { endIdle(keeping: 0) } }
+    /// Ends the workers that have been idle for a while. The jobs that were taken in and ended before have left free memory behind.
+    func afterTurn() {
+        guard let due = idleEnd, .now() >= due else { return }
+        endIdle(keeping: 0)
+        Memory.giveBack()
+    }
 
     private var idleEnd: MonotonicInstant? { idle.isEmpty ? nil : idleSince?.advanced(byMilliseconds: Self.idleMilliseconds) }
 

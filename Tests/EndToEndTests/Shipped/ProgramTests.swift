@@ -12,4 +12,10 @@ import Testing
         let needed = symbols.split(separator: "\n").filter { $0.contains("17_StringProcessing") }
         #expect(needed.isEmpty, "use TextSearch")
     }
+
+    @Test("No source asks for the Unicode name of a character: the release programs are linked without these names")
+    func asksForNoCharacterNames() throws {
+        let found = try Commands.run("grep", "-rnE", "--include=*.swift", "[.]properties[.]name", "\(ShippedTextTests.root)/Sources")
+        #expect(found.code == 1 && found.error.isEmpty, "\(found.output)\(found.error)")
+    }
 }
