@@ -39,11 +39,7 @@ struct NameQueue {
             let name = names[first]
             first += 1
             let sighting = sightings.removeValue(forKey: name)
-            if sightings.isEmpty {
-                names.removeAll(keepingCapacity: names.count < 4096)
-                unseen.removeAll(keepingCapacity: names.count < 4096)
-                first = 0
-            }
+            if sightings.isEmpty { removeAll(keepingRoom: names.count < Self.pastMax) }
             if first > Self.pastMax, first > names.count / 2 {
                 names.removeFirst(first)
                 first = 0
@@ -52,6 +48,13 @@ struct NameQueue {
             if let sighting { return (name, sighting) }
         }
         return nil
+    }
+
+    private mutating func removeAll(keepingRoom: Bool) {
+        names.removeAll(keepingCapacity: keepingRoom)
+        unseen.removeAll(keepingCapacity: keepingRoom)
+        sightings.removeAll(keepingCapacity: keepingRoom)
+        first = 0
     }
 
     /// The newest names, at most `count`, that no earlier call has returned, in the order of their arrival.

@@ -85,7 +85,8 @@ extension FileDescriptor {
         }
     }
 
-    private borrowing func readChunk(_ capacity: Int) throws(SystemError) -> [UInt8] {
+    /// Reads once, at most so many bytes; none at the end of the file.
+    borrowing func readChunk(_ capacity: Int) throws(SystemError) -> [UInt8] {
         let raw = raw
         var failure: Int32 = 0
         let chunk = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in

@@ -38,7 +38,7 @@ extension Scheduler {
             if job.state == .new { derived.ready.left(job.definition.queue) }
             leave(job)
             dropPlace(of: job)
-            recorded.jobs[id] = nil
+            recorded.jobs.removeWithRoom(id)
             settle(id, as: .failed, nil)
         case .started(let id, let attempt): applyStarted(id, attempt: attempt, at: now)
         case .stopping(let id, let why): jobs[id]?.stop(why)
@@ -256,7 +256,7 @@ extension Scheduler {
         touch(job)
         leave(job)
         if isRestoring { return }
-        recorded.jobs[job.id] = nil
+        recorded.jobs.removeWithRoom(job.id)
         agenda.ended[job.id] = job
     }
 
@@ -314,7 +314,7 @@ extension Scheduler {
 
     /// A replay keeps ended jobs to its end, because a later record may concern them.
     func forgetEnded() {
-        for job in jobs.values where job.state.isTerminal { recorded.jobs[job.id] = nil }
+        for job in jobs.values where job.state.isTerminal { recorded.jobs.removeWithRoom(job.id) }
     }
 
     /// Forgets the retries of jobs without a record.

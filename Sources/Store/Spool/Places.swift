@@ -28,7 +28,7 @@ public struct Places {
         job.file.map { .file($0.name) } ?? (job.isDirectory ? .directory(.new) : .nowhere)
     }
 
-    mutating func forget(_ job: Job) { entries[ObjectIdentifier(job)] = nil }
+    mutating func forget(_ job: Job) { entries.removeWithRoom(ObjectIdentifier(job)) }
 
     /// The jobs with an entry.
     package var moved: [Job] { entries.values.map(\.job) }
