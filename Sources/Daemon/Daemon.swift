@@ -139,18 +139,14 @@ public final class Daemon {
         _ = linux_set_child_subreaper(1)
     }
 
-    private static func isUser(_ name: String) -> Bool {
-        ((try? User.find(name: name)) ?? nil) != nil  // one that cannot be looked up counts as unknown
-    }
-
     /// Connects the parts that need one another.
     private func connect(_ slots: SlotLimit) {
         let (service, workers, users, status, configuration) = (service, workers, users, status, configuration)
         let crontabs = crontabs
-        service.setUsers(Self.isUser)
+        service.setUsers { name throws(SystemError) in try User.find(name: name) != nil }
         if link != nil { service.awaitCrontab() }
         crontabs?.onUserChange = { users?.crontabChanged($0) }
-        users?.onAccounts = { crontabs?.readAll() }
+        users?.onAccounts = { crontabs?.accountsChanged() }
         world.onStart = { [unowned self] in logStart() }
         world.diskWait = { [unowned self] error throws(SystemError) in try waitForDisk(error) }
         if geteuid() == 0 {

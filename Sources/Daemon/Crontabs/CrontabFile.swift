@@ -8,6 +8,8 @@ package struct CrontabFile: Sendable {
         case refused(String)
         /// There is no such file, or crontabs are not read.
         case gone
+        /// Somebody has the file open for writing. It is read when it is closed.
+        case busy
         /// It is not known yet whether the file exists.
         case unknown
     }

@@ -9,7 +9,9 @@ import Scheduler
 /// Invariants:
 /// - A change is noticed by inotify(7), also in a directory that is made later, and at the target of a symbolic link.
 /// - A file is opened once, without waiting, and the opened file is checked, see ``OpenedCrontab``.
+/// - A change of a file that was read within one tick of the clock for files is noticed too.
 /// - A file that somebody is writing is read when it is closed. Until then its earlier text is in force.
+/// - The descriptor of a user's crontab goes to the user's daemon without a lease, which would let that daemon hold up writers.
 final class CrontabWatch: FileWatcher {
     private static let changes: InotifyMask = [
         .closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .attributesChanged, .selfMoved, .selfDeleted, .onlyDirectory,
@@ -24,10 +26,10 @@ final class CrontabWatch: FileWatcher {
     private var directories: [Int32: String] = [:]
     /// The symbolic links among the crontabs.
     private var links: Set<String> = []
-    /// The crontabs that the service knows, with the attributes that they had when they were read.
+    /// The crontabs that the service knows, with the attributes that they had when they were read. Nil for one that must be read again.
     private var known: [String: OpenedCrontab.Attributes?] = [:]
-    /// The users who have a crontab.
-    private(set) var users: Set<String> = []
+    /// The users who have a crontab, with the attributes that it had when it was reported. Nil for one that must be reported again.
+    private var tabs: [String: FileStatus?] = [:]
     private let files: FileWatches
     private let service: SpoolService
     private let log: Log
@@ -77,9 +79,9 @@ final class CrontabWatch: FileWatcher {
         for path in known.keys { service.noticed(crontab: CrontabFile(path: path, .gone)) }
         for watch in directories.keys { files.unwatch(watch, for: self) }
         (known, directories, links) = ([:], [:], [])
-        let gone = users
-        users = []
-        for user in gone.sorted() { onUserChange(user) }
+        let gone = tabs.keys.sorted()
+        tabs = [:]
+        for user in gone { onUserChange(user) }
     }
 
     // MARK: Events
@@ -106,10 +108,20 @@ final class CrontabWatch: FileWatcher {
 
     func lookAnew() { lookAtAll() }
 
-    /// Reads all crontabs again: their users may be others now.
-    func readAll() {
+    /// Reads all crontabs again: their lines may mean something else now.
+    private func readAll() {
         for path in known.keys { known[path] = .some(nil) }
+        for user in tabs.keys { tabs[user] = .some(nil) }
         lookAtAll()
+    }
+
+    /// Reads those crontabs again whose lines name users who have been added or removed. ``UserDaemons`` examines the users of the others.
+    func accountsChanged() {
+        guard let paths else { return }
+        for path in service.crontabsOfOtherUsers() where known[path] != nil {
+            known[path] = .some(nil)
+            look(at: path, paths)
+        }
     }
 
     // MARK: Looking
@@ -127,7 +139,7 @@ final class CrontabWatch: FileWatcher {
             for directory in [paths.packages, paths.users] {
                 for name in names(in: directory) { all.insert("\(directory)/\(name)") }
             }
-            for path in all.union(known.keys).union(users.map { "\(paths.users)/\($0)" }).sorted() { look(at: path, paths) }
+            for path in all.union(known.keys).union(tabs.keys.map { "\(paths.users)/\($0)" }).sorted() { look(at: path, paths) }
             if links == before { return }
         } while rounds < 2
         watchNames(paths)
@@ -173,13 +185,18 @@ final class CrontabWatch: FileWatcher {
         let place = isOfUser ? CrontabPlace.user(name: name, id: 0) : .system
         var attributes = known[path] ?? nil
         let content = Self.content(path, place, since: &attributes)
+        if attributes?.file.isSettled(at: service.now) == false { attributes = nil }
         if case .gone? = content { known[path] = nil } else { known[path] = .some(attributes) }
         if let content { service.noticed(crontab: CrontabFile(path: path, user: user, content)) }
     }
 
     private func lookAtUser(_ name: String, _ path: String) {
-        let isThere = (try? FileStatus.read(path)) != nil  // what cannot be looked at is not there for the user
-        if isThere { users.insert(name) } else if users.remove(name) == nil { return }
+        guard let status = try? FileStatus.read(path) else {  // what cannot be looked at is not there for the user
+            if tabs.removeValue(forKey: name) != nil { onUserChange(name) }
+            return
+        }
+        if let known = tabs[name], known == status { return }
+        tabs[name] = .some(status.isSettled(at: service.now) ? status : nil)
         onUserChange(name)
     }
 
@@ -190,7 +207,7 @@ final class CrontabWatch: FileWatcher {
         do throws(SystemError) {
             switch try OpenedCrontab.open(path, place, since: &attributes) {
             case .file(let file, let status): return try text(of: file, status)
-            case .busy: return .unknown
+            case .busy: return .busy
             case .refused(let why): return .refused(why)
             case .gone: return .gone
             case .unchanged: return nil
@@ -206,9 +223,14 @@ final class CrontabWatch: FileWatcher {
 
     // MARK: Users
 
+    /// The users who have a crontab, without root.
+    var users: [String] { Array(tabs.keys) }
+
+    func hasCrontab(of user: String) -> Bool { tabs[user] != nil }
+
     /// The crontab of a user, to be given to the user's daemon.
     func open(crontabOf user: User) throws(SystemError) -> OpenedCrontab {
-        guard let paths, users.contains(user.name) else { return .gone }
+        guard let paths, hasCrontab(of: user.name) else { return .gone }
         var attributes: OpenedCrontab.Attributes?
         return try OpenedCrontab.open(path(of: user.name, paths), .user(name: user.name, id: user.id), since: &attributes)
     }
@@ -216,4 +238,9 @@ final class CrontabWatch: FileWatcher {
     func path(of user: String) -> String? { paths.map { path(of: user, $0) } }
 
     private func path(of user: String, _ paths: CrontabPaths) -> String { "\(paths.users)/\(user)" }
+}
+
+extension FileStatus {
+    /// True when each later change of the file gives it other attributes.
+    fileprivate func isSettled(at now: Instant) -> Bool { ContentStamp.settles(changedNanoseconds: changedNanoseconds) < now }
 }

@@ -10,28 +10,40 @@ import Store
 ///   from now.
 /// - A line that cannot be used is reported with its position, and the other lines count. The task that it was before stays in force. So do
 ///   all tasks of a crontab that is refused as a whole. A crontab that is removed has no tasks any more.
+/// - A crontab that somebody keeps open for writing stays as it is, and after some time this is reported.
+/// - While the user database does not say whether a user of a line exists, the crontab stays as it is. It is read again later.
 /// - A task that has a file in tasks/ keeps its name. A file in tasks/ that is made with the name of a line is refused.
 final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
     unowned let service: Service<FS, W>
 
     /// Set before `begin`: the world reports its crontab only after the start.
     var isAwaited = false
-    /// Returns true for the name of a user of this machine.
-    var isUser: (String) -> Bool = { _ in true }
+    /// Returns true for the name of a user of this machine. Throws when the user database does not answer.
+    var isUser: (String) throws(SystemError) -> Bool = { _ in true }
 
     /// Crontabs that were found and not read yet, by path.
     private var noticed: [String: CrontabFile] = [:]
     private var crontabs: [String: State] = [:]
     /// The crontabs whose published form is not up to date.
     private var unpublished: Set<String> = []
+    /// Crontabs whose users could not be looked up, by path. They are taken up again at `askAt`.
+    private var unanswered: [String: CrontabFile] = [:]
+    private var askAt: MonotonicInstant?
+    /// Crontabs that are open for writing, with the time at which this is reported. Nil when it was.
+    private var written: [String: MonotonicInstant?] = [:]
 
     private struct State {
         var lines: CrontabLines
         var faults: [LiveCrontab.Fault] = []
         var changedAt: Instant?
         var refusal: String?
+        /// The users whom the lines name, each with the answer to whether they exist.
+        var users: [String: Bool] = [:]
     }
 
+    private static var askMilliseconds: Int64 { 10_000 }
+    /// A crontab that was open for writing for this long is reported.
+    private static var writingMilliseconds: Int64 { 10_000 }
     private static var reportedMax: Int { 100 }
     private static var inForce: String { "the other lines, and what the line was before" }
 
@@ -89,17 +101,50 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
     }
 
     func takeNoticed() {
+        takeUnanswered()
+        reportWritten()
         guard !noticed.isEmpty else { return }
         let files = noticed.values.sorted { $0.path < $1.path }
         noticed = [:]
         for file in files { take(file) }
     }
 
+    /// The time at which crontabs are taken up again without an event.
+    var wakeAt: MonotonicInstant? { ([askAt] + written.values).lazy.compactMap(\.self).min() }
+
+    private func reportWritten() {
+        for (path, due) in written {
+            guard let due, due <= monotonicNow, noticed[path] == nil else { continue }
+            refuse("\(path): somebody keeps it open for writing; it is read when it is closed", path)
+            written[path] = .some(nil)
+        }
+    }
+
+    private func takeUnanswered() {
+        guard let due = askAt, due <= monotonicNow else { return }
+        noticed.merge(unanswered) { new, _ in new }
+        (unanswered, askAt) = ([:], nil)
+    }
+
+    /// The crontabs that name a user who has been added or removed since they were read, and those that wait for an answer.
+    func crontabsOfOtherUsers() -> [String] {
+        let users = UserAnswers(isUser)
+        return crontabs.filter { path, state in
+            unanswered[path] != nil || state.users.contains { users.isUser($0.key) != $0.value }
+        }.map(\.key).sorted()
+    }
+
     private func take(_ file: CrontabFile) {
+        unanswered[file.path] = nil
+        if case .busy = file.content {
+            if written[file.path] == nil { written[file.path] = monotonicNow.advanced(byMilliseconds: Self.writingMilliseconds) }
+            return keep(file.path)
+        }
+        written[file.path] = nil
         switch file.content {
         case .text(let bytes, let changedAt): read(bytes, changedAt: changedAt, of: file)
         case .refused(let why): refuse("\(file.path): \(why)", file.path)
-        case .unknown: keep(file.path)
+        case .unknown, .busy: keep(file.path)
         case .gone:
             service.health.solved(file.path)
             guard let gone = crontabs.removeValue(forKey: file.path) else { return }
@@ -111,7 +156,13 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
     private func read(_ bytes: [UInt8], changedAt: Instant?, of file: CrontabFile) {
         let path = file.path
         let before = crontabs[path]?.lines ?? CrontabLines()
-        let crontab = LiveCrontab(bytes, path: path, user: file.user, reading(before))
+        let users = UserAnswers(isUser)
+        let crontab = LiveCrontab(bytes, path: path, user: file.user, reading(before, users))
+        if let error = users.error {
+            unanswered[path] = file
+            askAt = askAt ?? monotonicNow.advanced(byMilliseconds: Self.askMilliseconds)
+            return refuse("\(path): its users cannot be looked up now, and it is read again later: \(error)", path)
+        }
         if let refusal = crontab.refusal { return refuse("\(path):\(refusal.line):\(refusal.column): \(refusal.message)", path) }
         let after = before.reread(as: crontab) { [scheduler, health = service.health] name in
             if let known = scheduler.tasks[name]?.recorded { return known.crontab != path }
@@ -119,17 +170,17 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
         }
         define(crontab, before, after, path)
         if after.all != before.all || crontabs[path]?.changedAt != changedAt || crontabs[path]?.refusal != nil { unpublished.insert(path) }
-        crontabs[path] = State(lines: after, faults: crontab.faults, changedAt: changedAt)
+        crontabs[path] = State(lines: after, faults: crontab.faults, changedAt: changedAt, users: users.known)
         report(path)
     }
 
-    private func reading(_ before: CrontabLines) -> LiveCrontab.Reading {
+    private func reading(_ before: CrontabLines, _ users: UserAnswers) -> LiveCrontab.Reading {
         let context = service.context
         // A text that is in force was checked before. One that is only recorded may have become unusable, by a zone that is gone.
         let known = Set(before.names.compactMap { scheduler.tasks[$0].flatMap { $0.isDefined ? $0.recorded?.source.bytes : nil } })
         return LiveCrontab.Reading(
             owner: context.owner.map { $0.userName ?? String($0.user) } ?? "root", isRoot: context.owner == nil,
-            catchUp: world.configuration.crontabCatchUp.rawValue, isUser: isUser
+            catchUp: world.configuration.crontabCatchUp.rawValue, isUser: users.isUser
         ) { source in
             if known.contains(source.bytes) { return nil }
             do throws(Problems) {
@@ -232,13 +283,39 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
     }
 }
 
+/// Asks the user database for each name once.
+private final class UserAnswers {
+    private let ask: (String) throws(SystemError) -> Bool
+    private(set) var known: [String: Bool] = [:]
+    /// The error of the first question that had no answer. Nothing is asked after it: each question may take as long.
+    private(set) var error: SystemError?
+
+    init(_ ask: @escaping (String) throws(SystemError) -> Bool) { self.ask = ask }
+
+    /// True also for a user about whom there is no answer.
+    func isUser(_ name: String) -> Bool {
+        if let answer = known[name] { return answer }
+        guard error == nil else { return true }
+        do throws(SystemError) {
+            let answer = try ask(name)
+            known[name] = answer
+            return answer
+        } catch {
+            self.error = error
+            return true
+        }
+    }
+}
+
 /// For the parts of the daemon that find crontabs.
 extension Service {
     package func noticed(crontab file: CrontabFile) { liveCrontabs.noticed(file) }
 
     package func noticed(onlyCrontab file: CrontabFile) { liveCrontabs.noticed(only: file) }
 
-    package func setUsers(_ isUser: @escaping (String) -> Bool) { liveCrontabs.isUser = isUser }
+    package func setUsers(_ isUser: @escaping (String) throws(SystemError) -> Bool) { liveCrontabs.isUser = isUser }
+
+    func crontabsOfOtherUsers() -> [String] { liveCrontabs.crontabsOfOtherUsers() }
 
     /// Called before the start when the crontab of this spool is only reported after it.
     package func awaitCrontab() { liveCrontabs.isAwaited = true }

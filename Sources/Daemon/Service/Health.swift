@@ -91,6 +91,9 @@ final class Health<FS: FileSystem, W: World>: ServicePart {
 
     func forgetProblem(of path: String) { if !problems.isEmpty { problems[path] = nil } }
 
+    /// For a caller that does not know whether there was a problem.
+    func solvedIfReported(_ path: String) { if hasProblem(of: path) { solved(path) } }
+
     func solved(_ path: String) {
         problems[path] = nil
         isPublishDue = true

@@ -140,7 +140,7 @@ package final class Service<FS: FileSystem, W: World> {
     package var wakeAt: Wake {
         Wake(
             wall: [scheduler.nextWake(), retention.wakeAt].lazy.compactMap { $0 }.min(),
-            monotonic: [intake.wakeAt, placement.wakeAt, unreportedRuns.wakeAt].lazy.compactMap { $0 }.min())
+            monotonic: [intake.wakeAt, placement.wakeAt, unreportedRuns.wakeAt, liveCrontabs.wakeAt].lazy.compactMap { $0 }.min())
     }
 
     // MARK: The order of a turn

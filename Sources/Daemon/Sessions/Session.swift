@@ -34,11 +34,14 @@ public struct Session: Hashable, Sendable {
             setenv(variable, variables.joined(separator: "\n"), 1)
             why = "\(Linux.Process.become(words[2], arguments: Array(words.dropFirst(3))))"
         } catch { why = error.why }
-        // A job that no worker takes says why.
-        if words[3] == WorkerProcess.name {
-            let frame = Report.cannotServe(errno: EPERM, message: why).frame()
-            _ = send(WorkerProcess.socketDescriptor, frame, frame.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
-        }
+        // A job that no worker takes says why. So does root's daemon of a user who is not served.
+        let isWorker = words[3] == WorkerProcess.name
+        let message = isWorker
+            ? Report.cannotServe(errno: EPERM, message: why).frame()
+            : Array("refused \(String(why.map { $0.isNewline ? " " : $0 }))\n".utf8)
+        _ = send(
+            isWorker ? WorkerProcess.socketDescriptor : UserLink.descriptor, message, message.count,
+            Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
         return why
     }
 

@@ -42,11 +42,12 @@ struct UserAdmission {
         let directory = try fs.directory()
         let isAdmitted = configuration.inForce.admits(user: name)
         if isAdmitted { try UserSpool.admit(name, in: directory) }
+        try makeWay(for: user)
         var claims: [UserSpool.Claim] = []
         for shared in UserPart.claimable { claims.append(try UserSpool.claim(user, in: shared, directory)) }
         for case .refused(let why) in claims { return .refused(why) }
         let isNamed = configuration.inForce.allow?.contains(name) ?? false
-        let hasCrontab = crontabs?.users.contains(name) ?? false
+        let hasCrontab = crontabs?.hasCrontab(of: name) ?? false
         if try fs.status(place) == nil, !isNamed, !hasCrontab, !claims.contains(.directory) { return .absent }
         guard isAdmitted else {
             try UserSpool.deny(name, in: directory)
@@ -56,5 +57,18 @@ struct UserAdmission {
         accounts.noteChange(onDay: account.aging?.nextChange(afterDay: today))
         if let why = account.aging?.refusal(onDay: today) { return .refused("nothing is run for user \(name): \(why)") }
         return .admitted(account)
+    }
+
+    /// Others must not keep a user from being served by taking the user's name in a shared directory.
+    private func makeWay(for user: User) throws(SystemError) {
+        for shared in Layout.shared {
+            guard let one = try UserSpool.setAside(inTheWayOf: user, in: shared, service.spool.fs) else { continue }
+            service.log.write(
+                .warning, "set-aside", at: service.now,
+                [
+                    "file": one.path, "to": one.target,
+                    "why": "belongs to user \(one.owner), and only \(user.name) may have something of that name there",
+                ], causedBy: "\(one.owner)")
+        }
     }
 }

@@ -19,6 +19,11 @@ final class UserDaemon {
     var token: EventLoop.Token?
     private var lines = LineBuffer()
 
+    /// The PAM service in whose session the daemon was started last. Nil for none.
+    private(set) var pamService: String?
+    /// The reason why PAM gave the daemon no session. Nil when it has served since.
+    var refusal: String?
+
     /// The time at which the daemon is started again. Nil while it runs, and while it rests.
     private(set) var startAt: MonotonicInstant?
     private var delayMilliseconds: Int64 = 0
@@ -56,8 +61,9 @@ final class UserDaemon {
 
     // MARK: Its life
 
-    func start(program: String, arguments: [String], environment: [String]) throws(SystemError) {
+    func start(program: String, arguments: [String], environment: [String], pamService: String?) throws(SystemError) {
         startAt = nil
+        self.pamService = pamService
         startedAt = .now()
         let pair = try SocketPair(nonBlocking: true)
         let nothing = try FileDescriptor.open("/dev/null", O_RDWR)
@@ -142,9 +148,11 @@ final class UserDaemon {
         switch consume crontab {
         case .file(let file, _):
             guard let link else { return }
+            // The daemon takes a lease of its own while it reads.
+            file.admitWriters()
             if !DescriptorMessage.send("crontab text \(path)\n", file.raw, to: link.raw) { answer.isWanted(from: .now()) }
         case .refused(let why): send("crontab refused \(path)\t\(why)", isAnswered: true)
-        case .busy: send("crontab kept \(path)", isAnswered: true)
+        case .busy: send("crontab busy \(path)", isAnswered: true)
         case .unchanged: send("crontab kept \(path)", isAnswered: true)
         case .gone: send("crontab gone \(path)", isAnswered: true)
         }

@@ -99,12 +99,20 @@ final class UserDaemons: Part, FileWatcher {
         for event in events where !event.name.isEmpty {
             guard let shared = watch.shared(event.watch) else { continue }
             // For a served user, something else than a directory may have replaced the user's directory.
-            if event.mask.contains(.isDirectory) || users[event.name] != nil {
+            if event.mask.contains(.isDirectory) || users[event.name] != nil || isInPlaceOfUser(event.name, in: shared) {
                 look(at: event.name)
             } else if shared != Layout.new {
                 lookAtStranger(event.name, in: shared)
             }
         }
+    }
+
+    /// True for something that another user has made under the name of a user.
+    private func isInPlaceOfUser(_ name: String, in shared: String) -> Bool {
+        // Almost all names are those of jobs and definitions, which need no look at the disk.
+        guard Name.isValid(name), !name.hasSuffix(".toml"), !name.hasSuffix(".json") else { return false }
+        let owner = (try? spool.fs.foreignOwner("\(shared)/\(name)")) ?? nil  // what cannot be looked at is in nobody's place
+        return owner != nil && (try? UserPart.owner(ofName: name)) ?? nil != nil  // a user who cannot be looked up is examined later
     }
 
     func lookAnew() { lookAtAll() }
@@ -113,7 +121,7 @@ final class UserDaemons: Part, FileWatcher {
     func lookAtAll() {
         var names = Set(configuration.inForce.allow ?? [])
         names.formUnion(users.keys)
-        names.formUnion(crontabs?.users ?? [])
+        if let crontabs { names.formUnion(crontabs.users) }
         do throws(SystemError) {
             for directory in UserPart.claimable + [Layout.users] {
                 for entry in try spool.fs.list(directory) {
@@ -145,11 +153,16 @@ final class UserDaemons: Part, FileWatcher {
 
     /// Serves the user of this name, or stops serving them. Returns false when the result may change later without an event.
     private func serve(_ name: String) throws(SystemError) -> Bool {
-        switch try admission.verdict(on: name, isServed: users[name] != nil) {
-        case .nobody where crontabs?.users.contains(name) ?? false:
-            if let path = crontabs?.path(of: name) {
+        let verdict = try admission.verdict(on: name, isServed: users[name] != nil)
+        if let crontabs, let path = crontabs.path(of: name) {
+            // Root's daemon reports no other problem of a user's crontab. The user's daemon reports those of its lines.
+            if case .nobody = verdict, crontabs.hasCrontab(of: name) {
                 service.report(problem: ["\(path): there is no user \"\(name)\", whose crontab this is"], of: path, inForce: "none")
+                return true
             }
+            service.health.solvedIfReported(path)
+        }
+        switch verdict {
         case .nobody:
             for shared in UserPart.claimable { lookAtStranger(name, in: shared) }
         case .unknown:
@@ -168,16 +181,18 @@ final class UserDaemons: Part, FileWatcher {
     private func serve(_ account: UserAccount) throws(SystemError) -> Bool {
         let name = account.user.name
         if let one = users[name] {
-            guard one.account.isSame(as: account) else {
+            let isOfSession = !one.isRunning || one.pamService == configuration.inForce.pamService
+            guard one.account.isSame(as: account), isOfSession else {
                 let effect = "the daemon of that user is started again"
-                log.write(.notice, "user-changed", at: service.now, ["user": name, "effect": effect], causedBy: name)
+                let why = isOfSession ? "the account has changed" : "pam_service has changed"
+                log.write(.notice, "user-changed", at: service.now, ["user": name, "why": why, "effect": effect], causedBy: name)
                 letGo(name)
                 return try users[name] == nil ? serve(name) : true
             }
             one.wasLookedUp(account)
             // The user may have removed directories that the user's daemon needs.
             try UserSpool.make(account.user, in: spool.fs.directory())
-            service.problems[UserPart.path(of: name)] = nil
+            if one.refusal == nil { service.problems[UserPart.path(of: name)] = nil } else if !one.isRunning { one.startNow() }
             return true
         }
         service.problems[UserPart.path(of: name)] = nil
@@ -216,12 +231,7 @@ final class UserDaemons: Part, FileWatcher {
     /// Called when the crontab of a user has changed, or may count or not count now.
     func crontabChanged(_ name: String) {
         guard hasBegun else { return }
-        guard let one = users[name] else {
-            if let path = crontabs?.path(of: name), service.problems[path] != nil, crontabs?.users.contains(name) == false {
-                service.problems[path] = nil
-            }
-            return look(at: name)
-        }
+        guard let one = users[name] else { return look(at: name) }
         one.isCrontabDue = true
         one.wake()
     }
@@ -249,13 +259,12 @@ final class UserDaemons: Part, FileWatcher {
             var arguments = [program, "--spool", UserPart.path(of: name, inSpool: options.spool), "--worker", options.worker]
             if let path = options.configuration { arguments += ["--config", path] }
             arguments += ["--serve-user", name]
-            if let service = configuration.inForce.pamService {
-                arguments = Session(service: service, program: program).arguments(for: name, program, arguments)
-            }
-            try one.start(program: program, arguments: arguments, environment: Self.environment())
+            let pamService = configuration.inForce.pamService
+            if let pamService { arguments = Session(service: pamService, program: program).arguments(for: name, program, arguments) }
+            try one.start(program: program, arguments: arguments, environment: Self.environment(), pamService: pamService)
             if let descriptor = one.descriptor { one.token = try loop.add(descriptor) { [unowned self, unowned one] in take(one) } }
             shares.add(name)
-            service.problems[UserPart.path(of: name)] = nil
+            if one.refusal == nil { service.problems[UserPart.path(of: name)] = nil }
             log.write(.notice, "serving-user", at: service.now, ["user": name, "pid": "\(one.pid)"], causedBy: name)
         } catch {
             if one.isRunning { one.kill() }
@@ -397,6 +406,11 @@ final class UserDaemons: Part, FileWatcher {
                 rests.grant(one, until: Instant(milliseconds: until))
                 continue
             }
+            if words.first == "refused" {
+                one.refusal = String(line.dropFirst("refused ".count))
+                note(one.refusal ?? "", of: one.user.name)
+                continue
+            }
             if words == ["took", "crontab"] {
                 one.crontabTaken()
                 continue
@@ -406,6 +420,10 @@ final class UserDaemons: Part, FileWatcher {
             else { continue }
             one.answered()
             rests.end(one)
+            if one.refusal != nil {
+                one.refusal = nil
+                service.health.solved(UserPart.path(of: one.user.name))
+            }
             if one.running != running || one.waiting != waiting { service.isPublishDue = true }
             (one.running, one.waiting) = (running, waiting)
             shares.report(one.user.name, running: running, isShort: isShort == 1, number: answered)

@@ -81,9 +81,14 @@ final class UserLink: Part {
         switch what {
         case "text":
             guard let file = lines.takeDescriptor() else { return }
-            do throws(SystemError) { content = try CrontabWatch.text(of: file, file.status()) } catch { content = .refused("\(error)") }
+            do throws(SystemError) {
+                content = file.excludeWriters() ? try CrontabWatch.text(of: file, file.status()) : .busy
+            } catch {
+                content = .refused("\(error)")
+            }
         case "refused": content = .refused(parts.count > 1 ? parts[1] : "")
         case "gone": content = .gone
+        case "busy": content = .busy
         default: content = .unknown
         }
         service.noticed(onlyCrontab: CrontabFile(path: path, user: name, content))

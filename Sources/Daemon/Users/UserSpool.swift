@@ -73,6 +73,42 @@ enum UserSpool {
         return .directory
     }
 
+    /// Something that had a user's name in a shared directory and was moved away.
+    struct SetAside {
+        let path: String
+        let target: String
+        let owner: uid_t
+    }
+
+    /// Moves what others have put in the place of the user's directory to `state/lost+found/`: otherwise they could keep the user from
+    /// being served. Nothing of it is removed. Returns nil when nothing is in the way. A directory that the user had already under another
+    /// number stays where it is.
+    static func setAside(inTheWayOf user: User, in shared: String, _ fs: DiskFileSystem) throws(SystemError) -> SetAside? {
+        let path = "\(shared)/\(user.name)"
+        if try fs.isMountPoint(path) { return nil }
+        guard let status = try fs.status(path), isInTheWay(status, of: user) else { return nil }
+        // Only root's daemon decides whose this directory is.
+        let served = try fs.status("\(UserPart.path(of: user.name))/\(Layout.state)")
+        if let former = served?.owner, former == status.owner { return nil }
+        do throws(SystemError) {
+            let target = try fs.setAside(path, number: status.inode)
+            // Between the two calls, others may have taken theirs back, and the user may have made the directory.
+            if let moved = try fs.status(target), !isInTheWay(moved, of: user) {
+                try fs.renameNoReplace(target, to: path)
+                return nil
+            }
+            return SetAside(path: path, target: target, owner: status.owner)
+        } catch {
+            if error.errno == ENOENT { return nil }
+            throw error
+        }
+    }
+
+    /// True for a file that is not the user's. Anybody can make a hard link to a file, so its owner says nothing then.
+    private static func isInTheWay(_ status: FileStatus, of user: User) -> Bool {
+        (status.owner != user.id && status.owner != 0) || (status.kind != .directory && status.links > 1)
+    }
+
     /// Makes what is missing of a user's spool. Throws EPERM when something there belongs to another user. A new spool gets its name when
     /// it is complete.
     static func make(_ user: User, in spool: borrowing Directory) throws(SystemError) {

@@ -326,4 +326,8 @@ extension FileDescriptor {
     public borrowing func excludeWriters() -> Bool {
         linux_set_lease(raw, Int32(F_RDLCK)) == 0 || errno != EAGAIN
     }
+
+    /// Ends what ``excludeWriters()`` began. A descriptor that is sent to another process keeps the lease, so that process could hold up
+    /// the file's writers.
+    public borrowing func admitWriters() { _ = linux_set_lease(raw, Int32(F_UNLCK)) }
 }

@@ -22,7 +22,7 @@ struct Doctor {
     }
 
     func diagnoses() -> [Diagnosis] {
-        [spool(), serving(), version()].compactMap { $0 } + troubles()
+        [spool(), serving(), version()].compactMap { $0 } + troubles() + problems()
             + [worker(), unit(), configuration()].compactMap { $0 } + calendars()
             + [mail(), zones(), openFiles(), watches(), clock()].compactMap { $0 } + room()
     }
@@ -102,6 +102,25 @@ struct Doctor {
             diagnoses.append(.warn("starts", "nothing starts: \(held)", "see max_load and min_free_space in the configuration"))
         }
         return diagnoses
+    }
+
+    /// The number of problems of files that are shown.
+    private static let problemsMax = 10
+
+    /// The files and users that the daemon could not use. The configuration and its calendars have checks of their own.
+    private func problems() -> [Diagnosis] {
+        guard daemon != nil, case .array(let problems)? = published?["problems"]?.kind else { return [] }
+        let others = problems.compactMap { problem -> String? in
+            guard case .table(let one) = problem.kind, let file = one.text("file"), let message = one.text("message"),
+                file != session.configurationPath, !file.hasPrefix("calendars/")
+            else { return nil }
+            return message.hasPrefix(file) ? message : "\(file): \(message)"
+        }
+        let shown = others.prefix(Self.problemsMax).map {
+            Diagnosis.warn("problems", $0, "correct it: spoold notices that; spoolctl status has all problems")
+        }
+        let more = others.count - shown.count
+        return shown + (more > 0 ? [.warn("problems", "\(more) more", "spoolctl status has all problems")] : [])
     }
 
     private func unit() -> Diagnosis? {

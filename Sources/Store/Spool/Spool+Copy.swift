@@ -36,10 +36,13 @@ extension Layout {
 
 extension FileSystem {
     /// Moves something to `state/lost+found/`, under a name that shows its former place. Returns its new path.
-    public func setAside(_ path: String) throws(SystemError) -> String {
+    ///
+    /// - Parameter number: the number that the name ends with, if it is not 1. When it is taken, the next ones are tried. The inode of what
+    ///   is moved is free in almost all cases.
+    public func setAside(_ path: String, number first: UInt64 = 1) throws(SystemError) -> String {
         try makeDirectory(Layout.lostAndFound)
         let name = String(path.map { $0 == "/" ? "-" : $0 }.suffix(200))
-        var number = 1
+        var number = first
         while true {
             let target = "\(Layout.lostAndFound)/\(name)\(number == 1 ? "" : ".\(number)")"
             do throws(SystemError) {

@@ -51,6 +51,17 @@ struct DoctorTests {
         #expect(none.code == 1 && none.output.hasPrefix("fail\tspool\tthere is no spool at "), "\(none)")
     }
 
+    @Test("The problems that the daemon has found in files are among the findings until they are gone")
+    func problems() throws {
+        let spool = try SpoolUnderTest()
+        for number in 0..<12 { try spool.task("t\(number)", "command = 'true'\nnonsense = 1\n") }
+        func found() throws -> [String] { try spool.ctl("doctor").lines.filter { $0.hasPrefix("warn\tproblems\t") } }
+        try spool.wait(for: "all problems") { try found().last?.contains("\tproblems\t2 more\t") == true }
+        #expect(try found().count == 11 && found()[0].contains("tasks/t0.toml:2:1: "))
+        for number in 0..<12 { try Files.remove("\(spool.path)/tasks/t\(number).toml") }
+        try spool.wait(for: "no problem") { try found().isEmpty }
+    }
+
     @Test("A missing worker is a failure, and doctor runs no program that stands beside the daemon")
     func worker() throws {
         let spool = try SpoolUnderTest(starting: false)

@@ -58,4 +58,84 @@ struct UserCrontabTests {
         try machine.configure()
         try spool.lines("games", count: 1)
     }
+
+    @Test(
+        "C1: nobody keeps a user's crontab from running by taking the user's name in the spool; what was there is kept and reported",
+        arguments: ["mkdir -m 700 $0", "echo kept > $0", "ln -s /etc $0", "mkfifo $0"])
+    func squatted(by way: String) throws {
+        let machine = try CrontabMachine()
+        let spool = machine.spool
+        let parents = ["new", "tasks", "schedules", "control", "tmp"]
+        for parent in parents { try TestUser.games.shell("umask 022; sh -c '\(way)' \(spool.path)/\(parent)/daemon") }
+        try TestUser.games.shell("[ ! -d \(spool.path)/tasks/daemon ] || echo kept > \(spool.path)/tasks/daemon/file")
+        try write("@every 1s id -un >>\(spool.out)/daemon\n", of: .daemon, machine)
+        #expect(try spool.lines("daemon", count: 1) == ["daemon"])
+        let aside = "\(spool.path)/state/lost+found"
+        #expect(try Files.list(aside).count == parents.count)
+        for parent in parents {
+            try spool.logLine("event=set-aside", "file=\(parent)/daemon", "belongs to user 5, and only daemon may have")
+            #expect(try Files.status("\(spool.path)/\(parent)/daemon").owner == TestUser.daemon.id)
+        }
+        for name in try Files.list(aside) { #expect(try Files.status("\(aside)/\(name)").owner == TestUser.games.id) }
+        // Also later, when the user has removed a directory.
+        let seen = spool.logLength
+        let line = "until rmdir control/daemon; do :; done"
+        let race = try TestUser.games.start("sh", ["-c", "cd \(spool.path); until \(way) 2>/dev/null; do :; done", "control/daemon"])
+        try TestUser.daemon.shell("cd \(spool.path); \(line) 2>/dev/null")
+        // root's daemon may be first. Then the other user gets nothing.
+        try spool.wait(for: "the directory of daemon") {
+            (try? Files.status("\(spool.path)/control/daemon"))?.owner == TestUser.daemon.id  // missing: not yet
+        }
+        race.child.kill(SIGKILL)
+        _ = try race.end()
+        #expect(try spool.ctl(as: .daemon, "pause").code == 0 && spool.ctl(as: .daemon, "resume").code == 0)
+        #expect(!spool.log.utf8.dropFirst(seen).isEmpty)
+    }
+
+    @Test("C1: a file that is open for writing is reported after a while, in the system's and in users' crontabs, until it is closed")
+    func written() throws {
+        let machine = try CrontabMachine(starting: false)
+        let spool = machine.spool
+        try machine.write("etc/cron.d/x", "0 1 * * * root one\n")
+        try write("0 1 * * * one\n", of: .games, machine)
+        try spool.start()
+        try spool.logLine("event=defined", "user=games", "file=tasks/crontab-games-one")
+        var raws: [Int32] = []
+        for path in ["etc/cron.d/x", "var/spool/cron/crontabs/games"] {
+            let file = try FileDescriptor.open("\(machine.root)/\(path)", O_WRONLY | O_APPEND)
+            // Only an event has the file looked at.
+            try file.setMode(path.hasPrefix("var") ? 0o600 : 0o644)
+            raws.append(file.release())
+        }
+        let why = "somebody keeps it open for writing; it is read when it is closed"
+        try spool.logLine("event=refused", "etc/cron.d/x: \(why)")
+        try spool.logLine("event=refused", "user=games", "crontabs/games: \(why)")
+        #expect(try spool.ctl("status").output.contains(why) && machine.names() == ["cron.d-x", "games/crontab-games-one"])
+        for (raw, user) in zip(raws, ["root ", ""]) {
+            let file = FileDescriptor(owning: raw)
+            try file.write(Array("0 2 * * * \(user)two\n".utf8))
+        }
+        try spool.logLine("event=defined", "file=tasks/cron.d-x-two")
+        try spool.logLine("event=defined", "user=games", "file=tasks/crontab-games-two")
+        #expect(try !spool.ctl("status").output.contains(why))
+    }
+
+    @Test("C1: a user's daemon that does not read holds up no writer of the user's crontab")
+    func lease() throws {
+        let machine = try CrontabMachine(starting: false)
+        let spool = machine.spool
+        try write("0 1 * * * one\n", of: .games, machine)
+        try spool.start()
+        try spool.logLine("event=defined", "user=games", "file=tasks/crontab-games-one")
+        let daemon = try #require(Processes.userDaemons(ofSpool: spool.path).first)
+        kill(daemon, SIGSTOP)
+        try write("0 1 * * * two\n", of: .games, machine)
+        // Root's daemon has sent the first one when it has read the second.
+        try machine.change(until: "event=defined", "file=tasks/cron.d-x") { try machine.write("etc/cron.d/x", "0 1 * * * root x\n") }
+        #expect(try spool.runsOn())
+        let path = "\(machine.root)/var/spool/cron/crontabs/games"
+        #expect(throws: Never.self) { _ = try FileDescriptor.open(path, O_WRONLY | O_NONBLOCK) }
+        kill(daemon, SIGCONT)
+        try spool.logLine("event=defined", "user=games", "file=tasks/crontab-games-two")
+    }
 }

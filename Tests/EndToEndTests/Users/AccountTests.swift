@@ -99,6 +99,49 @@ struct AccountTests {
         #expect(Processes.userDaemons(ofSpool: spool.path).isEmpty)
     }
 
+    @Test("C1: a crontab runs from when its user is there until the account expires or is removed, and wakes nobody else's daemon")
+    func crontabs() throws {
+        let machine = try MachineUnderTest()
+        let spool = machine.spool
+        let root = "\(spool.base)/root"
+        let tabs = "\(root)/var/spool/cron/crontabs"
+        try Commands.succeed("mkdir", "-p", "\(root)/etc/cron.d", tabs)
+        func write(_ name: String, _ owner: UInt32, _ text: String) throws {
+            try Files.write("\(tabs)/.new", text, mode: 0o600)
+            guard chown("\(tabs)/.new", owner, owner) == 0 else { throw SystemError(call: "chown", path: name, errno: errno) }
+            try Files.rename("\(tabs)/.new", "\(tabs)/\(name)")
+        }
+        try write("spoola", 64771, "@every 1s id -un >>\(spool.out)/spoola\n")
+        try write("games", 5, "0 0 1 1 * true\n")
+        try Files.write("\(root)/etc/cron.d/x", "0 0 1 1 * spoola true\n")
+        try Files.write(spool.configuration, "crontabs = true\ncrontab_root = \"\(root)\"\n")
+        try spool.logLine("event=refused", "crontabs/spoola: there is no user", "whose crontab this is")
+        try spool.logLine("event=refused", "cron.d/x:1:1: there is no user")
+        try spool.logLine("event=user-rests", "user=games")
+        var seen = spool.logLength
+        try machine.root("useradd -M -u 64771 -d /tmp spoola")
+        #expect(try spool.lines("spoola", count: 1) == ["spoola"])
+        try spool.logLine("event=defined", "file=tasks/cron.d-x", after: seen)
+        #expect(try !spool.ctl("status").output.contains("there is no user"))
+        try machine.root("chage -E 1 spoola")
+        try spool.logLine("event=refused", "nothing is run for user spoola: the account has expired", after: seen)
+        try spool.logLine("event=stopped", "user=spoola", after: seen)
+        let count = try spool.linesNow("spoola").count
+        #expect(try spool.runsOn("one") && spool.linesNow("spoola").count == count)
+        seen = spool.logLength
+        try machine.root("chage -E -1 spoola")
+        try spool.lines("spoola", count: count + 1)
+        try machine.root("userdel -f spoola")
+        try spool.logLine("event=refused", "no user is called spoola", after: seen)
+        try spool.logLine("event=stopped", "user=spoola", after: seen)
+        let last = try spool.linesNow("spoola").count
+        #expect(try spool.runsOn("two") && spool.linesNow("spoola").count == last)
+        try spool.logLine("event=refused", "cron.d/x:1:1: there is no user", after: seen)
+        #expect(!spool.log.contains("event=serving-user user=games") || spool.log.split(separator: "\n").count {
+            $0.contains("event=serving-user") && $0.contains("user=games")
+        } == 1)
+    }
+
     @Test("A user whose number has changed is not served with the old number's directories")
     func renumbered() throws {
         let machine = try MachineUnderTest()

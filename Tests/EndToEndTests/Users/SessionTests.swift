@@ -78,4 +78,38 @@ struct SessionTests {
         try spool.logLine("event=configured", after: seen)
         #expect(try spool.run("command = \"true\"", as: "last").outcome == "done 0")
     }
+
+    @Test("C4: a changed pam_service counts for users who are served; a user whom PAM refuses is a problem until that ends",
+        .enabled(if: isHere, reason))
+    func usersDaemons() throws {
+        let machine = try machine()
+        let spool = machine.spool
+        func limit() throws -> String {
+            let result = try machine.ctl(as: "u1", "submit", "-w", "--", "sh", "-c", Self.reports)
+            #expect(result.code == 0, "\(result)")
+            return result.output.split(separator: "\n").last.map { String($0.prefix { $0 != " " }) } ?? ""
+        }
+        #expect(try limit() == "77")
+        // Another service, without limits. The files of the session are the daemon's own.
+        try machine.root("grep -v limits /etc/pam.d/cron > /etc/pam.d/other-cron")
+        var seen = spool.logLength
+        try Files.write(spool.configuration, "pam_service = \"other-cron\"\n")
+        try spool.logLine("event=user-changed", "user=u1", "why=\"pam_service has changed\"", after: seen)
+        try spool.logLine("event=serving-user", "user=u1", after: seen)
+        #expect(try limit() != "77")
+        // PAM refuses the user.
+        seen = spool.logLength
+        try machine.root("echo u1 > /etc/cron.listed")
+        try Files.write(spool.configuration, "pam_service = \"cron\"\n")
+        let why = "PAM refuses the account of u1 for the service cron: "
+        try spool.logLine("event=refused", "file=users/u1", why, after: seen)
+        for command in ["status", "doctor"] { #expect(try spool.ctl(command).output.contains(why), "\(command)") }
+        // The same refusal again is the same problem.
+        try spool.logLine("event=serving-user", "user=u1", after: seen)
+        try machine.root("rm /etc/cron.listed; usermod -c changed u1")
+        #expect(try limit() == "77")
+        #expect(try !spool.ctl("status").output.contains(why))
+        let lines = String(Substring(spool.log.utf8.dropFirst(seen))).split(separator: "\n")
+        #expect(lines.count { $0.contains("event=refused") && $0.contains(why) } == 1, "\(lines)")
+    }
 }
