@@ -4,7 +4,8 @@ import Store
 /// Reads the files of tasks/ and schedules/ into definitions.
 ///
 /// Invariants:
-/// - If a definition cannot be used, the last accepted one stays in force, and health contains the problem.
+/// - If a definition cannot be used, the last accepted one stays in force, and health contains the problem. The same holds for one that
+///   cannot be read yet, because somebody is writing it or the system does not let it be read.
 /// - The relative times of an unchanged text count as before: a restart, or touch(1), makes no task run again.
 /// - A definition may name tasks that start after it or that it waits for. A missing task is not an error, because it may be
 ///   created later. The log names it when the definition is read, and when the task is removed.
@@ -103,7 +104,10 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
             }
             let state = scheduler.tasks[stem]
             let recorded = state?.recorded
-            guard var file = try read(in: Layout.tasks, stem, files, found, recorded, at: path) else { return false }
+            guard var file = try read(in: Layout.tasks, stem, files, found, recorded, at: path) else {
+                keep(task: stem)
+                return false
+            }
             let isKnownText = recorded?.source == file.source
             if isKnownText, let state, state.isDefined, !service.health.hasProblem(of: path),
                 !mayCalendarsDiffer || state.definition?.schedules.allSatisfy(\.calendarNames.isEmpty) ?? true
@@ -123,9 +127,15 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
         } catch {
             if (error as? SystemError)?.mayPass == true { service.intake.lookAgain(atPath: path) }
             service.health.report(problem: ["\(error)"], of: path)
+            keep(task: stem)
         }
         return true
     }
+
+    /// Keeps the last accepted text of a task in force that cannot be read when the daemon starts.
+    private func keep(task stem: String) { if scheduler.tasks[stem]?.isDefined == false { handle(.taskUnusable(stem)) } }
+
+    private func keep(schedule stem: String) { if !scheduler.isInForce(schedule: stem) { handle(.scheduleUnusable(id: stem)) } }
 
     /// Reports files whose name a line of a crontab has. The line was there first, and keeps its history.
     private func refuse(_ files: [String], inFavourOf crontab: String, at path: String) {
@@ -145,7 +155,7 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
                 return
             }
             let recorded = scheduler.definition(of: path)
-            guard var file = try read(in: Layout.schedules, stem, files, found, recorded, at: path) else { return }
+            guard var file = try read(in: Layout.schedules, stem, files, found, recorded, at: path) else { return keep(schedule: stem) }
             let isKnownText = recorded?.source == file.source
             if isKnownText, !service.health.hasProblem(of: path), scheduler.isInForce(schedule: stem), !mayCalendarsDiffer {
                 return restamp(file, recorded, at: path)
@@ -165,6 +175,7 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
         } catch {
             if (error as? SystemError)?.mayPass == true { service.intake.lookAgain(atPath: path) }
             service.health.report(problem: ["\(error)"], of: path)
+            keep(schedule: stem)
         }
     }
 

@@ -114,7 +114,7 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
         guard canTakeUp() else { return }
         if arrivals.count > Self.namesOfFlood {
             for (name, sighting) in arrivals.lookAhead(Self.looksPerTurn) where againAt == nil && sighting.contains(.settled) {
-                guard waitingFiles[name] == nil, spool.mayBeUrgent(name) else { continue }
+                guard try hasNewText(name), spool.mayBeUrgent(name) else { continue }
                 arrivals.remove(name)
                 try takeArrival(name, sighting)
             }
@@ -124,6 +124,12 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
             count += 1
             try takeArrival(name, sighting)
         }
+    }
+
+    /// False for the file of a waiting job that was not edited, and for one that is gone.
+    private func hasNewText(_ name: String) throws(SystemError) -> Bool {
+        guard let job = waitingFiles[name].flatMap({ scheduler.jobs[$0] }), let stamp = job.file else { return waitingFiles[name] == nil }
+        return try spool.fs.status("\(Layout.new)/\(name)").map { !stamp.isOf($0) } ?? false
     }
 
     private func takeArrival(_ name: String, _ sighting: Sighting) throws(SystemError) {

@@ -13,10 +13,9 @@ public final class Job {
     /// A job that was accepted later has a higher number, even if the clock was set back.
     public let arrival: UInt64
     /// True for a due time of a crontab's line, which starts also when all slots are in use. It has none.
-    public let needsNoSlot: Bool
+    public var needsNoSlot: Bool { given.isOfCrontab }
 
-    init(_ accepted: AcceptedJob, arrival: UInt64, needsNoSlot: Bool = false) {
-        self.needsNoSlot = needsNoSlot
+    init(_ accepted: AcceptedJob, arrival: UInt64) {
         var given = accepted
         given.waitsFor = []
         given.forgivenTries = 0

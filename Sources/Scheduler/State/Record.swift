@@ -101,6 +101,8 @@ public struct AcceptedJob: Sendable {
     public var waitsFor: [JobID] = []
     /// The reason why it cannot run at all. The next record ends it.
     public var obstacle: Obstacle?
+    /// It is a due time of a crontab's line, and needs no slot. This is recorded because the line may be gone while the job runs.
+    public var isOfCrontab = false
     /// The job whose end started this one, and the number of such steps.
     public var parent: JobID?
     public var depth = 0

@@ -128,11 +128,13 @@ extension Scheduler {
             let isLate = accepted.createdAt.milliseconds - accepted.due.milliseconds > Self.missedAfterMilliseconds
             recorded.tally.count(isLate ? .late : .ran)
         }
-        // A due time of a crontab's line.
-        let needsNoSlot = accepted.schedule != nil && accepted.file == nil
-            && accepted.task.map { tasks[$0]?.crontab != nil } ?? false
-        let job = add(Job(accepted, arrival: before?.arrival ?? recorded.arrivals, needsNoSlot: needsNoSlot))
-        if needsNoSlot { derived.slotless.all += 1 }
+        var accepted = accepted
+        // Journals of earlier programs do not contain it.
+        if accepted.schedule != nil, accepted.file == nil, let task = accepted.task, tasks[task]?.crontab != nil {
+            accepted.isOfCrontab = true
+        }
+        let job = add(Job(accepted, arrival: before?.arrival ?? recorded.arrivals))
+        if job.needsNoSlot { derived.slotless.all += 1 }
         derived.ready.joined(job.definition.queue)
         for announcement in before?.recorded.announced ?? [] { job.note(announcement) }
         agenda.owed.removeAll { $0.id == job.id }

@@ -30,6 +30,7 @@ extension JournalLine {
                 field("reason", obstacle.reason.rawValue)
                 field("error", obstacle.error)
             }
+            if job.isOfCrontab { field("crontab", 1 as Int64) }
             if let parent = job.parent {
                 field("parent", parent.text)
                 field("depth", Int64(job.depth))
@@ -377,6 +378,7 @@ extension JournalFields {
         if let reason = self["reason"].flatMap(FailureReason.init) { job.obstacle = Obstacle(reason: reason, error: self["error"] ?? "") }
         job.paths = paths
         job.fingerprints = fingerprints
+        job.isOfCrontab = integer("crontab") == 1
         job.parent = self["parent"].flatMap { JobID($0) }
         job.depth = count("depth") ?? 0
         job.overdueTask = self["overdue_task"]

@@ -46,6 +46,23 @@ struct DropTests {
         #expect(names.filter { $0 != "urgent" } == (0..<count).map { "many-\($0)" } + ["last"], "the others keep their order")
     }
 
+    @Test("E4: a waiting job that gets a priority behind thousands of others does not wait until those have been read")
+    func madeUrgentInAFlood() throws {
+        let spool = try SpoolUnderTest()
+        try spool.drop("edited.toml", "command = 'true'\nstart = 'in 1 day'")
+        try spool.wait(for: "the job") { try spool.journal().contains { $0.kind == "accepted" } }
+        spool.signal(SIGSTOP)
+        let count = 6000
+        for number in 0..<count { try spool.drop("many-\(number).toml", "command = 'true'\nstart = 'in 1 day'") }
+        try spool.drop("edited.toml", "command = 'true'\npriority = 1")
+        spool.signal(SIGCONT)
+        #expect(try spool.end(of: "edited").outcome == "done 0")
+        try spool.wait(for: "all jobs") { try spool.journal().count { $0.kind == "accepted" } == count + 2 }
+        let names = try spool.journal().filter { $0.kind == "accepted" }.compactMap { $0.fields["name"] }.dropFirst()
+        let edited = try #require(names.firstIndex(of: "edited"))
+        #expect(edited < count / 2, "\(edited) jobs were accepted before it")
+    }
+
     private func put(_ file: String, _ text: String, mode: mode_t, _ way: Way, _ spool: SpoolUnderTest) throws {
         let here = "\(spool.path)/new/\(file)"
         let elsewhere = "\(spool.base)/\(file)"

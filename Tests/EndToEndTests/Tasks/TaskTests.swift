@@ -150,6 +150,31 @@ struct TaskTests {
         #expect(spool.log.split(separator: "\n").filter { $0.contains("event=refused") }.count == 1)
     }
 
+    @Test("N5: a definition that somebody is writing when the daemon starts stays in force as it was")
+    func writtenAtStart() throws {
+        let spool = try SpoolUnderTest()
+        try spool.acceptedTask("t", "command = 'echo old'\n[[schedule]]\ncron = '0 1 * * *'")
+        try Files.write("\(spool.path)/schedules/s.toml", "task = 't'\ncron = '0 2 * * *'\n")
+        try spool.wait(for: "the schedule") { try spool.journal().contains { $0.kind == "defined" && $0.fields["file"] == "schedules/s" } }
+        #expect(try spool.stop() == 0)
+        let files = try ["tasks/t.toml", "schedules/s.toml"].map { path in
+            try FileDescriptor.open("\(spool.path)/\(path)", O_WRONLY | O_TRUNC).release()
+        }
+        try spool.start()
+        #expect(try spool.runsOn())
+        #expect(try spool.journal().allSatisfy { $0.kind != "undefined" && $0.kind != "unscheduled" })
+        #expect(try spool.ctl("run", "--wait", "t").output == "old\n")
+        let status = spool.statusText
+        #expect(status.contains("\"next_due\""), "\(status)")
+        try spool.restart()
+        #expect(try spool.ctl("run", "--wait", "t").output == "old\n")
+        for (raw, text) in zip(files, ["command = 'echo new'\n", "task = 't'\ncron = '0 3 * * *'\n"]) {
+            try FileDescriptor(owning: raw).write(Array(text.utf8))
+        }
+        try spool.wait(for: "the new texts") { try spool.journal().count { $0.kind == "defined" } >= 4 }
+        #expect(try spool.ctl("run", "--wait", "t").output == "new\n")
+    }
+
     @Test("A task that is written slowly in place is read when it is closed", arguments: ["new", "edit"])
     func slowTask(_ what: String) throws {
         let spool = try SpoolUnderTest()
