@@ -87,6 +87,10 @@ public struct Crontab: Sendable {
                     let comment = comments.filter { !$0.isEmpty }.map { FileName.string(from: Array($0)) }.joined(separator: " ")
                     entry.comment = comment.isEmpty ? nil : comment
                     entries.append(entry)
+                    if let to = Settings.unsafeMailTo(in: settings.variables) {
+                        let message = Settings.remark(onUnsafeMailTo: to)
+                        remarks.append(Problem(line: line.number, column: line.column(of: text.startIndex), message: message))
+                    }
                     remarks += reader.remarks.map { Problem(line: line.number, column: line.column(of: $0.place), message: $0.message) }
                 } catch {
                     problems.append(Problem(line: line.number, column: line.column(of: error.place), message: error.message))

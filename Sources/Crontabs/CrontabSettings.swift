@@ -18,6 +18,27 @@ extension Crontab {
         /// The maximum of minutes by which cron delays a start at random (cronie).
         public var randomDelay: String? { self["RANDOM_DELAY"] }
 
+        /// True for addresses to which cron mails: safe_p() of its do_command.c.
+        static func isMailed(_ address: String) -> Bool {
+            guard let first = address.utf8.first else { return false }
+            func isWord(_ byte: UInt8) -> Bool {
+                (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+            }
+            return isWord(first) && address.utf8.allSatisfy { isWord($0) || "@!:%-.,_+=/".utf8.contains($0) }
+        }
+
+        /// The value of MAILTO if cron mails nothing to it, and yet it is not empty.
+        public static func unsafeMailTo(in variables: [(name: String, value: String)]) -> String? {
+            guard let to = variables.last(where: { $0.name == "MAILTO" })?.value, !to.isEmpty, !isMailed(to) else { return nil }
+            return to
+        }
+
+        /// A sentence about a value of MAILTO that ``unsafeMailTo(in:)`` has found.
+        public static func remark(onUnsafeMailTo value: String) -> String {
+            "nothing is mailed, as with cron(8), to MAILTO \"\(value)\": an address begins with a letter or digit, and has only these and "
+                + "@!:%-.,_+=/ in it"
+        }
+
         mutating func set(_ name: String, _ value: String) {
             // crontab(5): these cannot be set.
             if name == "LOGNAME" || name == "USER" { return }

@@ -57,14 +57,14 @@ public struct CrontabTask: Sendable {
         // cron mails both streams in the order in which they were written.
         table.set("combine_output", Value(.boolean(true)))
         let to = settings.mailTo ?? user
-        if !Self.isMailed(to) {
+        if !Crontab.Settings.isMailed(to) {
             table.set("mail", Value(.boolean(false)))
         } else {
             var mail = Table()
             mail.set("to", Value(.string(to)))
             mail.set("when", Value(.string(entry.mailsFailuresOnly ? "failure" : "output")))
             mail.set("form", Value(.string("cron")))
-            if let from = settings.mailFrom, Self.isMailed(from) { mail.set("from", Value(.string(from))) }
+            if let from = settings.mailFrom, Crontab.Settings.isMailed(from) { mail.set("from", Value(.string(from))) }
             table.set("mail", Value(.table(mail)))
         }
         var environment = Table()
@@ -75,13 +75,13 @@ public struct CrontabTask: Sendable {
         return table
     }
 
-    /// True for addresses to which cron mails: safe_p() of its do_command.c.
-    private static func isMailed(_ address: String) -> Bool {
-        guard let first = address.utf8.first else { return false }
-        func isWord(_ byte: UInt8) -> Bool {
-            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+    /// A remark about the task of a line that was accepted, or nil when there is none to make.
+    public static func remark(on source: Source) -> String? {
+        guard let table = try? source.table(), case .table(let variables)? = table["env"]?.kind else { return nil }  // accepted: readable
+        let texts = variables.entries.compactMap { entry -> (name: String, value: String)? in
+            if case .string(let text) = entry.value.kind { (entry.key, text) } else { nil }
         }
-        return isWord(first) && address.utf8.allSatisfy { isWord($0) || "@!:%-.,_+=/".utf8.contains($0) }
+        return Crontab.Settings.unsafeMailTo(in: texts).map(Crontab.Settings.remark)
     }
 
     private static func schedule(_ entry: Crontab.Entry, _ catchUp: String) throws(Refusal) -> Table {

@@ -60,6 +60,8 @@ public struct LiveCrontab: Sendable {
 
     /// The lines with a command and those with a fault, in the order of the file.
     public private(set) var lines: [Line] = []
+    /// Lines that may not mean what their author intended.
+    public private(set) var remarks: [Crontab.Problem] = []
     /// The reason why no line can be read: the file is not a text. Nil when it is one.
     public private(set) var refusal: Crontab.Problem?
 
@@ -106,6 +108,7 @@ public struct LiveCrontab: Sendable {
         }
         let faultByLine = Dictionary(faults.map { ($0.line, $0) }) { first, _ in first }
         lines = tasks.map { .task($0) }
+        remarks = crontab.remarks.filter { faultByLine[$0.line] == nil }
         guard !faultByLine.isEmpty else { return }
         for line in texts {
             guard let fault = faultByLine[line.number] else { continue }

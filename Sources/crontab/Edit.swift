@@ -4,7 +4,8 @@ import Linux
 
 /// `-e`: gives the caller's editor a copy of the crontab, and makes the copy the crontab when the editor has ended.
 ///
-/// Invariant: an edit that was not installed is left in its file, whose path is printed, unless nothing was changed in it.
+/// Invariant: an edit that was not installed, also because it was only to be checked, is left in its file, whose path is printed, unless
+/// nothing was changed in it.
 struct Edit {
     private let invocation: Invocation
     private var user: String { invocation.user.name }
@@ -50,10 +51,10 @@ struct Edit {
                 copy.remove()
                 return true
             case .changed(let text):
-                complain("\(programName): installing new crontab")
+                if !invocation.isDryRun { complain("\(programName): installing new crontab") }
                 switch NewTab(text, from: copy.path).install(invocation, tabs, over: .text(stored)) {
                 case .installed:
-                    copy.remove()
+                    if invocation.isDryRun { copy.keep() } else { copy.remove() }
                     return true
                 case .refused where ask("Do you want to retry the same edit? (y/n) ", again: "Enter Y or N\n") == true: continue
                 case .refused, .failed:

@@ -1,3 +1,4 @@
+import Crontabs
 import Glibc
 import Linux
 import Model
@@ -5,8 +6,8 @@ import Scheduler
 import Store
 import WorkerProtocol
 
-/// The lines that cron(8) writes into the system's log, for programs that read them there: a command of a crontab that began, and a mail
-/// that could not be sent.
+/// The lines that cron(8) writes into the system's log, for programs that read them there: a command of a crontab that began, a mail that
+/// could not be sent, and one that is not sent because of its address.
 final class CronLog {
     /// The tries whose command is in the log.
     private var told: Set<JobID> = []
@@ -28,6 +29,9 @@ final class CronLog {
     func ended(_ job: Job, _ end: RunEnd) {
         if end.pid > 0 { began(job, process: end.pid) }
         told.remove(job.id)
+        if job.needsNoSlot, let address = Crontab.Settings.unsafeMailTo(in: job.definition.environment), size(of: job.id, [.running]) > 0 {
+            write("UNSAFE MAIL", address, of: job, process: end.pid)
+        }
         if CronMailScript.isScript(of: job.definition), case .exited(let code) = end.kind, code != 0 {
             let bytes = mailed(by: job)
             let status = String(code, radix: 16)
@@ -53,9 +57,13 @@ final class CronLog {
 
     /// The size of the output about which a job was to mail.
     private func mailed(by job: Job) -> Int {
-        guard let parent = job.parent else { return 0 }
-        return [JobState.done, .failed].reduce(0) { sum, state in
-            let output = "\(Layout.directory(of: parent, state))/\(Layout.outputFile)"
+        job.parent.map { size(of: $0, [.done, .failed]) } ?? 0
+    }
+
+    /// The size of a job's output, whose directory is in one of these places.
+    private func size(of job: JobID, _ states: [JobState]) -> Int {
+        states.reduce(0) { sum, state in
+            let output = "\(Layout.directory(of: job, state))/\(Layout.outputFile)"
             return sum + Int((try? service.spool.fs.status(output))?.size ?? 0)  // a removed record has no size to tell
         }
     }

@@ -58,8 +58,9 @@ extension RunRequest {
         }
 
         var substitutes = Substitutes()
-        // A job that names no directory runs in the root directory when its user's home cannot be entered.
-        if definition.directory == nil { substitutes.directories = ["/"] }
+        // A job that names no directory runs in the root directory when its user's home cannot be entered. So does a line of a crontab,
+        // whose directory is HOME: cron(8) goes on where it is then.
+        if definition.directory == nil || job.needsNoSlot { substitutes.directories = ["/"] }
         if definition.fallsBack {
             substitutes.directories = [home, "/"]
             substitutes.leavesOutEnvironmentFile = true

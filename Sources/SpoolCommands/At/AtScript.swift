@@ -65,18 +65,26 @@ enum BatchStart {
     /// atd.c: LOADAVG_MX of Debian's at.
     static let loadMax = "1.5"
     private static let begin = "# Runs below a load of \(loadMax); else tries again later.\n"
-    private static let test = "read -r load rest </proc/loadavg && case $load in 0.*|1.[0-4]*) ;; *) exit 75 ;; esac\n(\n"
-    private static let end = "\n)\ncode=$?\n[ \"$code\" != 75 ] || code=1\nexit \"$code\"\n"
+    private static let test = "read -r load rest </proc/loadavg && case $load in 0.*|1.[0-4]*) ;; *) exit 75 ;; esac\n"
+    /// The commands are the text of a here-document, so nothing in them, such as a here-document without an end, reaches beyond it.
+    private static let open = ("/bin/sh /dev/fd/3 3<<'", "'\nexec 3<&-\n")
+    private static let end = "code=$?\n[ \"$code\" != 75 ] || code=1\nexit \"$code\"\n"
 
     static func wrap(_ script: String) -> String {
         guard let newline = script.firstIndex(of: "\n") else { return script }
-        return "\(script[...newline])\(begin)\(test)\(script[script.index(after: newline)...])\(end)"
+        let commands = script[script.index(after: newline)...]
+        var mark = "END-OF-BATCH"
+        while commands.firstRange(of: "\(mark)\n") != nil { mark += "-" }
+        return "\(script[...newline])\(begin)\(test)\(open.0)\(mark)\(open.1)\(commands)\n\(mark)\n\(end)"
     }
 
     /// The script that was wrapped.
     static func unwrap(_ script: String) -> String {
-        guard let start = script.firstRange(of: "\n\(begin)\(test)"), script.hasSuffix(end) else { return script }
-        return "\(script[..<start.lowerBound])\n\(script[start.upperBound...].dropLast(end.count))"
+        guard let start = script.firstRange(of: "\n\(begin)\(test)\(open.0)") else { return script }
+        let mark = script[start.upperBound...].prefix { $0 != "'" }
+        let close = "\n\(mark)\n\(end)"
+        guard script[mark.endIndex...].hasPrefix(open.1), script.hasSuffix(close) else { return script }
+        return "\(script[..<start.lowerBound])\n\(script[mark.endIndex...].dropFirst(open.1.count).dropLast(close.count))"
     }
 
     /// Adds what lets a try end without the job's end.

@@ -95,7 +95,11 @@ struct DefinitionCheck {
         }
         for published in try attempt({ () throws(SystemError) in try spool.publishedCrontabs() }) {
             count += 1
-            for line in published.lines { if let fault = line.fault { report.add(told: fault.why) } }
+            for line in published.lines {
+                if let fault = line.fault { report.add(told: fault.why) }
+                guard let remark = line.source.flatMap(CrontabTask.remark) else { continue }
+                report.warn(published.path, [DocumentError(position: Position(line: line.number, column: 1), message: remark)])
+            }
             if let refusal = published.refusal { report.add(told: refusal) }
         }
     }
@@ -129,6 +133,10 @@ struct DefinitionCheck {
                 let position = Position(line: fault.line, column: fault.column)
                 report.add(found.file, Problems(DocumentError(position: position, message: fault.message)))
             }
+            let remarks = crontab.remarks.map {
+                DocumentError(position: Position(line: $0.line, column: $0.column), message: $0.message)
+            }
+            report.warn(found.file, remarks)
         }
     }
 

@@ -1,3 +1,4 @@
+import Crontabs
 import Linux
 import Store
 
@@ -35,6 +36,7 @@ extension SpoolCommand {
             if let createdAt { table.add("created", session.time(createdAt)) }
             if let changedAt = entry.changedAt { table.add("changed", session.time(changedAt)) }
             for line in entry.remarks { table.add([.init("problem", .dim), .init(line, .red)]) }
+            if entry.line != nil { table.add("remark", (entry.task?.source).flatMap(CrontabTask.remark)) }
             // A definition in force can be parsed again without an error.
             for key in (try? entry.task?.source.table())?.entries ?? [] where key.key != "schedule" {
                 table.add(key.key, Self.text(key.value))

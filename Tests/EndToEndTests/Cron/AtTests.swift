@@ -120,6 +120,36 @@ struct AtTests {
         #expect(try shell(spool, "atrm 1; atq").output.isEmpty)
     }
 
+    @Test("C6: nothing in the commands of a batch job reaches beyond them", .enabled(if: mayUse && Commands.has("unshare"), "needs root"))
+    func wrapped() throws {
+        let spool = try make(starting: false)
+        try Files.write("\(spool.base)/load", "0.00 0.00 0.00 1/1 1\n")
+        try spool.launch(
+            tracer: ["/usr/bin/unshare", "-m", "--propagation", "private", "/bin/sh", "-c",
+                "mount --bind \(spool.base)/load /proc/loadavg && exec \"$@\"", "sh"])
+        let rows = [
+            ("cat <<X\nopen", "open\n\n", 0), ("echo a\ncat <<END-OF-BATCH\nEND-OF-BATCH\necho b", "a\nb\n", 0),
+            ("exec 2>/dev/null\neval 'echo ) ; code=0; exit 75'", "", 2),
+            ("exec sh -c 'echo in; exit 75'", "in\n", 1), ("cat; echo end >&1", "end\n", 0),
+            ("trap 'echo last' EXIT; exit 75", "last\n", 1),
+            ("ls /dev/fd/3 2>/dev/null || echo closed", "closed\n", 0),
+        ]
+        for (index, (commands, output, code)) in rows.enumerated() {
+            #expect(try shell(spool, "batch", input: commands).code == 0)
+            let job = try spool.end(of: "at-\(index + 1)")
+            let text = try job.stdout
+            #expect(text == output && job.integer("exit_code") == code && job.integer("try") == 1, "\(commands): \(text)")
+        }
+        try Files.write("\(spool.base)/load", "9.00 9.00 9.00 1/1 1\n")
+        for (index, (commands, _, _)) in rows.enumerated() {
+            #expect(try shell(spool, "batch", input: commands).code == 0)
+            // The job is between two places while its first try begins.
+            try spool.wait(for: "the script of \(commands)") {
+                try shell(spool, "at -c \(rows.count + index + 1)").output.hasSuffix("}\n\(commands)\n")
+            }
+        }
+    }
+
     @Test(
         "C6: at mails output as atd does, whole and in its order; -m mails without output too, -M never",
         .enabled(if: mayUse, "needs root, whom no at.deny keeps out"))

@@ -113,6 +113,19 @@ struct CrontabCommandTests {
         ])
     }
 
+    @Test("C2: with -n a good edit is checked and left in its file")
+    func checkedEdit() throws {
+        let machine = try CronMachine()
+        #expect(try machine.run("crontab -", input: Self.old).code == 0)
+        let result = try machine.run("EDITOR='sed -i s/old/new/' crontab -n -e")
+        let said = "The syntax of the crontab file was successfully checked.\ncrontab: edits left in "
+        #expect(result.code == 0 && result.error.hasPrefix(said), "\(result)")
+        let path = try #require(result.error.split(separator: "edits left in ").last?.split(separator: "\n").first.map(String.init))
+        #expect(try Files.text(path) == "0 1 * * * new\n")
+        try Files.removeTree(String(path.dropLast("/crontab".count)))
+        #expect(try machine.run("crontab -l").output == Self.old)
+    }
+
     @Test("C2: a failed edit is kept and offered again; when the user gives up, its file is named and the exit code is 1")
     func failedEdit() throws {
         let machine = try CronMachine()

@@ -25,7 +25,7 @@ struct CronLogTests {
             while lines.count < count {
                 guard awaitReadable([log.raw], until: end) else { throw WaitFailed(description: "\(path): only \(lines)") }
                 while let line = log.receive() {
-                    guard let tag = line.firstRange(of: "CRON["), line.contains(" CMD ") || line.contains(" MAIL ") else { continue }
+                    guard let tag = line.firstRange(of: "CRON["), line.contains(" CMD ") || line.contains("MAIL ") else { continue }
                     lines.append("\(line.prefix { $0 != ">" })>\(line[tag.upperBound...].drop { $0 != "]" })")
                 }
             }
@@ -38,6 +38,9 @@ struct CronLogTests {
         @reboot root true plain 100\\%
         @reboot games true\tt\u{e9} %input
         @reboot root echo x
+        MAILTO="root -v"
+        @reboot root true unsafe, without output
+        @reboot games echo unsafe
 
         """
 
@@ -51,7 +54,7 @@ struct CronLogTests {
             "/usr/bin/unshare", "-m", "--propagation", "private", "/bin/sh", "-c", "mount --bind \(ours.path) /dev && exec \"$0\" \"$@\"",
         ])
         try spool.notification("READY=1")
-        let our = try ours.lines(4)
+        let our = try ours.lines(7)
 
         let script = """
             mount -t tmpfs none /run && mount -t tmpfs none /var/spool && mkdir -p /var/spool/cron/crontabs && cd / &&
@@ -65,7 +68,7 @@ struct CronLogTests {
             output: errors.raw, error: errors.raw)
         defer { cron.kill(SIGKILL) }
         // A line's end within a message is a mistake of Debian's.
-        let their = try crons.lines(4).map { $0.replacing("\n)", with: ")") }
+        let their = try crons.lines(7).map { $0.replacing("\n)", with: ")") }
         #expect(our == their)
         #expect(our.contains("<78>]: (games) CMD (true^It\\303\\251 )") && our.contains("<78>]: (root) CMD (true plain 100%)"), "\(our)")
     }

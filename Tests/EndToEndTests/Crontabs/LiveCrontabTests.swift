@@ -91,14 +91,24 @@ struct LiveCrontabTests {
             @reboot games id -un >\(out)/games; pwd >>\(out)/games
             @reboot root cat >\(out)/input%one%two
             0 0 1 1 * root echo ran >>\(out)/yearly
+            HOME=/missing
+            @reboot games pwd >\(out)/missing; echo $HOME >>\(out)/missing
+            MAILTO=root -v
+            0 0 1 1 * root unsafe
 
             """)
         try machine.spool.start()
-        _ = try machine.spool.ended(count: 3)
+        _ = try machine.spool.ended(count: 4)
         let root = try #require(try User.find(name: "root"))
         #expect(try machine.spool.output("env") == "value|/usr/bin:/bin|\(root.home)|/bin/sh|root\n\(root.home)\n")
         #expect(try machine.spool.output("games").hasPrefix("games\n"))
         #expect(try machine.spool.output("input") == "one\ntwo\n")
+        // cron(8) goes on too, in its own directory.
+        #expect(try machine.spool.output("missing") == "/\n/missing\n")
+        let remark = "nothing is mailed, as with cron(8), to MAILTO \"root -v\": an address begins with a letter or digit"
+        #expect(try machine.shown("crontab-unsafe", "remark")?.hasPrefix(remark) == true)
+        let check = try machine.ctl("check")
+        #expect(check.code == 0 && (check.output + check.errors).contains("\(machine.crontab):9:1: warning: \(remark)"), "\(check)")
         #expect(try machine.ctl("run", "crontab-echo", "-w").code == 0)
         #expect(try machine.spool.output("yearly") == "ran\n")
         #expect(try machine.ctl("pause", "crontab-echo").code == 0)
