@@ -52,6 +52,26 @@ public struct CrontabLines: Sendable {
     }
 }
 
+/// Places in a row, of which some are free. Finding the next free one costs little, however many lie between.
+private struct FreePlaces {
+    /// For each place a later one before which none is free, or the place itself if it is free. The last one is the end.
+    private var next: [Int]
+
+    init(_ isFree: [Bool]) { next = isFree.indices.map { isFree[$0] ? $0 : $0 + 1 } + [isFree.count] }
+
+    mutating func take(_ place: Int) { next[place] = place + 1 }
+
+    /// The first free place from this one on, or the end.
+    mutating func first(from place: Int) -> Int {
+        var place = place
+        while next[place] != place {
+            next[place] = next[next[place]]
+            place = next[place]
+        }
+        return place
+    }
+}
+
 /// Finds for each line of a crontab the line that it was before.
 private struct Comparison {
     private let old: [CrontabLines.Line]
@@ -106,6 +126,7 @@ private struct Comparison {
 
     /// An unusable line that is new has replaced the first line with a task that is gone from the same place.
     mutating func keepTasksOfFaults() {
+        var free = FreePlaces(old.indices.map { !isMatched[$0] && old[$0].task != nil })
         var next = [Int](repeating: old.count, count: new.count)
         var following = old.count
         for index in new.indices.reversed() {
@@ -119,10 +140,10 @@ private struct Comparison {
                 continue
             }
             guard case .fault = new[index] else { continue }
-            var place = preceding + 1
-            while place < next[index], isMatched[place] || old[place].task == nil { place += 1 }
+            let place = free.first(from: preceding + 1)
             guard place < next[index] else { continue }
             join(index, to: place)
+            free.take(place)
             preceding = place
         }
     }

@@ -7,6 +7,10 @@
 //   had handled before. A job that waits for its next try waits its usual time, even if its last try ended by the wrong clock.
 // - If the present clock is wrong, nothing is changed: a clock before the creation of this program is about to be corrected.
 // - A due time whose run is on record never runs again, whatever the clock has shown.
+// - The lines of crontabs follow the clock as with cron(8) instead. A line that is not bound to a time of day, because its hour or minute
+//   begins with `*`, is due by the new clock at once, also a second time. Any other line does so after the clock was set back by more than
+//   three hours; after less, it repeats nothing. Its due times in a span that the clock has left out are made up for by one run, if the
+//   span is at most three hours long.
 
 extension Scheduler {
     /// A time of the past may be at most this far ahead of the clock.
@@ -15,8 +19,42 @@ extension Scheduler {
     /// A time before this program existed: 2026-01-01T00:00:00Z.
     private static let earliest = Instant(milliseconds: 1_767_225_600_000)
 
+    /// cron.c of Debian's cron: a clock that was set by less than this has not been set to another time of day.
+    private static let cronClockMilliseconds: Int64 = 3 * 3_600_000
+    /// The clock is often set by less than this, to the right time.
+    private static let clockCorrectionMilliseconds: Int64 = 60_000
+    /// cron.c of Debian's cron: when no more than this was left out, all lines run for it.
+    private static let cronLateMilliseconds: Int64 = 5 * 60_000
+    /// The number of times that a line can run again for one due time.
+    private static let repetitionsMax = 3
+
     private func limit(at now: Instant) -> Instant? {
         now < Self.earliest ? nil : now.advanced(byMilliseconds: Self.clockErrorMilliseconds)
+    }
+
+    /// The latest time up to which the schedule's due times may be handled. One that is handled further counts from now instead.
+    private func limit(of schedule: ScheduleState, of state: TaskState, at now: Instant, _ limit: Instant) -> Instant {
+        guard state.crontab != nil, let recurrence = schedule.definition?.recurrence, !recurrence.isReboot else { return limit }
+        return now.advanced(byMilliseconds: recurrence.isFixed ? Self.cronClockMilliseconds : Self.clockCorrectionMilliseconds)
+    }
+
+    private func isAhead(_ schedule: ScheduleState, of state: TaskState, at now: Instant, _ limit: Instant) -> Bool {
+        schedule.accounted > self.limit(of: schedule, of: state, at: now, limit)
+    }
+
+    /// True when it is too late for a due time that has passed while the daemon ran.
+    func isMissed(_ due: TimedSchedule, at now: Instant) -> Bool {
+        guard due.isMissed(at: now) else { return false }
+        guard tasks[due.schedule.task]?.crontab != nil, let recurrence = due.schedule.definition?.recurrence else { return true }
+        let late = recurrence.isFixed ? Self.cronClockMilliseconds : Self.cronLateMilliseconds
+        return now.milliseconds - due.instant.milliseconds > late
+    }
+
+    /// The due times under which a line may run again for one that it has run for: each a millisecond later, so that the run has an id of its
+    /// own. Empty when the clock was not set back since.
+    func repetitions(of due: Instant, _ schedule: ScheduleState) -> [Instant] {
+        guard let through = schedule.repeatedThrough, due <= through, tasks[schedule.task]?.crontab != nil else { return [] }
+        return (1...Self.repetitionsMax).map { due.advanced(byMilliseconds: Int64($0)) }
     }
 
     /// The schedules, `TASK/ID`, whose due times are handled up to a time that a correct clock cannot have shown yet.
@@ -24,7 +62,7 @@ extension Scheduler {
         guard let limit = limit(at: now) else { return [] }
         var ahead: [String] = []
         for state in tasks.values {
-            for schedule in state.schedules where schedule.accounted > limit { ahead.append("\(schedule.task)/\(schedule.id)") }
+            for schedule in state.schedules where isAhead(schedule, of: state, at: now, limit) { ahead.append("\(schedule.task)/\(schedule.id)") }
         }
         return ahead.sorted()
     }
@@ -32,12 +70,14 @@ extension Scheduler {
     /// Repairs the times that a wrong clock has moved into the future. Call this at the start and whenever the clock was set.
     func distrustMarksAhead(at now: Instant) {
         guard let limit = limit(at: now) else { return }
-        let isAhead = { (state: TaskState) in
-            state.schedules.contains { $0.accounted > limit } || state.history?.expectedSince.map { $0 > limit } ?? false
+        let isAnyAhead = { (state: TaskState) in
+            state.schedules.contains { self.isAhead($0, of: state, at: now, limit) }
+                || state.history?.expectedSince.map { $0 > limit } ?? false
         }
-        for state in tasks.values.filter(isAhead).sorted(by: { $0.name < $1.name }) {
-            for schedule in state.schedules where schedule.accounted > limit && schedule.files == nil {
+        for state in tasks.values.filter(isAnyAhead).sorted(by: { $0.name < $1.name }) {
+            for schedule in state.schedules where isAhead(schedule, of: state, at: now, limit) && schedule.files == nil {
                 let before = schedule.accountedBefore
+                let limit = self.limit(of: schedule, of: state, at: now, limit)
                 commit(
                     .scheduled(
                         task: state.name, schedule: schedule.id, accounted: before > limit ? now : max(before, now),

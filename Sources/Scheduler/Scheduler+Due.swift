@@ -25,7 +25,9 @@ extension Scheduler {
     public func runsDue(at now: Instant) -> [JobID] {
         var ids: [JobID] = []
         func add(_ schedule: ScheduleState, _ runs: [Instant]) {
-            ids += runs.map { JobID(task: schedule.task, schedule: schedule.id, due: $0) }
+            for due in runs {
+                ids += ([due] + repetitions(of: due, schedule)).map { JobID(task: schedule.task, schedule: schedule.id, due: $0) }
+            }
         }
         if let start = agenda.start {
             for schedule in schedulesMissed(since: start, at: now) {
@@ -34,7 +36,7 @@ extension Scheduler {
             }
         } else {
             for due in derived.timetable.dues.all(by: now) {
-                add(due.schedule, runs(of: due.schedule, isMissed: due.isMissed(at: now), at: now))
+                add(due.schedule, runs(of: due.schedule, isMissed: isMissed(due, at: now), at: now))
             }
         }
         return ids
@@ -57,7 +59,7 @@ extension Scheduler {
                 left.append(top)
                 continue
             }
-            if catchUp(top.schedule, isMissed: top.isMissed(at: now), onRecord, at: now) { unasked.insert(ObjectIdentifier(top.schedule)) }
+            if catchUp(top.schedule, isMissed: isMissed(top, at: now), onRecord, at: now) { unasked.insert(ObjectIdentifier(top.schedule)) }
         }
         for one in left { derived.timetable.dues.insert(one) }
     }
@@ -98,13 +100,17 @@ extension Scheduler {
     func fire(_ schedule: ScheduleState, _ dues: [Instant], _ onRecord: Set<JobID>, at now: Instant) {
         guard let state = tasks[schedule.task], let task = state.definition, let definition = schedule.definition
         else { return }
-        for due in dues {
-            let id = JobID(task: schedule.task, schedule: schedule.id, due: due)
+        for first in dues {
+            let free = ([first] + repetitions(of: first, schedule)).first { due in
+                let id = JobID(task: schedule.task, schedule: schedule.id, due: due)
+                return jobs[id] == nil && agenda.ended[id] == nil && !onRecord.contains(id)
+            }
             // The clock was set back, and the schedule was removed and added again: the run of this due time exists already.
-            if jobs[id] != nil || agenda.ended[id] != nil || onRecord.contains(id) {
-                skip(schedule, from: due, through: due, count: 1, .overlap, at: now)
+            guard let due = free else {
+                skip(schedule, from: first, through: first, count: 1, .overlap, at: now)
                 continue
             }
+            let id = JobID(task: schedule.task, schedule: schedule.id, due: due)
             switch task.overlap {
             case .skip where !state.active.isEmpty,
                 // Each run that catches up is wanted, so all of them may wait.

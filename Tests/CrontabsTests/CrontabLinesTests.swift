@@ -106,4 +106,19 @@ struct CrontabLinesTests {
         let text = "1 * * * * \(row.user == nil ? "root " : "")\(row.command)\n"
         #expect(Self.task(text, path: row.path, user: row.user)?.baseName == row.name)
     }
+
+    @Test("A crontab of 4,000 lines of which all become unusable is read again in a time that grows with its lines", arguments: [false, true])
+    func many(isMixed: Bool) {
+        let count = 4000
+        let good = (0..<count).map { "a\($0 % 60)" }
+        var lines = CrontabLines().reread(as: Self.crontab(good.joined(separator: " "))) { _ in false }
+        let names = lines.all.map(\.task?.name)
+        // Every second line is as it was, so that each fault is looked for between two others.
+        let spoiled = (0..<count).map { isMixed && $0 % 2 == 0 ? good[$0] : "!\($0)" } + (0..<count).map { "!more\($0)" }
+        lines = lines.reread(as: Self.crontab(spoiled.joined(separator: " "))) { _ in false }
+        #expect(lines.all.prefix(count).map(\.task?.name) == names || isMixed)
+        #expect(lines.all.count { $0.task != nil } == count)
+        lines = lines.reread(as: Self.crontab(good.joined(separator: " "))) { _ in false }
+        #expect(Set(lines.all.map(\.task?.name)) == Set(names))
+    }
 }

@@ -126,4 +126,86 @@ import Testing
         world.handle(.clockSet(movedByMilliseconds: 0))
         #expect(world.lines() == ["accepted t due 02:05:00", "started t 1"])
     }
+
+    // MARK: Lines of crontabs
+
+    private func lines() -> World {
+        let world = World(at: "02:03")
+        func line(_ name: String, _ when: String) {
+            world.task(
+                name, "overlap = \"allow\"\n[[schedule]]\nid = \"s\"\ncron = \"\(when)\"\ncatch_up = \"none\"", crontab: "/etc/crontab")
+        }
+        line("w", "*/10 * * * *")
+        line("f", "15 2,6 * * *")
+        world.lines()
+        return world
+    }
+
+    private func accepted(_ world: World, until end: String) -> [String] {
+        world.recorded.formUnion(ids(world))
+        return world.until(end, endingRuns: true).filter { $0.contains("accepted") }.map { line in
+            let words = line.split(separator: " ")
+            return "\(words[0].prefix(5)) \(words[2])"
+        }
+    }
+
+    private func ids(_ world: World) -> [JobID] {
+        world.records.compactMap { if case .accepted(let job) = $0.record { job.id } else { nil } }
+    }
+
+    @Test("C1: after the clock was set back by less than three hours, only lines with * in the hour or minute run again", arguments: [0, 1, 2])
+    func setBackByLess(restarts: Int) {
+        var world = lines()
+        #expect(accepted(world, until: "02:25") == ["02:10 w", "02:15 f", "02:20 w"])
+        for _ in 0..<2 {
+            world.now = at("02:05")
+            world.handle(.clockSet(movedByMilliseconds: -1_200_000))
+            if restarts > 0 {
+                let known = world.recorded.union(ids(world))
+                if restarts > 1 { world.rotate() }
+                world = world.restarted(at: "02:05")
+                world.recorded = known
+            }
+            #expect(accepted(world, until: "02:25") == ["02:10 w", "02:20 w"])
+        }
+        // A job has an id of its own each time.
+        let ids = ids(world)
+        #expect(Set(ids).count == ids.count)
+        #expect(accepted(world, until: "06:16").filter { $0.hasSuffix("f") } == ["06:15 f"])
+    }
+
+    @Test("C1: after the clock was set back by more than three hours, all lines follow it")
+    func setBackByMore() {
+        let world = lines()
+        #expect(accepted(world, until: "06:25").filter { $0.hasSuffix("f") } == ["02:15 f", "06:15 f"])
+        world.now = at("02:05")
+        #expect(world.scheduler.schedulesAhead(at: at("02:05")) == ["f/s", "w/s"])
+        world.handle(.clockSet(movedByMilliseconds: -15_600_000))
+        #expect(accepted(world, until: "02:25") == ["02:10 w", "02:15 f", "02:20 w"])
+        #expect(accepted(world, until: "06:16").filter { $0.hasSuffix("f") } == ["06:15 f"])
+    }
+
+    @Test("C1: a correction by seconds repeats nothing")
+    func corrected() {
+        let world = lines()
+        #expect(accepted(world, until: "02:20:00") == ["02:10 w", "02:15 f", "02:20 w"])
+        world.now = at("02:19:30")
+        world.handle(.clockSet(movedByMilliseconds: -30_000))
+        #expect(accepted(world, until: "02:31") == ["02:30 w"])
+    }
+
+    @Test("C1: what the clock leaves out is made up for by lines with a time of day, up to three hours", arguments: [
+        ("02:16", ["f 02:15"]), ("02:22", ["f 02:15", "w 02:20"]), ("05:14", ["f 02:15"]), ("05:16", []), ("05:21", []),
+    ])
+    func setForward(to time: String, runs: [String]) {
+        let world = lines()
+        world.until("02:11", endingRuns: true)
+        world.now = at("\(time):00")
+        world.handle(.clockSet(movedByMilliseconds: 0))
+        let accepted = world.lines().filter { $0.hasPrefix("accepted") }.map { line in
+            let words = line.split(separator: " ")
+            return "\(words[1]) \(words[3].prefix(5))"
+        }
+        #expect(accepted.sorted() == runs)
+    }
 }

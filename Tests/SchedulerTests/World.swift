@@ -85,9 +85,10 @@ final class World {
         return job.id
     }
 
-    func task(_ name: String, _ text: String, since: Instant? = nil) {
+    func task(_ name: String, _ text: String, since: Instant? = nil, crontab: String? = nil) {
         let text = text.contains("command") ? text : "command = \":\"\n\(text)"
-        let definition = try! TaskDefinition(name: name, source: Source(format: .toml, bytes: Array(text.utf8)), context)
+        var definition = try! TaskDefinition(name: name, source: Source(format: .toml, bytes: Array(text.utf8)), context)
+        definition.crontab = crontab
         scheduler.handle(.task(definition, since: since ?? now), at: now)
     }
 
@@ -194,7 +195,8 @@ final class World {
             context.now = known.writtenAt
             if file.hasPrefix("tasks/") {
                 let name = String(file.dropFirst(6))
-                if let task = try? TaskDefinition(name: name, source: known.source, context) {
+                if var task = try? TaskDefinition(name: name, source: known.source, context) {
+                    task.crontab = known.crontab
                     world.handle(.task(task, since: now))
                 } else {
                     world.handle(.taskUnusable(name))

@@ -30,7 +30,7 @@ struct Check {
         try jobsStandWhereTheJournalSays(service)
         try whatBeganIsStillThere(service.scheduler)
         try recordsAreTrue(service.scheduler)
-        if !service.hasWork { try world.crontab.check(service.scheduler) }
+        if !service.hasWork, !service.isCrontabLeaving { try world.crontab.check(service.scheduler) }
         // A file that could not be read is read again later.
         if !service.hasUnready, disk.lookFault == nil { try everyUsableTextIsInForce(service.scheduler) }
     }

@@ -178,6 +178,8 @@ package final class SimulatedWorld: World {
     // MARK: The crontab
 
     private(set) var crontab = SimulatedCrontab()
+    /// Crontabs of a test, which the daemon finds when it starts.
+    var otherCrontabs: [CrontabFile] = []
 
     /// Somebody edits the crontab. The daemon is told, if there is one.
     func editCrontab(_ pick: UInt64) {
@@ -256,7 +258,7 @@ package final class SimulatedWorld: World {
         service.scheduler.settings.calendars = configuration.calendars
         service.scheduler.settings.taskDefaults = configuration.taskDefaults
         service.wasDiskBroken = hasSyncFailed
-        service.noticed(crontab: crontab.file)
+        for file in [crontab.file] + otherCrontabs { service.noticed(crontab: file) }
         return service
     }
 

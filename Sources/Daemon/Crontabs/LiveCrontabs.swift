@@ -9,7 +9,8 @@ import Store
 /// - The history and the due times of a task belong to what its line says: see ``CrontabLines``. An edit starts nothing: a new line counts
 ///   from now.
 /// - A line that cannot be used is reported with its position, and the other lines count. The task that it was before stays in force. So do
-///   all tasks of a crontab that is refused as a whole. A crontab that is removed has no tasks any more.
+///   all tasks of a crontab that is refused as a whole. A crontab that is removed has no tasks any more, but for a moment: many editors
+///   move a file away before they write the new one.
 /// - A crontab that somebody keeps open for writing stays as it is, and after some time this is reported.
 /// - While the user database does not say whether a user of a line exists, the crontab stays as it is. It is read again later.
 /// - A task that has a file in tasks/ keeps its name. A file in tasks/ that is made with the name of a line is refused.
@@ -31,6 +32,8 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
     private var askAt: MonotonicInstant?
     /// Crontabs that are open for writing, with the time at which this is reported. Nil when it was.
     private var written: [String: MonotonicInstant?] = [:]
+    /// Crontabs that are gone, with the time at which they count as removed.
+    private var leaving: [String: MonotonicInstant] = [:]
 
     private struct State {
         var lines: CrontabLines
@@ -44,6 +47,8 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
     private static var askMilliseconds: Int64 { 10_000 }
     /// A crontab that was open for writing for this long is reported.
     private static var writingMilliseconds: Int64 { 10_000 }
+    /// A crontab that is gone for this long was removed.
+    private static var leavingMilliseconds: Int64 { 1000 }
     private static var reportedMax: Int { 100 }
     private static var inForce: String { "the other lines, and what the line was before" }
 
@@ -74,6 +79,8 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
         for (path, names) in names { crontabs[path] = try recorded(path, names.sorted()) }
         for path in names.keys where noticed[path] == nil { noticed[path] = CrontabFile(path: path, isAwaited ? .unknown : .gone) }
         takeNoticed()
+        // Nobody is editing a file that was gone before the start.
+        for path in leaving.keys.sorted() { forget(path) }
     }
 
     /// The lines of a crontab as an earlier daemon left them.
@@ -103,6 +110,7 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
     func takeNoticed() {
         takeUnanswered()
         reportWritten()
+        takeLeft()
         guard !noticed.isEmpty else { return }
         let files = noticed.values.sorted { $0.path < $1.path }
         noticed = [:]
@@ -110,7 +118,21 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
     }
 
     /// The time at which crontabs are taken up again without an event.
-    var wakeAt: MonotonicInstant? { ([askAt] + written.values).lazy.compactMap(\.self).min() }
+    var wakeAt: MonotonicInstant? { (written.values.compactMap(\.self) + leaving.values + [askAt].compactMap(\.self)).min() }
+
+    /// True while a crontab that is gone has its tasks.
+    var isAnyLeaving: Bool { !leaving.isEmpty }
+
+    private func takeLeft() {
+        for (path, due) in leaving.sorted(by: { $0.key < $1.key }) where due <= monotonicNow && noticed[path] == nil { forget(path) }
+    }
+
+    private func forget(_ path: String) {
+        leaving[path] = nil
+        guard let gone = crontabs.removeValue(forKey: path) else { return }
+        for name in gone.lines.names.sorted() { remove(name) }
+        unpublished.insert(path)
+    }
 
     private func reportWritten() {
         for (path, due) in written {
@@ -141,15 +163,18 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
             return keep(file.path)
         }
         written[file.path] = nil
+        if case .gone = file.content {
+            service.health.solved(file.path)
+            if crontabs[file.path] != nil, leaving[file.path] == nil {
+                leaving[file.path] = monotonicNow.advanced(byMilliseconds: Self.leavingMilliseconds)
+            }
+            return
+        }
+        leaving[file.path] = nil
         switch file.content {
         case .text(let bytes, let changedAt): read(bytes, changedAt: changedAt, of: file)
         case .refused(let why): refuse("\(file.path): \(why)", file.path)
-        case .unknown, .busy: keep(file.path)
-        case .gone:
-            service.health.solved(file.path)
-            guard let gone = crontabs.removeValue(forKey: file.path) else { return }
-            for name in gone.lines.names.sorted() { remove(name) }
-            unpublished.insert(file.path)
+        case .unknown, .busy, .gone: keep(file.path)
         }
     }
 
@@ -314,6 +339,9 @@ extension Service {
     package func noticed(onlyCrontab file: CrontabFile) { liveCrontabs.noticed(only: file) }
 
     package func setUsers(_ isUser: @escaping (String) throws(SystemError) -> Bool) { liveCrontabs.isUser = isUser }
+
+    /// True while a crontab that is gone has its tasks.
+    package var isCrontabLeaving: Bool { liveCrontabs.isAnyLeaving }
 
     func crontabsOfOtherUsers() -> [String] { liveCrontabs.crontabsOfOtherUsers() }
 

@@ -17,12 +17,17 @@ struct Rest {
 ///
 /// Invariants:
 /// - Root's daemon watches the directories before the user's daemon ends. So one of the two notices every change.
+/// - Daemons that are wanted at the same time are started one after another before it: each takes some time of the machine's to start.
 /// - The user counts as served all the time: the user's `state/status.json` has the state `resting` and the number of root's daemon.
 final class UserRests: Part, FileWatcher {
     private static let restMillisecondsMax: Int64 = 2 * 86_400_000
+    /// The time between the starts of two daemons that are wanted at the same time. A daemon's start takes half of it on a slow machine.
+    static let spacingMilliseconds: Int64 = 25
 
     /// The daemons that rest, by the watches on their user's directories.
-    private var resting: [Int32: UserDaemon] = [:]
+    private var resting: [Int32: UserDaemon] = [:] { didSet { starts = nil } }
+    /// The resting daemons with the times at which they are started, the first one last. Nil when it must be found anew.
+    private var starts: [(at: Instant, one: UserDaemon)]?
     private let path: String
     private let files: FileWatches
     private let service: SpoolService
@@ -78,8 +83,37 @@ final class UserRests: Part, FileWatcher {
     func beforeTurn() {
         guard !resting.isEmpty else { return }
         let now = service.now
-        for one in Array(resting.values) where one.rest.map({ $0.until <= now }) ?? false { one.wake() }
+        findStarts()
+        while let last = starts?.last, last.at <= now {
+            starts?.removeLast()
+            last.one.wake()
+        }
     }
 
-    var wakeAt: Wake { Wake(wall: resting.values.lazy.compactMap { $0.rest.flatMap { $0.isOver ? nil : $0.until } }.min()) }
+    var wakeAt: Wake {
+        findStarts()
+        return Wake(wall: starts?.last { $0.one.rest?.isOver == false }?.at)
+    }
+
+    /// The latest times, from the latest to the first, at which daemons can be started one after another that are wanted at these times.
+    static func starts(for wanted: [Instant]) -> [Instant] {
+        var starts: [Instant] = []
+        for at in wanted {
+            starts.append(starts.last.map { min(at, $0.advanced(byMilliseconds: -spacingMilliseconds)) } ?? at)
+        }
+        return starts
+    }
+
+    /// Finds the times of the starts, from the latest to the first.
+    private func findStarts() {
+        guard starts == nil else { return }
+        var found: [(at: Instant, one: UserDaemon)] = []
+        var known: Set<ObjectIdentifier> = []
+        for one in resting.values where known.insert(ObjectIdentifier(one)).inserted {
+            if let rest = one.rest, !rest.isOver { found.append((rest.until, one)) }
+        }
+        found.sort { ($1.at, $1.one.number) < ($0.at, $0.one.number) }
+        for (index, at) in Self.starts(for: found.map(\.at)).enumerated() { found[index].at = at }
+        starts = found
+    }
 }

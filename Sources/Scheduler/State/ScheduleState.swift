@@ -31,6 +31,7 @@ public final class ScheduleState {
 
     private final class Rare {
         var isFile = false
+        var repeatedThrough: Instant?
         var settled: SettledDues?
         var asking: Asking?
         var files: FileState?
@@ -61,6 +62,9 @@ public final class ScheduleState {
         get { rare?.isFile ?? false }
         set { if newValue != isFile { madeRare().isFile = newValue } }
     }
+
+    /// The clock was set back, and due times up to this one may have been handled before. Nil when it was not.
+    var repeatedThrough: Instant? { rare?.repeatedThrough }
 
     /// The due times that were decided by earlier calendars.
     public var settled: SettledDues? { rare?.settled }
@@ -94,6 +98,7 @@ public final class ScheduleState {
     func apply(_ record: Record) {
         switch record {
         case .scheduled(_, _, let accounted, let origin, let lastEnd):
+            if accounted < self.accounted { madeRare().repeatedThrough = max(self.accounted, repeatedThrough ?? accounted) }
             self.accounted = accounted
             self.origin = origin
             self.lastEnd = lastEnd
@@ -131,8 +136,11 @@ public final class ScheduleState {
 
     // MARK: Due times
 
-    /// The values that `accounted` must be set to, in order, to rebuild `accountedBefore` too.
-    var accountedMarks: [Instant] { Self.isLeap(from: accountedBefore, to: accounted) ? [accountedBefore, accounted] : [accounted] }
+    /// The values that `accounted` must be set to, in order, to rebuild `accountedBefore` and `repeatedThrough` too.
+    var accountedMarks: [Instant] {
+        if Self.isLeap(from: accountedBefore, to: accounted) { return [accountedBefore, accounted] }
+        return [repeatedThrough.flatMap { $0 > accounted ? $0 : nil }, accounted].compactMap(\.self)
+    }
 
     /// The start from which an interval counts.
     var intervalOrigin: Instant {

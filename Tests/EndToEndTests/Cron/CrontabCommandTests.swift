@@ -94,6 +94,30 @@ struct CrontabCommandTests {
         #expect(try machine.run("crontab -l").output == Self.old)
     }
 
+    @Test("C2: when the disk is full, a new crontab is refused and the old one stays, without litter", arguments: ["crontab -", "crontab -e"])
+    func fullDisk(_ call: String) throws {
+        let machine = try CronMachine()
+        try Files.write("\(machine.base)/home/large", String(repeating: "0 1 * * * large\n", count: 5000), mode: 0o644)
+        try Files.write(
+            "\(machine.base)/home/line", """
+                d=/var/spool/cron/crontabs
+                mount -t tmpfs -o size=32k tmpfs $d && chgrp crontab $d && chmod 1730 $d || exit 9
+                u() { HOME=/ EDITOR='cp \(machine.base)/home/large' setpriv --reuid=5 --regid=60 --init-groups "$@"; }
+                echo '0 1 * * * old' | u crontab - || exit 8
+                u \(call) < large
+                echo "code $?"
+                u crontab -l
+                ls -A $d
+
+                """, mode: 0o755)
+        let result = try machine.run("sh ./line", as: nil)
+        #expect(result.output == "code 1\n0 1 * * * old\ngames\n", "\(result)")
+        #expect(result.error.contains("No space left on device"), "\(result.error)")
+        let left = result.error.split(separator: "edits left in ").dropFirst().last?.split(separator: "\n").first.map(String.init)
+        #expect((left != nil) == (call == "crontab -e"))
+        if let left { try Files.removeTree(String(left.dropLast("/crontab".count))) }
+    }
+
     // MARK: -e
 
     @Test("C2: an edit within the same second counts, one that changes nothing installs nothing")

@@ -295,5 +295,111 @@ struct LiveCrontabTests {
             try Files.rename(path, "\(machine.root)/etc/cron.d/x")
         }
         #expect(try machine.names() == ["cron.d-x"])
+        try machine.change(until: "event=defined", "file=tasks/cron.d-y") { try machine.write("etc/cron.d/y", "0 1 * * * root y\n") }
+        #expect(try machine.spool.runsOn())
+    }
+
+    // MARK: Bad input and bad times
+
+    /// Ways in which a file of cron.d is replaced. `$f` is its path, `$d` another directory of the same file system, `$n` a file with the new
+    /// text.
+    private static let replacements: [(way: String, line: String)] = [
+        ("mv", "mv $n $f"), ("cp over it", "cat $n > $f"), ("dpkg", "cp $n $f.dpkg-new && ln $f $f.dpkg-tmp && mv $f.dpkg-new $f && rm $f.dpkg-tmp"),
+        ("an editor that moves it away", "mv $f $f~ && cat $n > $f && rm $f~"),
+        ("an editor that copies it", "cp $f $f~ && cat $n > $f && rm $f~"),
+        ("an editor that renames a swap file", "cat $n > $d/.x.swp && mv $d/.x.swp $f"), ("removed first", "rm $f && cp $n $f"),
+        ("with the times of before", "touch -r $f $n && mv $n $f"),
+    ]
+
+    @Test("C1: in whichever way a file is replaced, its lines stay what they are, and nothing else is said", arguments: replacements)
+    func replaced(_ row: (way: String, line: String)) throws {
+        let machine = try CrontabMachine(starting: false)
+        try machine.write("etc/cron.d/x", "0 1 * * * root one\n0 2 * * * root two\n")
+        try machine.spool.start()
+        #expect(try machine.ctl("pause", "cron.d-x-two").code == 0)
+        try Files.write("\(machine.root)/n", "0 2 * * * root two\n0 3 * * * root six\n")
+        try machine.change(until: "event=defined", "file=tasks/cron.d-x-six") {
+            try Commands.succeed("sh", "-c", "f=\(machine.root)/etc/cron.d/x; d=\(machine.root)/etc; n=\(machine.root)/n; \(row.line)")
+        }
+        try machine.change(until: "event=defined", "file=tasks/cron.d-y") { try machine.write("etc/cron.d/y", "0 1 * * * root y\n") }
+        #expect(try machine.names() == ["cron.d-x-six", "cron.d-x-two", "cron.d-y"])
+        let records = try machine.spool.journal()
+        #expect(records.count { $0.kind == "defined" && $0.fields["file"] == "tasks/cron.d-x-two" } == 1, "\(row.way)")
+        #expect(!records.contains { $0.kind == "undefined" && $0.fields["file"] == "tasks/cron.d-x-two" }, "\(row.way)")
+        #expect(!machine.spool.log.contains("event=refused"), "\(row.way): \(machine.spool.log)")
+        #expect(try machine.shown("cron.d-x-two", "state") == "paused")
+    }
+
+    @Test("C1: what is no regular file is refused unread, and everything else runs", arguments: ["mkdir $f", "mkfifo $f", "mknod $f c 1 5"])
+    func noFile(made line: String) throws {
+        let machine = try CrontabMachine()
+        for path in ["etc/crontab", "etc/cron.d/x", "var/spool/cron/crontabs/root"] {
+            try machine.change(until: "event=refused", "\(path): it is a", ", not a regular file") {
+                try Commands.succeed("sh", "-c", "f=\(machine.root)/\(path); \(line)")
+            }
+        }
+        try machine.change(until: "event=defined", "file=tasks/cron.d-y") { try machine.write("etc/cron.d/y", "0 1 * * * root y\n") }
+        #expect(try machine.spool.runsOn())
+    }
+
+    @Test("C1: crontabs of a machine whose /etc is read-only are read, and read again when it was written elsewhere")
+    func readOnly() throws {
+        let machine = try CrontabMachine(starting: false)
+        let spool = machine.spool
+        try machine.write("etc/crontab", "0 1 * * * root one\n")
+        try machine.write("etc/cron.d/x", "0 1 * * * root two\n")
+        let etc = "\(machine.root)/etc"
+        try spool.launch(tracer: [
+            "/usr/bin/unshare", "-m", "--propagation", "private", "/bin/sh", "-c",
+            "mount --bind \(etc) \(etc) && mount -o remount,ro,bind \(etc) && exec \"$0\" \"$@\"",
+        ])
+        try spool.notification("READY=1")
+        #expect(try machine.names() == ["cron.d-x", "crontab-one"])
+        try machine.change(until: "event=defined", "file=tasks/cron.d-x") { try machine.write("etc/cron.d/x", "0 1 * * * root six\n") }
+        #expect(!spool.log.contains("level=error"))
+    }
+
+    @Test("C1: with a configuration that is broken at the start, the defaults count and the lines stay in force, and it is said")
+    func brokenConfiguration() throws {
+        let machine = try CrontabMachine(starting: false)
+        let spool = machine.spool
+        try machine.write("etc/cron.d/x", "@every 1s root echo ran >>\(spool.out)/ran\n")
+        try spool.start()
+        try spool.lines("ran", count: 1)
+        #expect(try spool.stop() == 0)
+        let right = try Files.text(spool.configuration)
+        try Files.write(spool.configuration, "slots = \"many\"\n\(right)")
+        try spool.start()
+        try spool.logLine("event=refused", "spoold.toml:1:9: ")
+        let count = try spool.linesNow("ran").count
+        try spool.lines("ran", count: count + 2)
+        #expect(try machine.names() == ["cron.d-x"] && spool.ctl("doctor").output.contains("fail\tconfiguration\t"))
+        try machine.change(until: "event=removed", "file=tasks/cron.d-x") { try Files.write(spool.configuration, "") }
+        // What a package gives as defaults counts without the administrator's file.
+        #expect(try spool.stop() == 0)
+        try Files.write("\(spool.base)/defaults.toml", right)
+        try Files.write(spool.configuration, "slots = \"many\"\n")
+        try spool.start()
+        let now = try spool.linesNow("ran").count
+        try spool.lines("ran", count: now + 1)
+        #expect(spool.statusText.contains("spoold.toml:1:9: "))
+    }
+
+    @Test("C1: 5,000 edits in a row delay no other work, and the last one counts")
+    func manyEdits() throws {
+        let machine = try CrontabMachine()
+        let spool = machine.spool
+        let path = "\(machine.root)/etc/cron.d/x"
+        for number in 0..<5000 {
+            try Files.write("\(machine.root)/new", "0 1 * * * root edit-\(number % 7)\n0 2 * * * root same\n")
+            try Files.rename("\(machine.root)/new", path)
+            if number % 2000 == 100 { #expect(try spool.runsOn("job-\(number)")) }
+        }
+        try machine.change(until: "event=defined", "file=tasks/cron.d-x-last") {
+            try machine.write("etc/cron.d/x", "0 1 * * * root last\n0 2 * * * root same\n")
+        }
+        #expect(try machine.names() == ["cron.d-x-last", "cron.d-x-same"])
+        #expect(try spool.journal().count { $0.kind == "defined" && $0.fields["file"] == "tasks/cron.d-x-same" } == 1)
+        #expect(try spool.ctl("fsck").code == 0)
     }
 }
