@@ -50,8 +50,8 @@ extension Scheduler {
         return now.milliseconds - due.instant.milliseconds > late
     }
 
-    /// The due times under which a line may run again for one that it has run for: each a millisecond later, so that the run has an id of its
-    /// own. Empty when the clock was not set back since.
+    /// The due times under which a line may run again for one that it has run for: each a millisecond later, so that the run has an id of
+    /// its own. Empty when the clock was not set back since.
     func repetitions(of due: Instant, _ schedule: ScheduleState) -> [Instant] {
         guard let through = schedule.repeatedThrough, due <= through, tasks[schedule.task]?.crontab != nil else { return [] }
         return (1...Self.repetitionsMax).map { due.advanced(byMilliseconds: Int64($0)) }
@@ -62,7 +62,9 @@ extension Scheduler {
         guard let limit = limit(at: now) else { return [] }
         var ahead: [String] = []
         for state in tasks.values {
-            for schedule in state.schedules where isAhead(schedule, of: state, at: now, limit) { ahead.append("\(schedule.task)/\(schedule.id)") }
+            for schedule in state.schedules where isAhead(schedule, of: state, at: now, limit) {
+                ahead.append("\(schedule.task)/\(schedule.id)")
+            }
         }
         return ahead.sorted()
     }

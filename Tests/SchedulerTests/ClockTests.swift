@@ -153,7 +153,9 @@ import Testing
         world.records.compactMap { if case .accepted(let job) = $0.record { job.id } else { nil } }
     }
 
-    @Test("C1: after the clock was set back by less than three hours, only lines with * in the hour or minute run again", arguments: [0, 1, 2])
+    @Test(
+        "C1: after the clock was set back by less than three hours, only lines with * in the hour or minute run again",
+        arguments: [0, 1, 2])
     func setBackByLess(restarts: Int) {
         var world = lines()
         #expect(accepted(world, until: "02:25") == ["02:10 w", "02:15 f", "02:20 w"])

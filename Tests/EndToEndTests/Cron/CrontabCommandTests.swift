@@ -94,7 +94,9 @@ struct CrontabCommandTests {
         #expect(try machine.run("crontab -l").output == Self.old)
     }
 
-    @Test("C2: when the disk is full, a new crontab is refused and the old one stays, without litter", arguments: ["crontab -", "crontab -e"])
+    @Test(
+        "C2: when the disk is full, a new crontab is refused and the old one stays, without litter",
+        arguments: ["crontab -", "crontab -e"])
     func fullDisk(_ call: String) throws {
         let machine = try CronMachine()
         try Files.write("\(machine.base)/home/large", String(repeating: "0 1 * * * large\n", count: 5000), mode: 0o644)

@@ -301,10 +301,11 @@ struct LiveCrontabTests {
 
     // MARK: Bad input and bad times
 
-    /// Ways in which a file of cron.d is replaced. `$f` is its path, `$d` another directory of the same file system, `$n` a file with the new
-    /// text.
+    /// Ways in which a file of cron.d is replaced. `$f` is its path, `$d` another directory of the same file system, `$n` a file with the
+    /// new text.
     private static let replacements: [(way: String, line: String)] = [
-        ("mv", "mv $n $f"), ("cp over it", "cat $n > $f"), ("dpkg", "cp $n $f.dpkg-new && ln $f $f.dpkg-tmp && mv $f.dpkg-new $f && rm $f.dpkg-tmp"),
+        ("mv", "mv $n $f"), ("cp over it", "cat $n > $f"),
+        ("dpkg", "cp $n $f.dpkg-new && ln $f $f.dpkg-tmp && mv $f.dpkg-new $f && rm $f.dpkg-tmp"),
         ("an editor that moves it away", "mv $f $f~ && cat $n > $f && rm $f~"),
         ("an editor that copies it", "cp $f $f~ && cat $n > $f && rm $f~"),
         ("an editor that renames a swap file", "cat $n > $d/.x.swp && mv $d/.x.swp $f"), ("removed first", "rm $f && cp $n $f"),
