@@ -6,6 +6,7 @@
 // - A line means what it means to Debian's cron(8). Syntax of cronie, SUSE's cron and FreeBSD's cron is also read where Debian's
 //   cron would refuse the line. Where two crons read a line differently, a remark names both.
 // - A line that cannot be read is a problem with its line and column. The other lines are still read.
+// - Lines that are known from an earlier text of the same crontab need not be read again (`KnownLines`).
 // - A byte that is not UTF-8 is kept in the form of `FileName`.
 //
 // The parts: `Crontab` reads lines, `Crontab.Settings` the variables between them, `CrontabTask` makes a task of an entry,
@@ -57,16 +58,32 @@ public struct Crontab: Sendable {
     /// Entries that may not mean what their author intended.
     public private(set) var remarks: [Problem] = []
 
+    /// A line that is to be read, with what decides on its meaning.
+    struct Unread {
+        let line: Lines.Line
+        /// The comments directly above the line.
+        let comments: [ArraySlice<UInt8>]
+        let settings: Settings
+        /// Grows with each change of the settings.
+        let settingsNumber: Int
+    }
+
     /// - Parameters:
     ///   - isSystem: the crontab has a user between the time and the command.
     ///   - isUser: returns true for the name of a user of this machine.
     public init(_ bytes: [UInt8], isSystem: Bool, isUser: (String) -> Bool) {
+        self.init(bytes, isSystem: isSystem, isUser: isUser) { _ in true }
+    }
+
+    /// - Parameter isWanted: returns false for a line that need not be read, because its entry is known.
+    init(_ bytes: [UInt8], isSystem: Bool, isUser: (String) -> Bool, isWanted: (Unread) -> Bool) {
         let lines: Lines
         do throws(NotLines) { lines = try Lines(checking: bytes) } catch {
             problems = [Problem(line: error.line, column: error.column, message: "\(error.message); \(error.hint)")]
             return
         }
         var settings = Settings()
+        var settingsNumber = 0
         var comments: [ArraySlice<UInt8>] = []
         for line in lines {
             let text = line.bytes.drop(while: isBlank)
@@ -80,7 +97,8 @@ public struct Crontab: Sendable {
                 comments.append(text.drop { $0 == UInt8(ascii: "#") || isBlank($0) })
             } else if let (name, value) = Settings.assignment(text) {
                 settings.set(name, value)
-            } else {
+                settingsNumber += 1
+            } else if isWanted(Unread(line: line, comments: comments, settings: settings, settingsNumber: settingsNumber)) {
                 do throws(LineReading.Failure) {
                     var reader = LineReading(line, isSystem: isSystem)
                     var entry = try reader.entry(settings, isUser: isUser)

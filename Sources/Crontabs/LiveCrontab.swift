@@ -62,6 +62,8 @@ public struct LiveCrontab: Sendable {
     public private(set) var lines: [Line] = []
     /// Lines that may not mean what their author intended.
     public private(set) var remarks: [Crontab.Problem] = []
+    /// The tasks, for reading a later text of the crontab.
+    public private(set) var known = KnownLines()
     /// The reason why no line can be read: the file is not a text. Nil when it is one.
     public private(set) var refusal: Crontab.Problem?
 
@@ -84,28 +86,55 @@ public struct LiveCrontab: Sendable {
         }
     }
 
-    /// - Parameter user: the user whose crontab it is. Nil for the system's, in which each line names a user.
-    public init(_ bytes: [UInt8], path: String, user: String?, _ reading: Reading) {
-        let crontab = Crontab(bytes, isSystem: user == nil, isUser: reading.isUser)
+    /// - Parameters:
+    ///   - user: the user whose crontab it is. Nil for the system's, in which each line names a user.
+    ///   - earlier: the lines of an earlier text of the same crontab, all of which could be used. They were read in the same way, but for
+    ///     the users there are.
+    public init(_ bytes: [UInt8], path: String, user: String?, _ reading: Reading, earlier: KnownLines = KnownLines()) {
+        var finder = KnownLines.Finder(earlier)
+        var places: [Int: KnownLines.Place] = [:]
+        var tasks: [Task] = []
+        // Half of a command may be another command. cron(8) and crontab(1) refuse such a file.
+        let isWhole = bytes.last == UInt8(ascii: "\n")
+        let crontab = Crontab(bytes, isSystem: user == nil, isUser: reading.isUser) { unread in
+            let place = finder.place(of: unread)
+            guard isWhole, var task = earlier[place], task.identity.user.isEmpty || reading.isUser(task.identity.user) else {
+                places[unread.line.number] = place
+                return true
+            }
+            task.line = unread.line.number
+            tasks.append(task)
+            known[place] = task
+            return false
+        }
+        let isOnly = crontab.entries.count + tasks.count == 1
+        // The name of an only line is another.
+        if isOnly || earlier.isOnly, !tasks.isEmpty {
+            self = LiveCrontab(bytes, path: path, user: user, reading)
+            return
+        }
         guard let texts = try? Lines(checking: bytes) else {  // the problem is among those of the crontab
             refusal = crontab.problems.first
             return
         }
         var faults = crontab.problems
-        var tasks: [Task] = []
-        let unended = bytes.last == UInt8(ascii: "\n") ? nil : Array(texts).last?.number
-        let base = BaseName(path: path, user: user, isOnly: crontab.entries.count == 1)
+        known.isOnly = isOnly
+        let unended = isWhole ? nil : Array(texts).last?.number
+        let base = BaseName(path: path, user: user, isOnly: isOnly)
         for entry in crontab.entries {
             do throws(CrontabTask.Refusal) {
-                // Half of a command may be another command. cron(8) and crontab(1) refuse such a file.
                 guard entry.line != unended else {
                     throw CrontabTask.Refusal(why: "the last line has no newline at its end, so it may be half of a line")
                 }
-                tasks.append(try Self.task(entry, base, user: user, reading))
+                let task = try Self.task(entry, base, user: user, reading)
+                tasks.append(task)
+                if let place = places[entry.line] { known[place] = task }
             } catch {
                 faults.append(Crontab.Problem(line: entry.line, column: 1, message: error.why))
             }
         }
+        known.number(as: finder)
+        tasks.sort { $0.line < $1.line }
         let faultByLine = Dictionary(faults.map { ($0.line, $0) }) { first, _ in first }
         lines = tasks.map { .task($0) }
         remarks = crontab.remarks.filter { faultByLine[$0.line] == nil }

@@ -121,4 +121,39 @@ struct CrontabLinesTests {
         lines = lines.reread(as: Self.crontab(good.joined(separator: " "))) { _ in false }
         #expect(Set(lines.all.map(\.task?.name)) == Set(names))
     }
+
+    /// Texts of one crontab, one after another. Each is read with what is known of the text before it.
+    private static let texts = [
+        "1 1 * * * root a\n", "1 1 * * * root a\n2 1 * * * root b%in%put\n", "A=1\n1 1 * * * root a\n2 1 * * * root b%in%put\n",
+        "1 1 * * * root a\nA=1\n2 1 * * * root b%in%put\n# said\n3 1 * * * games c\n",
+        "# said\n1 1 * * * root a\nA=2\n2 1 * * * root b\n3 1 * * * games c\n",
+        "3 1 * * * games c\n3 1 * * * games c\n99 1 * * * root a\n1 1 * * * gone d\n", "3 1 * * * games c\n3 1 * * * games c",
+        "3 1 * * * games c\n", "\u{FEFF}3 1 * * * games c\nMAILTO=x\n\n3 1 * * * games c\r\n4 1 * * * games  d\n", "",
+        "3 1 * * * games c\nMAILTO=x\n4 1 * * * games  d\nMAILTO=y\n4 1 * * * games  d\n",
+    ]
+
+    @Test("What is known of an earlier text changes nothing in the reading of a later one", arguments: [true, false])
+    func known(isSystem: Bool) {
+        var users: Set = ["root", "games", "gone"]
+        let reading = LiveCrontab.Reading(
+            owner: "root", isRoot: true, catchUp: "none", isUser: { users.contains($0) }, fault: { _ in nil })
+        func told(_ crontab: LiveCrontab) -> [String] {
+            crontab.lines.map { line in
+                switch line {
+                case .task(let task): "\(task.line) \(task.baseName) \(task.identity) \(String(decoding: task.source.bytes, as: UTF8.self))"
+                case .fault(let fault): "\(fault)"
+                }
+            }
+        }
+        var known = KnownLines()
+        for text in Self.texts + Self.texts.reversed() {
+            let lines = isSystem ? text : text.replacing(" root", with: "").replacing(" games", with: "").replacing(" gone", with: "")
+            let (path, user) = isSystem ? ("/etc/cron.d/x", nil) : ("/c/root", "root")
+            let fresh = LiveCrontab(Array(lines.utf8), path: path, user: user, reading)
+            let again = LiveCrontab(Array(lines.utf8), path: path, user: user, reading, earlier: known)
+            #expect(told(again) == told(fresh), "\(text)")
+            known = again.known
+            if text.contains("gone") { users.remove("gone") }
+        }
+    }
 }

@@ -40,6 +40,9 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
         var faults: [LiveCrontab.Fault] = []
         var changedAt: Instant?
         var refusal: String?
+        /// The tasks of the present text, unless its lines were read for another `crontab_catch_up`.
+        var known = KnownLines()
+        var catchUp = Configuration.CrontabCatchUp.none
         /// The users whom the lines name, each with the answer to whether they exist.
         var users: [String: Bool] = [:]
     }
@@ -182,7 +185,9 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
         let path = file.path
         let before = crontabs[path]?.lines ?? CrontabLines()
         let users = UserAnswers(isUser)
-        let crontab = LiveCrontab(bytes, path: path, user: file.user, reading(before, users))
+        let catchUp = world.configuration.crontabCatchUp
+        let earlier = crontabs[path].flatMap { $0.catchUp == catchUp ? $0.known : nil } ?? KnownLines()
+        let crontab = LiveCrontab(bytes, path: path, user: file.user, reading(before, users), earlier: earlier)
         if let error = users.error {
             unanswered[path] = file
             askAt = askAt ?? monotonicNow.advanced(byMilliseconds: Self.askMilliseconds)
@@ -195,14 +200,15 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
         }
         define(crontab, before, after, path)
         if after.all != before.all || crontabs[path]?.changedAt != changedAt || crontabs[path]?.refusal != nil { unpublished.insert(path) }
-        crontabs[path] = State(lines: after, faults: crontab.faults, changedAt: changedAt, users: users.known)
+        crontabs[path] = State(
+            lines: after, faults: crontab.faults, changedAt: changedAt, known: crontab.known, catchUp: catchUp, users: users.known)
         report(path)
     }
 
     private func reading(_ before: CrontabLines, _ users: UserAnswers) -> LiveCrontab.Reading {
         let context = service.context
         // A text that is in force was checked before. One that is only recorded may have become unusable, by a zone that is gone.
-        let known = Set(before.names.compactMap { scheduler.tasks[$0].flatMap { $0.isDefined ? $0.recorded?.source.bytes : nil } })
+        lazy var known = Set(before.names.compactMap { scheduler.tasks[$0].flatMap { $0.isDefined ? $0.recorded?.source.bytes : nil } })
         return LiveCrontab.Reading(
             owner: context.owner.map { $0.userName ?? String($0.user) } ?? "root", isRoot: context.owner == nil,
             catchUp: world.configuration.crontabCatchUp.rawValue, isUser: users.isUser
