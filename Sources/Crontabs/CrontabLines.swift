@@ -39,11 +39,21 @@ public struct CrontabLines: Sendable {
 
     public var names: Set<String> { Set(all.compactMap { $0.task?.name }) }
 
+    /// The names of the tasks that other lines of the crontab do not have. Costs little when most lines are the same in the same order.
+    public func names(missingIn other: CrontabLines) -> Set<String> {
+        let (mine, others) = (all[...], other.all[...])
+        let start = zip(mine, others).prefix { $0.task?.name == $1.task?.name }.count
+        let end = zip(mine.dropFirst(start).reversed(), others.dropFirst(start).reversed()).prefix { $0.task?.name == $1.task?.name }.count
+        func names(_ lines: ArraySlice<Line>) -> Set<String> { Set(lines.dropFirst(start).dropLast(end).compactMap { $0.task?.name }) }
+        return names(mine).subtracting(names(others))
+    }
+
     /// The lines of the crontab as it is now.
     ///
     /// - Parameter isTaken: returns true for a name that something else than this crontab has.
     public func reread(as crontab: LiveCrontab, isTaken: (String) -> Bool) -> CrontabLines {
         var comparison = Comparison(all, crontab.lines)
+        comparison.matchEqualEnds()
         comparison.matchEqualLines()
         // First, so that a line that is only spoiled does not keep the task of one that has another time.
         comparison.matchLinesOfOtherTime()
@@ -101,12 +111,31 @@ private struct Comparison {
         return found.mapValues { $0[...] }
     }
 
+    /// Matches the lines at the beginning and at the end of the text that are the same, which in most edits are almost all.
+    mutating func matchEqualEnds() {
+        func isSame(_ index: Int, _ before: Int) -> Bool {
+            guard case .task(let task) = new[index], old[before].fault == nil else { return false }
+            return old[before].task?.identity == task.identity
+        }
+        var start = 0
+        while start < new.count, start < old.count, isSame(start, start) {
+            join(start, to: start)
+            start += 1
+        }
+        var (index, before) = (new.count - 1, old.count - 1)
+        while index >= start, before >= start, isSame(index, before) {
+            join(index, to: before)
+            index -= 1
+            before -= 1
+        }
+    }
+
     mutating func matchEqualLines() {
         var tasks = unmatched { $0.fault == nil ? $0.task?.identity : nil }
         // A line that is right again as it was before.
         var kept = unmatched { $0.fault == nil ? nil : $0.task?.identity }
         var faults = unmatched { $0.fault }
-        for index in new.indices {
+        for index in new.indices where match[index] == nil {
             switch new[index] {
             case .task(let task):
                 if let before = tasks[task.identity]?.popFirst() { join(index, to: before) }
@@ -126,6 +155,7 @@ private struct Comparison {
 
     /// An unusable line that is new has replaced the first line with a task that is gone from the same place.
     mutating func keepTasksOfFaults() {
+        guard match.indices.contains(where: { match[$0] == nil }) else { return }
         var free = FreePlaces(old.indices.map { !isMatched[$0] && old[$0].task != nil })
         var next = [Int](repeating: old.count, count: new.count)
         var following = old.count
@@ -159,7 +189,7 @@ private struct Comparison {
     }
 
     func named(isTaken: (String) -> Bool) -> [CrontabLines.Line] {
-        var used = Set(match.compactMap { $0.flatMap { old[$0].task?.name } })
+        lazy var used = Set(match.compactMap { $0.flatMap { old[$0].task?.name } })
         var numbers: [String: Int] = [:]
         return new.indices.map { index in
             let before = match[index].flatMap { old[$0].task }

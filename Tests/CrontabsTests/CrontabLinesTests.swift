@@ -49,6 +49,7 @@ struct CrontabLinesTests {
     func history(_ row: (texts: [String], names: [String])) {
         var lines = CrontabLines()
         for (text, names) in zip(row.texts, row.names) {
+            let earlier = lines
             lines = lines.reread(as: Self.crontab(text)) { _ in false }
             let said = lines.all.map { line in
                 let name = line.task.map { String($0.name.dropFirst("crontab-u-".count)) } ?? ""
@@ -56,6 +57,8 @@ struct CrontabLinesTests {
             }
             #expect(said.joined(separator: " ") == names, "\(row.texts) at \(text)")
             #expect(lines.all.map(\.number) == Array(1...lines.all.count))
+            let before = earlier.names.subtracting(lines.names)
+            #expect(earlier.names(missingIn: lines) == before && lines.names(missingIn: earlier) == lines.names.subtracting(earlier.names))
         }
     }
 

@@ -225,8 +225,8 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
 
     /// Gives the scheduler the tasks that are new, changed or gone.
     private func define(_ crontab: LiveCrontab, _ before: CrontabLines, _ after: CrontabLines, _ path: String) {
-        let old = Dictionary(before.all.compactMap { $0.task.map { ($0.name, $0.identity) } }) { first, _ in first }
-        for name in before.names.subtracting(after.names).sorted() { remove(name) }
+        lazy var old = Dictionary(before.all.compactMap { $0.task.map { ($0.name, $0.identity) } }) { first, _ in first }
+        for name in before.names(missingIn: after).sorted() { remove(name) }
         for (line, text) in zip(after.all, crontab.lines) {
             guard let task = line.task else { continue }
             guard case .task(let new) = text else {
