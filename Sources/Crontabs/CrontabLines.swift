@@ -111,23 +111,24 @@ private struct Comparison {
         return found.mapValues { $0[...] }
     }
 
-    /// Matches the lines at the beginning and at the end of the text that are the same, which in most edits are almost all.
+    /// Matches the lines at the beginning and at the end of the text that are the same, which in most edits are almost all. The result of
+    /// ``matchEqualLines()`` would be the same.
     mutating func matchEqualEnds() {
+        func identity(_ line: LiveCrontab.Line) -> LiveCrontab.Identity? { if case .task(let task) = line { task.identity } else { nil } }
         func isSame(_ index: Int, _ before: Int) -> Bool {
-            guard case .task(let task) = new[index], old[before].fault == nil else { return false }
-            return old[before].task?.identity == task.identity
+            guard let new = identity(new[index]), old[before].fault == nil else { return false }
+            return old[before].task?.identity == new
         }
         var start = 0
-        while start < new.count, start < old.count, isSame(start, start) {
-            join(start, to: start)
-            start += 1
-        }
-        var (index, before) = (new.count - 1, old.count - 1)
-        while index >= start, before >= start, isSame(index, before) {
-            join(index, to: before)
-            index -= 1
-            before -= 1
-        }
+        while start < new.count, start < old.count, isSame(start, start) { start += 1 }
+        var end = 0
+        while start + end < new.count, start + end < old.count, isSame(new.count - 1 - end, old.count - 1 - end) { end += 1 }
+        for index in 0..<start { join(index, to: index) }
+        // Of several equal lines the first ones keep their tasks.
+        let between = old[start..<(old.count - end)].map(\.task?.identity) + new[start..<(new.count - end)].map(identity)
+        let others = Set(between.compactMap(\.self))
+        guard others.isEmpty || !new.suffix(end).contains(where: { identity($0).map(others.contains) ?? false }) else { return }
+        for index in 1..<(end + 1) { join(new.count - index, to: old.count - index) }
     }
 
     mutating func matchEqualLines() {
