@@ -46,7 +46,7 @@ public enum Layout {
     public static let formatText = "spoold spool format 1\n"
 
     /// The format in the header of each journal segment. Format 2 may contain keys that a program of format 1 refuses: a table at
-/// `unique`, `fallback`, `output`; the records `moved` and `remarked`; and the field `crontab` of the records
+    /// `unique`, `fallback`, `output`; the records `moved` and `remarked`; and the field `crontab` of the records
     /// `defined`, whose task has no file, and `accepted`, whose job needs no slot.
     public static let journalFormat = "2"
     /// Segments of these formats are read.
