@@ -50,6 +50,7 @@ let package = Package(
         .target(name: "Lines", swiftSettings: strict),
         .target(name: "Documents", dependencies: ["Lines"], swiftSettings: strict),
         .target(name: "WorkerProtocol", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(name: "Web", dependencies: ["Documents"], swiftSettings: strict),
         .target(name: "Metrics", swiftSettings: strict),
         .target(name: "Model", dependencies: ["Recurrence", "Documents", "TextSearch", "WorkerProtocol"], swiftSettings: strict),
         .target(name: "Scheduler", dependencies: ["Model", "Recurrence"], swiftSettings: strict),
@@ -71,8 +72,8 @@ let package = Package(
         .target(
             name: "SpoolCommands",
             dependencies: [
-                "Crontabs", "Lines", "LiveView", "Metrics", "Store", "Scheduler", "Model", "Recurrence", "Documents", "TextSearch", "Linux",
-                "CLinux",
+                "Crontabs", "Lines", "LiveView", "Metrics", "Store", "Scheduler", "Model", "Recurrence", "Documents", "TextSearch", "Web",
+                "WorkerProtocol", "Linux", "CLinux",
             ],
             swiftSettings: small),
         // The other programs too, so that `swift run spoolctl demo` builds what it starts.
@@ -105,6 +106,7 @@ let package = Package(
         .testTarget(name: "TextSearchTests", dependencies: ["TextSearch"], swiftSettings: strict),
         .testTarget(name: "LinesTests", dependencies: ["Lines"], swiftSettings: strict),
         .testTarget(name: "CrontabsTests", dependencies: ["Crontabs", "Model", "Documents", "Recurrence", "Linux"], swiftSettings: strict),
+        .testTarget(name: "WebTests", dependencies: ["Web"], swiftSettings: strict),
         .testTarget(name: "DocumentsTests", dependencies: ["Documents", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "RecurrenceTests", dependencies: ["Recurrence", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "CLinux", "WorkerProtocol", "TestSupport"], swiftSettings: strict),

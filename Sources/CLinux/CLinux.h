@@ -98,6 +98,10 @@ static inline int linux_punch_hole(int descriptor, int64_t offset, int64_t lengt
 
 static inline int linux_syncfs(int descriptor) { return (int)syscall(SYS_syncfs, descriptor); }
 
+static inline int linux_accept(int listener) {
+    return (int)syscall(SYS_accept4, listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
 static inline int linux_flock(int descriptor, int operation) { return flock(descriptor, operation); }
 
 static inline int linux_fcntl_int(int descriptor, int command, int argument) {

@@ -9,7 +9,7 @@ func writeEnvironmentFile(_ request: RunRequest) {
     for line in request.environment {
         let text = FileName.bytes(of: line)
         let name = text.prefix { $0 != UInt8(ascii: "=") }
-        if looksSecret(name) {
+        if SecretName.isLikely(name) {
             bytes += name
             bytes += "=***".utf8
         } else {
@@ -22,13 +22,4 @@ func writeEnvironmentFile(_ request: RunRequest) {
     let path = "\(request.jobDirectory)/environment"
     guard let file = try? FileDescriptor.open(path, flags, mode: 0o600) else { return }  // only for people: the run goes on without it
     try? file.write(bytes)  // as above, also when the disk is full
-}
-
-private let secretWords = ["PASS", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "AUTH", "PRIVATE", "COOKIE", "DSN"].map { Array($0.utf8) }
-
-private func looksSecret(_ name: some Collection<UInt8>) -> Bool {
-    let upper = name.map { $0 >= 0x61 && $0 <= 0x7A ? $0 - 32 : $0 }
-    return secretWords.contains { word in
-        upper.count >= word.count && (0...(upper.count - word.count)).contains { upper[$0...].starts(with: word) }
-    }
 }

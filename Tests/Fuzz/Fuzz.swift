@@ -26,6 +26,7 @@ private let targets: [String: @Sendable ([UInt8]) -> Void] = [
     "control": fuzzControl,
     "crontab": fuzzCrontab,
     "atjob": fuzzAtJob,
+    "http": fuzzHTTP,
 ]
 
 private let target: @Sendable ([UInt8]) -> Void = {

@@ -6,7 +6,7 @@ extension SpoolCommand {
         ("Tasks", [create, update, edit, delete, schedule, unschedule, list, show]),
         ("Due times", [next, explain, simulate, timeline, why]),
         ("Checking, importing, exporting", [check, `import`, export, apply]),
-        ("The spool", [pause, resume, restart, prune, fsck, doctor, journal, metrics]),
+        ("The spool", [pause, resume, restart, prune, fsck, doctor, journal, metrics, monitor]),
         ("spoolctl itself", [demo, completion, version, help]),
     ]
 

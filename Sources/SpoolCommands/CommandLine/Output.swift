@@ -36,6 +36,18 @@ final class Output {
         endsWithReader = descriptor == STDOUT_FILENO
     }
 
+    /// Output that is kept in memory for a page: it has the forms that people read, without colours.
+    init() {
+        descriptor = -1
+        isTerminal = true
+        hasColour = false
+        canRewrite = false
+        endsWithReader = false
+    }
+
+    /// The text that was kept.
+    var kept: String { String(decoding: buffer, as: UTF8.self) }
+
     /// Writes no colours from now on.
     func dropColour() { hasColour = false }
 
@@ -109,6 +121,7 @@ final class Output {
 
     /// Writes the buffer.
     func flush() {
+        guard descriptor >= 0 else { return }
         var done = 0
         while done < buffer.count, failure == nil {
             let count = buffer[done...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }

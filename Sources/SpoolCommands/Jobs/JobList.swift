@@ -113,30 +113,21 @@ struct JobList {
     private func eachRecord(
         _ session: Session, fromOldest: Bool, leftOut: inout LeftOut, limit: Int, _ body: (JobRecord) -> Void
     ) throws(Failure) {
-        var records = try session.records()
-        var places = try session.reading { () throws(JournalError) in try records.places(in: filter.states) }
-        if let end = places.firstIndex(where: { filter.judge($0.id) == .olderThanAll }) { places.removeSubrange(end...) }
-        if fromOldest { places.reverse() }
         var count = 0
-        var previous: String?
-        for place in places where place.id != previous && filter.judge(place.id) == .matches {
-            // A job that moved while the names were read is listed twice, in neighbouring places.
-            previous = place.id
-            guard filter.needles.isEmpty || records.mayBe(place, filter.needles.mayBe) else { continue }
-            guard let record = try session.record(at: place, &records), filter.matches(record) else { continue }
+        try filter.scan(session, fromOldest: fromOldest) { record in
             if leavesFollowUpsOut, record.status.isFollowUp {
                 leftOut.followUps += 1
                 if record.place.state == .failed { leftOut.failedFollowUps += 1 }
-                continue
+                return true
             }
             if limit > 0, count == limit {
                 leftOut.areOlder = true
-                return
+                return false
             }
             body(record)
             count += 1
             // A table says that there are more.
-            if count == limit, !saysWhatIsLeftOut { return }
+            return count != limit || saysWhatIsLeftOut
         }
     }
 
@@ -214,7 +205,7 @@ extension JobList {
 
 extension Session {
     /// A record as root sees it: with the user's name, also in the names of jobs and tasks.
-    fileprivate func qualified(_ record: JobRecord) -> JobRecord {
+    func qualified(_ record: JobRecord) -> JobRecord {
         guard let owner, getuid() == 0 else { return record }
         var record = record
         record.status.qualify(by: owner.name)

@@ -20,13 +20,16 @@ final class JobOutput {
     private let lines: LogLines?
     /// The number of lines at the end of the first file that are copied; nil for all.
     private var lastLines: Int?
+    /// The number of bytes of these lines that are copied at most; nil for all.
+    private let lastBytes: Int64?
     /// The file that is copied, and its try.
     private var open: (reader: OutputReader, attempt: Int)?
     /// The number of bytes that were removed before they could be copied.
     private(set) var missingBytes: Int64 = 0
 
     init(
-        _ session: Session, _ file: String, for purpose: Purpose, to sink: Output, lines: LogLines? = nil, lastLines: Int? = nil
+        _ session: Session, _ file: String, for purpose: Purpose, to sink: Output, lines: LogLines? = nil, lastLines: Int? = nil,
+        lastBytes: Int64? = nil
     ) {
         self.session = session
         self.file = file
@@ -34,6 +37,7 @@ final class JobOutput {
         self.sink = sink
         self.lines = lines
         self.lastLines = lastLines
+        self.lastBytes = lastBytes
     }
 
     /// True when nothing has been written to the file that is open, or none is.
@@ -137,7 +141,7 @@ final class JobOutput {
                 guard let reader else { return nil }
                 // The plain name still leads to the file that is open.
                 if reader.inode == open?.reader.inode { return nil }
-                if let lastLines { try reader.skip(toLast: lastLines) }
+                if let lastLines { try reader.skip(toLast: lastLines, bytes: lastBytes) }
                 lastLines = nil
                 watch?.add("\(record.place.path)/\(name)")
                 return reader

@@ -54,10 +54,10 @@ final class OutputReader {
     /// The number of bytes that are searched for lines. A file with holes can be very long.
     private static let searchedBytesMax: Int64 = 256 << 20
 
-    /// Leaves out all but the last lines of the present file. Called before anything is read.
-    func skip(toLast lines: Int) throws(SystemError) {
+    /// Leaves out all but the last lines of the present file, and of these all but the last `bytes`. Called before anything is read.
+    func skip(toLast lines: Int, bytes: Int64? = nil) throws(SystemError) {
         let size = try file.status().size
-        let first = max(0, size - Self.searchedBytesMax)
+        let first = max(0, size - (bytes ?? Self.searchedBytesMax))
         var count = 0
         var end = size
         position = lines == 0 ? size : first

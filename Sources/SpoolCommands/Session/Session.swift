@@ -43,6 +43,16 @@ final class Session {
         owner = user
     }
 
+    /// The same call with other arguments, on the same part of the spool.
+    init(_ session: Session, _ arguments: Arguments) {
+        command = session.command
+        self.arguments = arguments
+        output = session.output
+        errors = session.errors
+        located = session.located
+        owner = session.owner
+    }
+
     /// The spool's path. Empty when no spool could be located; opening it then reports why.
     var spoolPath: String { if case .success(let path) = located { path } else { "" } }
 

@@ -88,6 +88,21 @@ struct Timeline {
         indices = Dictionary(uniqueKeysWithValues: lanes.enumerated().map { ($1.name, $0) })
     }
 
+    /// Leaves out all but `count` lanes: those with the most runs and due times stay.
+    mutating func keepBusiest(_ count: Int) {
+        guard lanes.count > count else { return }
+        func weight(_ lane: Lane) -> Int { lane.runs.count + lane.gaps.count + lane.coming.count }
+        let least = lanes.map(weight).sorted(by: >)[count - 1]
+        var spare = count - lanes.count { weight($0) > least }
+        lanes.removeAll { lane in
+            if weight(lane) > least { return false }
+            guard weight(lane) == least, spare > 0 else { return true }
+            spare -= 1
+            return false
+        }
+        indices = Dictionary(uniqueKeysWithValues: lanes.enumerated().map { ($1.name, $0) })
+    }
+
     // MARK: Reading
 
     /// Adds one part of the spool.

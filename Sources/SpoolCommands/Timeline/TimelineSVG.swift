@@ -1,19 +1,20 @@
 import Store
+import Web
 
 /// The picture of a timeline for a browser, light or dark as the browser is.
 struct TimelineSVG {
     private let timeline: Timeline
     private let zone: Zone
-    private var body = ""
+    private let width: Double
+    private var body = Markup()
 
-    private static let width = 960.0
     private static let names = 200.0
     private static let laneHeight = 20.0
     private static let top = 30.0
     /// The least width of what is drawn, so that a short run is visible.
     private static let least = 2.0
 
-    private static let style = """
+    private static let style: StaticString = """
         text { font: 12px sans-serif; fill: #1f2328 } .dim { fill: #656d76 } .grid { stroke: #d0d7de } .now { stroke: #0969da }
         .done { fill: #1a7f37 } .failed, .missed, .full { fill: #cf222e } .running { fill: #bf8700 } .skipped { fill: #8c959f }
         .load { fill: #8c959f } .due { fill: none; stroke: #0969da }
@@ -22,26 +23,30 @@ struct TimelineSVG {
         .done { fill: #3fb950 } .failed, .missed, .full { fill: #f85149 } .running { fill: #d29922 } .due { stroke: #4493f8 } }
         """
 
-    init(_ timeline: Timeline, zone: Zone) {
+    init(_ timeline: Timeline, zone: Zone, width: Double = 960) {
         self.timeline = timeline
         self.zone = zone
+        self.width = width
     }
 
-    var text: String {
+    /// A file of its own.
+    var text: String { drawn("\n<style>\n\(Markup.own(Self.style))\n</style>").text }
+
+    /// A part of a page, whose style names the shapes' colours.
+    var markup: Markup { drawn("") }
+
+    private func drawn(_ style: Markup) -> Markup {
         var picture = self
-        picture.draw()
+        picture.draw(style)
         return picture.body
     }
 
-    private mutating func draw() {
+    private mutating func draw(_ style: Markup) {
         let bottom = Self.top + Double(timeline.lanes.count) * Self.laneHeight
         let height = bottom + 40
         body = """
-            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Self.number(Self.width)) \(Self.number(height))" role="img">
-            <title>Runs from \(timeline.period.from.rfc3339) to \(timeline.period.to.rfc3339)</title>
-            <style>
-            \(Self.style)
-            </style>
+            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Self.number(width)) \(Self.number(height))" role="img">
+            <title>Runs from \(timeline.period.from.rfc3339) to \(timeline.period.to.rfc3339)</title>\(style)
 
             """
         for tick in TimelineAxis.ticks(timeline.period, zone, atMost: 12) {
@@ -59,20 +64,41 @@ struct TimelineSVG {
 
     private mutating func draw(_ lane: Timeline.Lane, _ y: Double) {
         label(Columns.cut(PlainText.oneLine(lane.name), to: 30), 4, y + 14, "")
-        for coming in lane.coming { bar("due", coming.due, coming.end, y + 5, Self.laneHeight - 10, "due \(coming.due.rfc3339)") }
+        // Due times that would cover each other are one shape.
+        var joined: (from: Instant, to: Instant, count: Int)?
+        for coming in lane.coming {
+            if let known = joined, x(coming.due) < x(known.to) + Self.least {
+                joined = (known.from, max(known.to, coming.end), known.count + 1)
+            } else {
+                draw(due: joined, y)
+                joined = (coming.due, coming.end, 1)
+            }
+        }
+        draw(due: joined, y)
         for gap in lane.gaps {
             bar(gap.kind.rawValue, gap.from, gap.through, y + 8, Self.laneHeight - 16, "\(gap.word) \(gap.from.rfc3339)")
         }
+        // Of runs that would cover each other, the first of each state is drawn.
+        var ends: [Timeline.Run.State: Double] = [:]
         for run in lane.runs {
+            let end = max(x(run.to), x(run.from) + Self.least)
+            if let covered = ends[run.state], end <= covered + Self.least / 2 { continue }
+            ends[run.state] = end
             bar(run.state.rawValue, run.from, run.to, y + 3, Self.laneHeight - 6, "\(run.outcome), \(run.from.rfc3339), \(run.id)")
         }
+    }
+
+    private mutating func draw(due span: (from: Instant, to: Instant, count: Int)?, _ y: Double) {
+        guard let span else { return }
+        let more = span.count > 1 ? ", and \(span.count - 1) more" : ""
+        bar("due", span.from, span.to, y + 5, Self.laneHeight - 10, "due \(span.from.rfc3339)\(more)")
     }
 
     /// A band that is the higher the more runs there are at the same time, and red where they use all slots.
     private mutating func drawLoad(_ y: Double) {
         label(TimelineLoad.name, 4, y + 14, "dim")
         let parts = 240
-        let width = (Self.width - Self.names) / Double(parts)
+        let width = (width - Self.names) / Double(parts)
         for (index, count) in timeline.load.most(in: timeline.period, parts: parts).enumerated() where count > 0 {
             let height = 18 * min(1, Double(count) / Double(max(1, timeline.slots)))
             let at = Self.names + Double(index) * width
@@ -85,7 +111,7 @@ struct TimelineSVG {
     private func x(_ instant: Instant) -> Double {
         let (from, to) = (timeline.period.from.milliseconds, timeline.period.to.milliseconds)
         let part = Double(instant.milliseconds - from) / Double(to - from)
-        return Self.names + min(1, max(0, part)) * (Self.width - Self.names)
+        return Self.names + min(1, max(0, part)) * (width - Self.names)
     }
 
     private mutating func bar(_ shape: String, _ from: Instant, _ to: Instant, _ y: Double, _ height: Double, _ title: String) {
@@ -93,8 +119,8 @@ struct TimelineSVG {
     }
 
     private mutating func rectangle(_ shape: String, _ x: Double, _ y: Double, _ width: Double, _ height: Double, _ title: String) {
-        let place = "x=\"\(Self.number(x))\" y=\"\(Self.number(y))\" width=\"\(Self.number(width))\" height=\"\(Self.number(height))\""
-        body += "<rect class=\"\(shape)\" \(place)><title>\(Self.escaped(title))</title></rect>\n"
+        let place: Markup = "x=\"\(Self.number(x))\" y=\"\(Self.number(y))\" width=\"\(Self.number(width))\" height=\"\(Self.number(height))\""
+        body += "<rect class=\"\(shape)\" \(place)><title>\(title)</title></rect>\n"
     }
 
     private mutating func line(_ shape: String, _ x: Double, _ from: Double, _ to: Double) {
@@ -103,27 +129,13 @@ struct TimelineSVG {
     }
 
     private mutating func label(_ text: String, _ x: Double, _ y: Double, _ shape: String) {
-        let place = "x=\"\(Self.number(x))\" y=\"\(Self.number(y))\""
-        body += "<text class=\"\(shape)\" \(place)>\(Self.escaped(text))</text>\n"
+        let place: Markup = "x=\"\(Self.number(x))\" y=\"\(Self.number(y))\""
+        body += "<text class=\"\(shape)\" \(place)>\(text)</text>\n"
     }
 
     /// A number with one digit after the point at most.
     private static func number(_ value: Double) -> String {
         let tenths = Int((value * 10).rounded())
         return tenths % 10 == 0 ? String(tenths / 10) : "\(tenths / 10).\(abs(tenths % 10))"
-    }
-
-    private static func escaped(_ text: String) -> String {
-        var result = ""
-        for character in text {
-            switch character {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            case "\"": result += "&quot;"
-            default: result.append(character)
-            }
-        }
-        return result
     }
 }

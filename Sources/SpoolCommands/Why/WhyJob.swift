@@ -17,6 +17,7 @@ struct WhyJob {
 
     private var status: JobStatus { record.status }
     private var wording: Wording { session.wording }
+    private var clauses: HoldClauses { HoldClauses(status: status, wording: wording) }
 
     init(_ session: Session, _ record: JobRecord, _ records: inout JobRecords<DiskFileSystem>) throws(Failure) {
         self.session = session
@@ -31,6 +32,9 @@ struct WhyJob {
         }
         if let moved = status.moved { sentence += " \(moved.capitalizedFirst)." }
     }
+
+    /// The whole answer as text.
+    var text: String { sentence }
 
     func print() -> Int32 {
         let output = session.output
@@ -62,44 +66,11 @@ struct WhyJob {
         holds += surroundings.holds(on: status, overlap: definition?.overlap ?? .wait, now: session.now)
         var graph = try WaitRing(session)
         ring = try graph.ring(of: status.id)
-        let clauses = holds.map(clause)
-        sentence = clauses.isEmpty ? "It is about to start." : "It waits: \(clauses.joined(separator: "; "))."
+        sentence = clauses.sentence(holds)
         if let deadline = status.deadline, status.attempt == 0 {
             sentence += " If it has not started by \(wording.instant(deadline)), it fails with deadline."
         }
         addRing()
-    }
-
-    private func clause(_ hold: Hold) -> String {
-        let note = Output.oneLine(hold.note ?? "")
-        switch hold.kind {
-        case .daemon:
-            let since = hold.instant ?? session.now
-            return since.milliseconds == 0
-                ? "no spoold has ever run on this spool" : "spoold is not running; it was last seen at \(wording.instant(since))"
-        case .file: return "its file cannot be accepted: \(note)"
-        case .start: return "it starts at \(wording.instant(hold.instant ?? session.now))"
-        case .retry:
-            let instant = wording.instant(hold.instant ?? session.now)
-            return "try \(status.attempt + 1) of \(status.tries) starts at \(instant), after the last one \(status.error ?? "failed")"
-        case .pause: return "\(wording.pause(hold.scope ?? .all, note: note)) is paused"
-        case .overlap:
-            return "a run of its task has not ended yet: \(Wording.list(hold.jobs))"
-        case .after: return "it starts after \(Wording.list(hold.jobs))"
-        case .lock: return "\(Wording.list(hold.jobs)) holds lock \(note)"
-        case .gate: return note
-        case .queue:
-            return "queue \(status.queue) is full: \(slots(hold)) taken by \(Wording.list(hold.jobs))"
-        case .slots:
-            let who = [hold.jobs.isEmpty ? nil : Wording.list(hold.jobs), note.isEmpty ? nil : note].compactMap { $0 }
-            return "\(slots(hold, all: true)) taken, by \(who.joined(separator: " and by "))"
-        }
-    }
-
-    private func slots(_ hold: Hold, all: Bool = false) -> String {
-        let count = hold.slots ?? 0
-        if count == 1 { return all ? "the only slot is" : "its only slot is" }
-        return all ? "all \(count) slots are" : "its \(count) slots are"
     }
 
     private func surroundings(_ records: inout JobRecords<DiskFileSystem>) throws(Failure) -> WaitingSurroundings {
@@ -307,7 +278,7 @@ struct WhyJob {
             if let ring { writer.member("ring", texts: ring.map(\.job)) }
             writer.member("holds", objects: holds) { writer, hold in
                 writer.member("kind", hold.kind.rawValue)
-                writer.member("text", clause(hold))
+                writer.member("text", clauses.text(hold))
                 writer.member("at", hold.instant)
                 writer.member("scope", hold.scope?.text)
                 writer.member("note", hold.note)

@@ -199,13 +199,18 @@ extension JobRecords {
 
     /// The definition of the job at a place. Nil when it cannot be read.
     public func definition(at place: JobPlace) throws(SystemError) -> JobDefinition? {
+        // Not readable: the job's status then shows the fault.
+        try source(at: place).flatMap { try? read($0, context).definition }
+    }
+
+    /// The file of the job at a place, as it was dropped. Nil when it cannot be read.
+    public func source(at place: JobPlace) throws(SystemError) -> Source? {
         let files = place.isFile ? [place.path] : Source.fileNames.map { "\(place.path)/\($0)" }
         for path in files {
             guard case .file(let status, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) else { continue }
             let isExecutable = !place.isFile || status.mode & 0o111 != 0
             guard let format = Source.format(ofFile: path, firstBytes: bytes, isExecutable: isExecutable) else { continue }
-            // Not readable: the job's status then shows the fault.
-            return try? read(Source(format: format, bytes: bytes), context).definition
+            return Source(format: format, bytes: bytes)
         }
         return nil
     }

@@ -105,6 +105,8 @@ struct CommandTableTests {
         Use(
             command: "metrics", right: [], says: "\n# TYPE spoold_up gauge\n", tooMuch: ["more"], invalid: ["--format", "xml"],
             json: false),
+        // MonitorTests covers its correct use.
+        Use(command: "monitor", right: ["--help"], says: "usage: spoolctl monitor", tooMuch: ["more"], json: false),
         // CtlCommandTests covers its correct use.
         Use(command: "demo", right: ["--help"], says: "usage: spoolctl demo", tooMuch: ["more"], json: false),
         Use(command: "completion", right: ["bash"], says: "complete", missing: [], tooMuch: ["bash", "zsh"], json: false),

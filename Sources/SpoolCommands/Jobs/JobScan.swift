@@ -1,0 +1,32 @@
+import Store
+
+extension JobFilter {
+    /// Calls `body` for each matching record of one part of the spool, the newest first, until `body` returns false.
+    ///
+    /// - Parameters:
+    ///   - before: only jobs whose ids sort before this one.
+    ///   - looksMax: the number of jobs that are looked at.
+    /// - Returns: the id of the last job that was looked at, when the limit has ended the search; else nil.
+    @discardableResult
+    func scan(
+        _ session: Session, fromOldest: Bool = false, before: String? = nil, looksMax: Int = .max, _ body: (JobRecord) -> Bool
+    ) throws(Failure) -> String? {
+        var records = try session.records()
+        var places = try session.reading { () throws(JournalError) in try records.places(in: states) }
+        if let end = places.firstIndex(where: { judge($0.id) == .olderThanAll }) { places.removeSubrange(end...) }
+        if let before { places.removeAll { $0.id >= before } }
+        if fromOldest { places.reverse() }
+        var previous: String?
+        var looks = 0
+        for place in places where place.id != previous && judge(place.id) == .matches {
+            // A job that moved while the names were read is listed twice, in neighbouring places.
+            previous = place.id
+            if looks == looksMax { return place.id }
+            looks += 1
+            guard needles.isEmpty || records.mayBe(place, needles.mayBe) else { continue }
+            guard let record = try session.record(at: place, &records), matches(record) else { continue }
+            guard body(record) else { return nil }
+        }
+        return nil
+    }
+}

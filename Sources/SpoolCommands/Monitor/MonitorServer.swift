@@ -1,0 +1,245 @@
+// The server of `monitor`: one thread around poll(2).
+//
+// - It reads requests, and answers them with what ``MonitorSite`` makes. It changes nothing in the spool.
+// - Without a request, and without a client that follows a page, it does not wake up.
+// - One client cannot harm another: each connection has limits and deadlines, the number of connections is limited, and when there
+//   are too many, idle ones are closed first.
+
+import CLinux
+import Glibc
+import Linux
+import Store
+import Web
+
+final class MonitorServer {
+    private let listener: Listener
+    private let gate: MonitorGate
+    private let site: MonitorSite
+    private let signals: SignalDescriptor
+    private var connections: [MonitorConnection] = []
+    /// The time of the next refresh of the site at the earliest, while somebody follows a page.
+    private var refreshAt = MonotonicInstant(nanoseconds: 0)
+    private var heartbeatAt = MonotonicInstant(nanoseconds: .max)
+    /// No descriptor was left for a connection. Until this time none is accepted.
+    private var acceptsAt = MonotonicInstant(nanoseconds: 0)
+
+    private static let connectionsMax = 2000
+    private static let streamsMax = 100
+    private static let refreshMilliseconds: Int64 = 100
+    private static let renderMilliseconds: Int64 = 200
+    private static let heartbeatMilliseconds: Int64 = 15_000
+    /// A page is made for at most this part of the time for one client.
+    private static let costFactor: Int64 = 4
+    private static let acceptPauseMilliseconds: Int64 = 100
+
+    init(_ listener: consuming Listener, _ gate: MonitorGate, _ site: MonitorSite) throws(Failure) {
+        self.listener = listener
+        self.gate = gate
+        self.site = site
+        let wanted = [SIGINT, SIGTERM, SIGHUP, SIGQUIT].filter { linux_is_signal_ignored($0) == 0 }
+        signals = try attempt { () throws(SystemError) in try SignalDescriptor(wanted) }
+    }
+
+    /// Serves until a signal ends it. Returns the exit code.
+    func run() throws(Failure) -> Int32 {
+        while true { if let code = try turn() { return code } }
+    }
+
+    // MARK: One turn
+
+    private func turn() throws(Failure) -> Int32? {
+        let now = MonotonicInstant.now()
+        let follows = connections.contains { $0.stream != nil }
+        let watches = follows && refreshAt <= now ? site.watches : []
+        var polls = [listener.descriptor.raw, signals.descriptor.raw].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        // poll(2) ignores a negative descriptor.
+        if now < acceptsAt { polls[0].fd = -1 }
+        polls += watches.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        let first = polls.count
+        for one in connections { polls.append(pollfd(fd: one.descriptor.raw, events: one.events, revents: 0)) }
+        let pending = connections.filter { $0.mayHaveRequest && !$0.hasOutput }
+        let timeout = pending.isEmpty ? nextDeadline(follows: follows, now)?.pollTimeout(at: now) ?? -1 : 0
+        let count = poll(&polls, nfds_t(polls.count), timeout)
+        if count < 0, errno != EINTR { throw Failure(SystemError(call: "poll", errno: errno)) }
+        let time = MonotonicInstant.now()
+        if count > 0 {
+            if polls[1].revents != 0, let signal = try attempt({ () throws(SystemError) in try signals.next() }) {
+                return signal.number == SIGINT || signal.number == SIGTERM ? ExitCode.done : ExitCode.signalBase + signal.number
+            }
+            if polls[2..<first].contains(where: { $0.revents != 0 }) { noteChange(time) }
+            // Accepting and answering change the list.
+            let ready = zip(connections, polls[first...]).filter { $0.1.revents != 0 }.map(\.0)
+            for one in ready { serve(one, time) }
+            if polls[0].revents != 0 { accept(time) }
+        }
+        for one in pending where connections.contains(where: { $0 === one }) { answerNext(one, time) }
+        if heartbeatAt <= time { beat(time) }
+        updateStreams(time)
+        closeOverdue(time)
+        return nil
+    }
+
+    private func nextDeadline(follows: Bool, _ now: MonotonicInstant) -> MonotonicInstant? {
+        var deadlines = connections.map(\.deadline)
+        if now < acceptsAt { deadlines.append(acceptsAt) }
+        if follows {
+            deadlines.append(heartbeatAt)
+            if refreshAt > now { deadlines.append(refreshAt) }
+            if let again = site.retryAt { deadlines.append(max(again, refreshAt)) }
+            for case let stream? in connections.map(\.stream) where stream.isStale { deadlines.append(stream.renderAt) }
+        }
+        return deadlines.filter { $0.nanoseconds != .max }.min()
+    }
+
+    private func close(_ connection: MonitorConnection) { connections.removeAll { $0 === connection } }
+
+    private func closeOverdue(_ now: MonotonicInstant) {
+        for one in connections where one.deadline <= now {
+            // A client that has begun a request is told, others are not.
+            if !one.isIdle, !one.hasOutput, one.stream == nil {
+                one.answer(bytes(Self.late, keepsOpen: false), thenCloses: true, now: now)
+                _ = one.send(now: now)
+            }
+            close(one)
+        }
+    }
+
+    // MARK: Connections
+
+    private func accept(_ now: MonotonicInstant) {
+        while true {
+            let descriptor: FileDescriptor
+            do throws(SystemError) {
+                guard let next = try listener.accept() else { return }
+                descriptor = next
+            } catch {
+                // No descriptor or no memory is left: idle connections make room, and the client waits.
+                closeOldestIdle()
+                acceptsAt = now.advanced(byMilliseconds: Self.acceptPauseMilliseconds)
+                return
+            }
+            if connections.count >= Self.connectionsMax, !closeOldestIdle() {
+                let one = MonitorConnection(descriptor, now: now)
+                one.answer(bytes(Self.busy, keepsOpen: false), thenCloses: true, now: now)
+                _ = one.send(now: now)
+                continue
+            }
+            connections.append(MonitorConnection(descriptor, now: now))
+        }
+    }
+
+    @discardableResult
+    private func closeOldestIdle() -> Bool {
+        guard let oldest = connections.filter(\.isIdle).min(by: { $0.usedAt < $1.usedAt }) else { return false }
+        close(oldest)
+        return true
+    }
+
+    private func serve(_ connection: MonitorConnection, _ now: MonotonicInstant) {
+        if connection.hasOutput {
+            guard connection.send(now: now) else { return close(connection) }
+        } else {
+            guard connection.receive(now: now) else { return close(connection) }
+        }
+        answerNext(connection, now)
+    }
+
+    /// Answers one request. Of requests that came together, each turn answers one, so that other clients have theirs between.
+    private func answerNext(_ connection: MonitorConnection, _ now: MonotonicInstant) {
+        if let step = connection.nextRequest() {
+            switch step {
+            case .incomplete: break
+            case .refused(let status, let why):
+                var fields: [(name: String, value: String)] = []
+                if status == .methodNotAllowed { fields.append(("Allow", "GET, HEAD")) }
+                let answer = HTTPResponse(status, text: "\(why)\n", fields: fields)
+                connection.answer(bytes(answer, keepsOpen: false), thenCloses: true, now: now)
+            case .request(let request): answer(request, to: connection, now)
+            }
+            guard connection.send(now: .now()) else { return close(connection) }
+        }
+        if connection.isOver { close(connection) }
+    }
+
+    private static let late = HTTPResponse(.requestTimeout, text: "The request did not come in time.\n")
+    private static let busy = HTTPResponse(.unavailable, text: "Too many clients.\n", fields: [("Retry-After", "5")])
+
+    private func bytes(_ response: HTTPResponse, isHead: Bool = false, keepsOpen: Bool) -> [UInt8] {
+        response.bytes(always: site.fields, isHead: isHead, keepsOpen: keepsOpen)
+    }
+
+    private func answer(_ request: HTTPRequest, to connection: MonitorConnection, _ now: MonotonicInstant) {
+        let response: HTTPResponse
+        switch gate.verdict(request) {
+        case .refused(let answer), .remembered(let answer): response = answer
+        case .allowed:
+            if request.address.path == [MonitorSite.eventsPath], request.method == .get {
+                return begin(request, on: connection, now)
+            }
+            refresh()
+            response = site.answer(request)
+        }
+        let isHead = request.method == .head
+        connection.answer(bytes(response, isHead: isHead, keepsOpen: request.keepsOpen), thenCloses: !request.keepsOpen, now: .now())
+    }
+
+    // MARK: Streams
+
+    private func begin(_ request: HTTPRequest, on connection: MonitorConnection, _ now: MonotonicInstant) {
+        guard connections.count(where: { $0.stream != nil }) < Self.streamsMax else {
+            return connection.answer(bytes(Self.busy, keepsOpen: false), thenCloses: true, now: now)
+        }
+        guard let text = request.address.value("view"), let address = WebAddress(text) else {
+            let why = HTTPResponse(.badRequest, text: "The parameter \"view\" is not an address of this site.\n")
+            return connection.answer(bytes(why, keepsOpen: false), thenCloses: true, now: now)
+        }
+        let shown = request.field("last-event-id") ?? request.address.value("shown")
+        connection.stream = MonitorConnection.Stream(address: address, shown: shown, renderAt: now, isStale: true)
+        let head = HTTPResponse(.ok, type: EventStream.type, body: nil)
+        connection.answer(bytes(head, keepsOpen: false) + EventStream.retry(milliseconds: 2000), thenCloses: false, now: now)
+        if heartbeatAt.nanoseconds == .max { heartbeatAt = now.advanced(byMilliseconds: Self.heartbeatMilliseconds) }
+        // Events that came while nobody followed are still in the kernel's queue.
+        refreshAt = now
+    }
+
+    private func refresh() {
+        let begin = MonotonicInstant.now()
+        site.refresh()
+        let cost = MonotonicInstant.now().milliseconds(since: begin)
+        refreshAt = begin.advanced(byMilliseconds: max(Self.refreshMilliseconds, Self.costFactor * cost))
+    }
+
+    private func noteChange(_ now: MonotonicInstant) {
+        refresh()
+        for one in connections { one.stream?.isStale = true }
+    }
+
+    /// Finds clients that have gone, and pages that time alone has changed.
+    private func beat(_ now: MonotonicInstant) {
+        heartbeatAt = MonotonicInstant(nanoseconds: .max)
+        refresh()
+        for one in connections where one.stream != nil {
+            heartbeatAt = now.advanced(byMilliseconds: Self.heartbeatMilliseconds)
+            one.stream?.isStale = true
+            guard one.add(EventStream.heartbeat, now: now), one.send(now: now) else {
+                close(one)
+                continue
+            }
+        }
+    }
+
+    private func updateStreams(_ now: MonotonicInstant) {
+        for one in connections {
+            guard var stream = one.stream, stream.isStale, stream.renderAt <= now, !one.hasOutput else { continue }
+            let begin = MonotonicInstant.now()
+            let page = site.page(stream.address)
+            let cost = MonotonicInstant.now().milliseconds(since: begin)
+            stream.isStale = false
+            stream.renderAt = begin.advanced(byMilliseconds: max(Self.renderMilliseconds, Self.costFactor * cost))
+            let isNew = page.id != stream.shown
+            stream.shown = page.id
+            one.stream = stream
+            if isNew, !one.add(EventStream.event("page", id: page.id, data: page.live.text), now: now) || !one.send(now: now) { close(one) }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+import Glibc
+import Linux
+import Metrics
+import Store
+import Web
+
+/// The pages of the monitor, made from the spool as it is. It reads, and changes nothing.
+final class MonitorSite {
+    /// The address of the events of a page.
+    static let eventsPath = "events"
+
+    private let session: Session
+    private let parts: TopParts
+    /// The directories of running jobs whose output somebody looks at.
+    private var outputs: Inotify
+    private var outputWatches = 0
+
+    private static let outputWatchesMax = 256
+
+    init(_ session: Session) throws(Failure) {
+        self.session = session
+        parts = try TopParts(session)
+        outputs = try attempt { () throws(SystemError) in try Inotify() }
+        try parts.refresh()
+    }
+
+    // MARK: Changes
+
+    /// Readable when a page may have changed.
+    var watches: [Int32] { parts.watches + parts.daemons + [outputs.descriptor.raw] }
+
+    /// When something must be read again without an event.
+    var retryAt: MonotonicInstant? { parts.isBehind ? .now() : parts.retryAt }
+
+    /// The pages that were made since the last change, by their addresses. They hold for the second in which they were made, because they
+    /// say how long something is ago.
+    private var pages: [String: (second: Int64, page: MonitorPage)] = [:]
+    private static let pagesMax = 64
+
+    /// The error of the last refresh, for the pages.
+    private var failure: Failure?
+
+    /// Reads the changes in the spool, if there are any.
+    func refresh() {
+        guard retryAt.map({ $0 <= .now() }) ?? watches.contains(where: isReadable) else { return }
+        pages = [:]
+        var events: [InotifyEvent] = []
+        // An event says only that there is more output.
+        _ = try? outputs.readEvents(into: &events)
+        for raw in parts.daemons where isReadable(raw) { parts.noteExit(ofDaemon: raw) }
+        do throws(Failure) {
+            try parts.refresh()
+            failure = nil
+        } catch {
+            failure = error
+        }
+    }
+
+    private func isReadable(_ raw: Int32) -> Bool {
+        var polled = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
+        return poll(&polled, 1, 0) > 0
+    }
+
+    /// Makes a followed page change with the output of a running job.
+    func watchOutput(inDirectory path: String) {
+        if outputWatches >= Self.outputWatchesMax, let fresh = try? Inotify() {  // without one, the old watches stay
+            outputs = fresh
+            outputWatches = 0
+        }
+        // A directory that has moved is reported by the watches of the spool.
+        if (try? outputs.add(path, [.modified, .created, .movedTo])) != nil { outputWatches += 1 }
+    }
+
+    // MARK: Answers
+
+    /// The fields of every answer. A page has no other parts than its own style and script, asks nobody else, and stands in no frame.
+    let fields: [(name: String, value: String)] = [
+        (
+            "Content-Security-Policy",
+            """
+            default-src 'none'; style-src '\(MonitorDocument.styleHash)'; script-src '\(MonitorDocument.scriptHash)'; img-src 'self'; \
+            connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'
+            """
+        ),
+        ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"), ("Cache-Control", "no-store"),
+        ("Cross-Origin-Opener-Policy", "same-origin"), ("Cross-Origin-Resource-Policy", "same-origin"), ("X-Frame-Options", "DENY"),
+    ]
+
+    func answer(_ request: HTTPRequest) -> HTTPResponse {
+        switch request.address.path {
+        case ["favicon.svg"]: return HTTPResponse(.ok, type: "image/svg+xml", body: Array(MonitorDocument.icon.utf8))
+        case ["metrics"]: return metrics(request)
+        default:
+            let page = page(request.address)
+            return HTTPResponse(page.status, type: "text/html; charset=utf-8", body: Array(MonitorDocument.document(page).text.utf8))
+        }
+    }
+
+    /// The metrics. A user whose part cannot be read has none here, and no `spoold_up`; no user can keep those of the others away.
+    private func metrics(_ request: HTTPRequest) -> HTTPResponse {
+        let format = MetricsFormat(accepting: request.field("accept") ?? "")
+        do throws(Failure) {
+            let report = try MetricsReport(newCall(Output()))
+            return HTTPResponse(.ok, type: format.contentType, body: report.metrics.text(format))
+        } catch {
+            return HTTPResponse(.failed, text: error.lines.joined(separator: "\n") + "\n")
+        }
+    }
+
+    /// A session of its own for each answer: it reads the spool and the clock as they are now.
+    private func newCall(_ errors: Output) -> Session {
+        Session(session.command, session.arguments, output: Output(), errors: errors)
+    }
+
+    /// The page of an address.
+    func page(_ address: WebAddress) -> MonitorPage {
+        let (key, second) = (address.text, Clock.now() / 1000)
+        if let known = pages[key], known.second == second { return known.page }
+        let page = newPage(address)
+        if pages.count >= Self.pagesMax { pages = [:] }
+        pages[key] = (second, page)
+        return page
+    }
+
+    private func newPage(_ address: WebAddress) -> MonitorPage {
+        let remarks = Output()
+        let call = newCall(remarks)
+        var snapshot = parts.snapshot
+        snapshot.now = call.now
+        let context = PageContext(session: call, snapshot: snapshot, address: address)
+        var page: MonitorPage
+        do throws(Failure) {
+            page = try view(context)
+        } catch {
+            page = MonitorPage(
+                status: error.code == ExitCode.notFound ? .notFound : error.code == ExitCode.failed ? .failed : .badRequest,
+                title: error.code == ExitCode.notFound ? "Not found" : "Error", main: Self.message(error.lines))
+        }
+        let troubles = snapshot.unreadable + (failure?.lines ?? []) + remarks.kept.split(separator: "\n").map { String($0.dropFirst(10)) }
+        if !troubles.isEmpty { page.main += Self.message(troubles) }
+        page.live = MonitorDocument.live(page, context)
+        page.id = MonitorDocument.id(of: page.live)
+        return page
+    }
+
+    private static func message(_ lines: [String]) -> Markup {
+        let lines = lines.map { "<p class=\"empty\">\($0)</p>" as Markup }
+        return "<section class=\"wide\"><div class=\"card\" role=\"alert\">\(lines)</div></section>\n"
+    }
+
+    private func view(_ context: PageContext) throws(Failure) -> MonitorPage {
+        let path = context.address.path
+        switch path.first {
+        case nil: return try OverviewPage(context).page()
+        case "jobs" where path.count == 1: return try JobsPage(context).page()
+        case "jobs" where path.count <= 3:
+            return try JobPage(context, id: path.dropFirst().joined(separator: "/")) { self.watchOutput(inDirectory: $0) }.page()
+        case "tasks" where path.count == 1: return try TasksPage(context).page()
+        case "tasks" where path.count <= 3: return try TaskPage(context, name: path.dropFirst().joined(separator: "/")).page()
+        case "running" where path.count == 1: return RunningPage(context).page()
+        case "waiting" where path.count == 1: return WaitingPage(context).page()
+        case "timeline" where path.count == 1: return try TimelinePage(context).page()
+        case "queues" where path.count == 1: return try QueuesPage(context).page()
+        case "health" where path.count == 1: return try HealthPage(context).page()
+        case "search" where path.count == 1: return try SearchPage(context).page()
+        default: throw .notFound("There is no page at this address.")
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import Store
+import Web
+
+/// The picture of past and coming runs.
+struct TimelinePage {
+    private let context: PageContext
+
+    private enum Zoom: String, CaseIterable {
+        case hour, hours = "8h", day, week
+
+        var milliseconds: Int64 {
+            switch self {
+            case .hour: 3_600_000
+            case .hours: 8 * 3_600_000
+            case .day: 24 * 3_600_000
+            case .week: 7 * 24 * 3_600_000
+            }
+        }
+
+        var words: String { self == .hours ? "8 hours" : rawValue }
+    }
+
+    /// The most lanes of a picture, and of the one on the overview.
+    private static let lanesMax = 60
+    private static let shortLanesMax = 8
+
+    private static let width = 1280.0
+
+    init(_ context: PageContext) { self.context = context }
+
+    func page() throws(Failure) -> MonitorPage { MonitorPage(title: "Timeline", view: .timeline, main: try section()) }
+
+    /// - Parameter isShort: for the overview: fewer lanes, with a link to the whole.
+    func section(isShort: Bool = false) throws(Failure) -> Markup {
+        let zoom = context.address.value("zoom").flatMap(Zoom.init) ?? .hours
+        let names =
+            context.address.path == ["timeline"] ? context.address.query.filter { $0.name == "task" && !$0.value.isEmpty }.map(\.value) : []
+        // A quarter of the picture is the future.
+        let from = context.now.advanced(byMilliseconds: -zoom.milliseconds * 3 / 4)
+        let period = Timeline.Period(from: from, to: context.now.advanced(byMilliseconds: zoom.milliseconds / 4))
+        var timeline = Timeline(period, now: context.now, slots: try context.session.configuration().slots)
+        try context.each { part throws(Failure) in
+            let own = names.compactMap { name in
+                UserPart.split(name).owner == (part === context.session ? nil : part.owner?.name) ? UserPart.split(name).name : nil
+            }
+            if !names.isEmpty, own.isEmpty { return }
+            try timeline.take(part, names: names.isEmpty ? nil : Set(own), withFollowUps: false)
+        }
+        timeline.sort()
+        let lanes = timeline.lanes.count
+        timeline.keepBusiest(isShort ? Self.shortLanesMax : Self.lanesMax)
+        let shown = timeline.lanes.count
+        let choices = Zoom.allCases.map { one -> Markup in
+            let address = (isShort ? MonitorView.timeline.address : context.address).with("zoom", one.rawValue)
+            return "<a href=\"\(address.text)\"\(one == zoom ? " aria-current=\"true\"" as Markup : "")>\(one.words)</a>"
+        }
+        let span =
+            "\(TimeText.brief(period.from, context.zone, now: context.now)) to \(TimeText.brief(period.to, context.zone, now: context.now))"
+        let more: Markup = lanes > shown ? "; \(shown) of \(context.link(MonitorView.timeline.address, "\(lanes)")) tasks" : ""
+        let known: Markup = timeline.knownSince.map { "; the journal begins at \(context.time($0))" } ?? ""
+        let picture: Markup =
+            shown == 0
+            ? "<div class=\"card\"><p class=\"empty\">Nothing ran in this time, and nothing is due in it.</p></div>\n"
+            : """
+            <div class="card"><div class="scroll" role="region" aria-label="Picture of runs" tabindex="0">
+            \(TimelineSVG(timeline, zone: context.zone, width: Self.width).markup)</div>
+            <div class="legend"><span><i class="ok"></i>done</span><span><i class="run"></i>running</span>\
+            <span><i class="bad"></i>failed or missed</span>\
+            <span><i class="skip"></i>skipped</span><span><i class="due"></i>due</span></div></div>
+
+            """
+        return context.section(
+            "timeline", "Timeline", more: "\(span), now \(TimeText.brief(context.now, context.zone, now: context.now))\(more)\(known)",
+            choices: "\(choices)", isWide: true, picture)
+    }
+}

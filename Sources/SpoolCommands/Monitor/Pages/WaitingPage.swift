@@ -1,0 +1,46 @@
+import Store
+import Web
+
+/// The waiting jobs, each with the reason.
+struct WaitingPage {
+    private let context: PageContext
+    private let jobs: [Snapshot.Waiting]
+
+    private static let shownMax = 200
+
+    init(_ context: PageContext) {
+        self.context = context
+        let queue = context.address.path == ["waiting"] ? context.address.value("queue") : nil
+        jobs = context.snapshot.waiting.filter { queue == nil || $0.status.queue == queue }.sorted { $0.status.id < $1.status.id }
+    }
+
+    func page() -> MonitorPage {
+        let queue = context.address.value("queue").map { " in queue \($0)" } ?? ""
+        let main = context.section(
+            "waiting", "Waiting\(queue)", more: count(shown: Self.shownMax), isWide: true, table(atMost: Self.shownMax))
+        return MonitorPage(title: "Waiting", view: .waiting, main: main)
+    }
+
+    func count(shown: Int) -> Markup {
+        let all = context.snapshot.waitingCount
+        return all > min(shown, jobs.count) && jobs.count >= shown
+            ? "\(shown) of \(context.link(MonitorView.waiting.address, "\(all)"))"
+            : "\(context.address.value("queue") == nil ? all : jobs.count)"
+    }
+
+    func table(atMost count: Int) -> Markup {
+        context.table(
+            "Waiting jobs", [.init("Job"), .init("Why it waits"), .init("Queue"), .init("Since")], jobs.prefix(count).map(row),
+            ifEmpty: "Nothing waits.")
+    }
+
+    private func row(_ one: Snapshot.Waiting) -> [Markup] {
+        let status = one.status
+        let clauses = HoldClauses(status: status, wording: context.session.wording, shown: PageContext.brief)
+        let since = max(status.createdAt, status.notBefore ?? status.due)
+        return [
+            context.job(status), "\(clauses.sentence(context.snapshot.holds(on: one)))", "\(status.queue)",
+            since > context.now ? "<span class=\"quiet\">starts</span> \(context.distance(since))" : context.distance(since),
+        ]
+    }
+}

@@ -1,0 +1,131 @@
+import Glibc
+import Linux
+import Testing
+
+/// `spoolctl monitor`: its server by `Tests/monitor/clients.py`, and its page in a browser by `Tests/monitor/browse.py`.
+@Suite("Monitor", .ownThreads, .enabled(if: Commands.has("python3"), "needs python3"))
+struct MonitorTests {
+    private static let scripts = "\(ShippedTextTests.root)/Tests/monitor"
+
+    private func run(_ script: String, _ name: String, _ spool: SpoolUnderTest) throws {
+        let python = getenv("PYTHONPATH").map { ["PYTHONPATH=\(String(cString: $0))"] } ?? []
+        let found = try Commands.run(
+            "python3", ["\(Self.scripts)/\(script)", "\(SpoolUnderTest.programs)/spoolctl", spool.path, name],
+            environment: spool.environment + python + ["NO_PROXY=*"])
+        #expect(found.code == 0 && found.output.hasSuffix("\(name) ok\n"), "\(found.output)\(found.error)")
+    }
+
+    // MARK: The server
+
+    @Test(
+        "W2: The server withstands its clients",
+        arguments: [
+            "answers", "mistakes", "connections", "idle", "flood", "slow", "reading", "hosts", "tokens", "unix_socket", "activation",
+            "events",
+            "hostile", "secrets", "quiet",
+        ])
+    func clients(name: String) throws { try run("clients.py", name, try SpoolUnderTest()) }
+
+    @Test(
+        "W2: A wrong address, mode or token file is refused with the reason",
+        arguments: [
+            (["--listen", "8080"], Int32(2), "is not ADDRESS:PORT"), (["--listen", "example.org:80"], 2, "names are not looked up"),
+            (["--listen", "127.0.0.1:70000"], 2, "is not ADDRESS:PORT"), (["--mode", "0660"], 2, "--mode is for --listen unix:PATH"),
+            (["--listen", "unix:/nothing/here"], 1, "No such file or directory"),
+            (["--listen", "unix:x", "--mode", "9"], 2, "is not an octal mode"),
+            (["--no-token", "--token-file", "x"], 2, "does not go with --no-token"), (["--token-file", "/nothing"], 1, "/nothing"),
+            (["x"], 2, "remove \"x\""),
+        ])
+    func refusals(options: [String], code: Int32, why: String) throws {
+        let spool = try SpoolUnderTest()
+        let result = try spool.ctl(list: ["monitor", "--spool", spool.path] + options)
+        #expect(result.code == code && result.errors.contains(why), "\(result.code): \(result.errors)")
+    }
+
+    // MARK: Everybody's spool
+
+    /// The page of an address over a Unix socket, by a monitor that runs under `prefix`.
+    private func page(_ spool: SpoolUnderTest, _ prefix: [String], _ addresses: String...) throws -> [String] {
+        let socket = "\(spool.out)/page-\(prefix.count)-\(addresses.count).sock"
+        let line = prefix + ["\(SpoolUnderTest.programs)/spoolctl", "monitor", "--spool", spool.path, "--listen", "unix:\(socket)"]
+        let monitor = try Commands.Running(line[0], Array(line.dropFirst()), environment: spool.environment)
+        defer { monitor.child.kill(SIGTERM) }
+        try spool.wait(for: "the monitor's socket") { access(socket, F_OK) == 0 }
+        return try addresses.map { address in
+            let found = try Commands.run("curl", "-s", "--unix-socket", socket, "http://spool\(address)")
+            #expect(found.code == 0, "\(address): \(found.error)")
+            return found.output
+        }
+    }
+
+    @Test(
+        "W2: A user's page shows that user's part alone; root's shows all, also with no capability but to become a user",
+        .enabled(if: TestUser.areHere && Commands.has("curl"), "\(TestUser.reason), and curl"))
+    func everybody() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        try spool.acceptedTask("roots", "command = \"true\"")
+        for user in [TestUser.games, .daemon] {
+            let made = try spool.ctl(as: user, "create", "of-\(user.name)", "echo says-\(user.name)")
+            #expect(made.code == 0, "\(made.error)")
+            #expect(try spool.ctl(as: user, "run", "-w", "of-\(user.name)").code == 0)
+        }
+        let job = try spool.ctl("jobs", "-q").lines.first { $0.contains("of-games") } ?? ""
+        for words in [[], ["setpriv", "--bounding-set=-all,+setuid,+setgid", "--no-new-privs"]] {
+            let prefix = words.isEmpty ? ["env"] : words
+            let pages = try page(spool, prefix, "/tasks", "/jobs/\(job)", "/tasks/daemon/of-daemon", "/metrics", "/")
+            for name in ["roots", "games/of-games", "daemon/of-daemon"] { #expect(pages[0].contains(">\(name)<"), "\(pages[0])") }
+            #expect(pages[1].contains("says-games"), "\(pages[1])")
+            #expect(pages[2].contains("It has not run yet.") == false && pages[2].contains("daemon/of-daemon"))
+            #expect(pages[3].contains("user=\"games\"") && pages[3].contains("user=\"root\""))
+            #expect(!pages[4].contains("role=\"alert\""), "\(pages[4])")
+        }
+        let own = try page(
+            spool, ["setpriv", "--reuid=5", "--regid=5", "--init-groups"], "/tasks", "/jobs", "/metrics", "/search?q=daemon", "/")
+        #expect(own[0].contains(">of-games<") && own[1].contains("of-games"))
+        for text in own { #expect(!text.contains("of-daemon") && !text.contains("roots") && !text.contains("says-daemon")) }
+    }
+
+    // MARK: A browser
+
+    private static let browser = Commands.has("chromium") && Commands.has("chromedriver")
+
+    /// A spool with something in each view.
+    private func busySpool() throws -> (SpoolUnderTest, Gate) {
+        let spool = try SpoolUnderTest(configuration: "slots = 4\n[queues.video]\nslots = 1\n")
+        let gate = try spool.gate()
+        try spool.acceptedTask("backup", "command = \"exit 3\"\ntitle = \"Off-site copy\"\n[[schedule]]\ncron = \"30 2 * * *\"")
+        try spool.acceptedTask(
+            "report", "command = \"true\"\nexpect = \"26h\"\n[[schedule]]\nevery = \"1h\"\n[[schedule]]\ncron = \"@daily\"")
+        #expect(try spool.ctl("run", "-w", "backup").code == 3)
+        #expect(try spool.ctl("run", "-w", "report").code == 0)
+        let line = "\(SpoolUnderTest.programs)/spoolctl progress 40% 'pass <1>'; read x < \(gate.path)"
+        #expect(try spool.ctl("submit", "--name", "transcode", "--queue", "video", "--timeout", "3h", "--title", "A film", line).code == 0)
+        #expect(try spool.ctl("submit", "--name", "transcode", "--queue", "video", "true").code == 0)
+        #expect(try spool.ctl("submit", "--name", "later", "--in", "3h", "true").code == 0)
+        #expect(try spool.ctl("pause", "--task", "report", "--note", "a holiday").code == 0)
+        try spool.define("tasks/backup.toml", "comand = \"true\"")
+        return (spool, gate)
+    }
+
+    @Test(
+        "W2: In a browser: live, paused, followed output, and the keyboard alone; and all of it without JavaScript",
+        .enabled(if: browser, "needs chromium and chromedriver"), arguments: ["live", "follows", "keyboard", "without_script"])
+    func browsing(name: String) throws {
+        let (spool, gate) = try busySpool()
+        try run("browse.py", name, spool)
+        try gate.release()
+    }
+
+    @Test(
+        "W2: Every view in both themes at three widths: no error on the console, nothing too wide, no violation for axe-core",
+        .enabled(
+            if: browser
+                && (try? Commands.run("python3", "-c", "import importlib.util as u; assert u.find_spec('axe_playwright_python')"))?.code
+                    == 0,
+            "needs chromium, chromedriver and the Python package axe-playwright-python"))
+    func looks() throws {
+        let (spool, gate) = try busySpool()
+        try run("browse.py", "looks", spool)
+        try gate.release()
+    }
+}

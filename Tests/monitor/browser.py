@@ -1,0 +1,111 @@
+"""A headless Chromium, driven by chromedriver over WebDriver (https://www.w3.org/TR/webdriver2/). The standard library alone."""
+
+import base64
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+
+class Browser:
+    def __init__(self, javascript=True):
+        self.profile = tempfile.mkdtemp()
+        self.driver = subprocess.Popen(
+            ["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for line in self.driver.stdout:
+            if "started successfully on port" in line:
+                self.url = "http://127.0.0.1:" + line.split("port")[1].strip(" .\n")
+                break
+        else:
+            raise RuntimeError("chromedriver has not started")
+        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage",
+                     "--user-data-dir=" + self.profile]
+        options = {"args": arguments}
+        if not javascript:
+            options["prefs"] = {"profile.managed_default_content_settings.javascript": 2}
+        wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        answer = self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
+        self.session = "/session/" + answer["sessionId"]
+
+    def close(self):
+        try:
+            self.call("DELETE", self.session)
+        finally:
+            self.driver.terminate()
+            self.driver.wait()
+            shutil.rmtree(self.profile, ignore_errors=True)
+
+    def call(self, method, path, body=None):
+        data = json.dumps(body if body is not None else {}).encode() if method == "POST" else None
+        request = urllib.request.Request(self.url + path, data=data, method=method, headers={"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.load(answer)["value"]
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(error.read().decode()[:600]) from error
+
+    def post(self, path, body=None):
+        return self.call("POST", self.session + path, body)
+
+    def get(self, path):
+        return self.call("GET", self.session + path)
+
+    # MARK: What a person does
+
+    def open(self, address):
+        self.post("/url", {"url": address})
+
+    def size(self, width, height):
+        self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500)
+
+    def theme(self, name):
+        self.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
+
+    def press(self, *keys):
+        """Presses keys, one after another: characters, or the names of Selenium's special keys."""
+        special = {"Tab": "\ue004", "Enter": "\ue007", "ShiftTab": None}
+        for key in keys:
+            if key == "ShiftTab":
+                actions = [("keyDown", "\ue008"), ("keyDown", "\ue004"), ("keyUp", "\ue004"), ("keyUp", "\ue008")]
+            else:
+                value = special.get(key, key)
+                actions = [("keyDown", value), ("keyUp", value)]
+            steps = [{"type": kind, "value": value} for kind, value in actions]
+            self.post("/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": steps}]})
+
+    # MARK: What a person sees
+
+    def picture(self, file):
+        shot = self.devtools("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        with open(file, "wb") as target:
+            target.write(base64.b64decode(shot["data"]))
+
+    def run(self, script, *arguments):
+        return self.post("/execute/sync", {"script": script, "args": list(arguments)})
+
+    def run_later(self, script, *arguments):
+        """Runs a script that calls its last argument with the result."""
+        return self.post("/execute/async", {"script": script, "args": list(arguments)})
+
+    def text(self):
+        return self.run("return document.body.innerText")
+
+    def wait(self, script, *arguments, seconds=20):
+        """Waits until a script returns something true, and returns it."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            value = self.run(script, *arguments)
+            if value:
+                return value
+            time.sleep(0.02)
+        raise AssertionError("not seen in %s s: %s" % (seconds, script))
+
+    def complaints(self):
+        """What the console has shown since the last call: errors and warnings."""
+        return [entry["message"] for entry in self.post("/se/log", {"type": "browser"}) if entry["level"] in ("SEVERE", "WARNING")]
+
+    def devtools(self, command, **parameters):
+        return self.post("/goog/cdp/execute", {"cmd": command, "params": parameters})
