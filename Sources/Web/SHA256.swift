@@ -24,6 +24,11 @@ public enum SHA256 {
         return state.flatMap { word in [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: word >> UInt32($0)) } }
     }
 
+    /// The hash in 64 hexadecimal digits.
+    public static func text(_ message: [UInt8]) -> String {
+        hash(message).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
     private static func mix(_ block: ArraySlice<UInt8>, into state: inout [UInt32]) {
         var words: [UInt32] = []
         for start in stride(from: block.startIndex, to: block.endIndex, by: 4) {

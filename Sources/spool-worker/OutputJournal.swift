@@ -16,6 +16,8 @@ final class OutputJournal {
     private static let chunksMax = 8
     private static let shortestWaitMilliseconds: Int64 = 100
     private static let longestWaitMilliseconds: Int64 = 1000
+    /// A full journal has read its socket's queue, of some hundred messages, after about this time.
+    private static let fullWaitMilliseconds: Int64 = 20
     private static let endMilliseconds: Int64 = 3000
     /// sd-daemon(3): the level of a line that begins without one.
     private static let information: UInt8 = 6
@@ -59,9 +61,15 @@ final class OutputJournal {
 
     /// Sends what was written since the last look.
     func look() {
-        var isIdle = true
-        for stream in streams where send(stream) == .some { isIdle = false }
-        waitMilliseconds = isIdle ? min(waitMilliseconds * 2, Self.longestWaitMilliseconds) : Self.shortestWaitMilliseconds
+        var longest = min(waitMilliseconds * 2, Self.longestWaitMilliseconds)
+        for stream in streams {
+            switch send(stream) {
+            case .nothing, .nobody: break
+            case .some: longest = min(longest, Self.shortestWaitMilliseconds)
+            case .refused: longest = Self.fullWaitMilliseconds
+            }
+        }
+        waitMilliseconds = longest
         nextLookAt = .now().advanced(byMilliseconds: waitMilliseconds)
     }
 

@@ -24,6 +24,25 @@ import Testing
         }
     }
 
+    @Test("A snapshot keeps up to where due times may repeat, also of a schedule that leaps over days", arguments: [
+        ["2026-11-15T00:00:00.000Z", "2026-11-22T00:00:00.000Z", "2026-11-21T20:10:00.000Z"],
+        ["2026-11-21T00:00:00.000Z", "2026-11-21T08:00:00.000Z", "2026-11-21T07:00:00.000Z"],
+        ["2026-11-15T00:00:00.000Z", "2026-11-22T00:00:00.000Z"], ["2026-11-15T00:00:00.000Z"],
+    ])
+    func aSnapshotKeepsUpToWhereDueTimesMayRepeat(marks: [String]) {
+        func schedule(_ marks: [Instant]) -> ScheduleState {
+            let state = ScheduleState(task: "t", id: "s", accounted: marks[0], origin: marks[0])
+            for mark in marks.dropFirst() {
+                state.apply(.scheduled(task: "t", schedule: "s", accounted: mark, origin: mark, lastEnd: nil))
+            }
+            return state
+        }
+        let live = schedule(marks.map { at($0) })
+        let again = schedule(live.accountedMarks)
+        #expect(again.accounted == live.accounted && again.repeatedThrough == live.repeatedThrough)
+        #expect(again.accountedMarks == live.accountedMarks)
+    }
+
     @Test("Attack 55: set back by less than a day, nothing runs again") func setBackByLessThanADayNothingRunsAgain() {
         let world = world()
         #expect(world.until("02:30", endingRuns: true).filter { $0.contains("accepted") }.count == 6)

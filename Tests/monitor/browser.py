@@ -78,8 +78,8 @@ class Browser:
 
     # MARK: What a person sees
 
-    def picture(self, file):
-        shot = self.devtools("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+    def picture(self, file, whole=True):
+        shot = self.devtools("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         with open(file, "wb") as target:
             target.write(base64.b64decode(shot["data"]))
 

@@ -7,6 +7,7 @@ wait is for the monitor's own limits.
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,11 +19,15 @@ SPOOLCTL, SPOOL, CASE = sys.argv[1:4]
 PATIENCE = 60
 
 
+STARTED = []
+
+
 class Monitor:
     def __init__(self, *options, port=True):
         self.process = subprocess.Popen(
             [SPOOLCTL, "monitor", "--spool", SPOOL] + (["--listen", "127.0.0.1:0"] if port else []) + list(options),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        STARTED.append(self.process)
         self.line = self.process.stdout.readline().strip()
         if not self.line:
             raise AssertionError("not started: " + self.process.stderr.read())
@@ -153,6 +158,10 @@ def connections():
         head, body = answer.split(b"\r\n\r\n", 1)
         expect(int(re.search(rb"Content-Length: (\d+)", head)[1]) == len(body), "half-closed: the answer is not whole")
     with monitor.connect() as link:
+        link.sendall(one % (b"/favicon.svg", b"") * 5)
+        link.shutdown(socket.SHUT_WR)
+        expect(everything(link).count(b"HTTP/1.1 200") == 5, "half-closed: requests that came together")
+    with monitor.connect() as link:
         for byte in one % (b"/queues", b"Connection: close\r\n"):
             link.sendall(bytes([byte]))
         expect(status(everything(link)) == 200, "byte by byte")
@@ -237,7 +246,7 @@ def hosts():
     """A name that the page is not known by is refused (DNS rebinding)."""
     monitor = Monitor("--no-token", "--host", "spool.example")
     for host, code in [("evil.example", 421), ("127.0.0.1.evil.example", 421), ("localhost.evil", 421), ("127.0.0.1:%d" % monitor.port, 200),
-                       ("LOCALHOST", 200), ("[::1]:80", 200), ("spool.example:8080", 200), ("192.168.1.1", 200), ("1.2.3.4.5", 421), ("", 200)]:
+                       ("LOCALHOST", 200), ("[::1]:80", 200), ("spool.example:8080", 200), ("192.168.1.1", 200), ("1.2.3.4.5", 421), ("+1.2.3.4", 421), ("[x", 421), ("", 421)]:
         answer = monitor.ask(("GET /queues HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % host).encode())
         expect(status(answer) == code, "%s: %r" % (host, answer[:150]))
 
@@ -256,6 +265,9 @@ def tokens():
     cookie = re.search(rb"Set-Cookie: ([^;]+); Path=/; HttpOnly; SameSite=Strict\r\n", answer)[1].decode()
     answer = monitor.get("/", "Cookie: other=1; " + cookie)
     expect(status(answer) == 200 and monitor.token.encode() not in answer, "with the cookie")
+    expect(monitor.token not in cookie, "the cookie is the token")
+    foreign = ["Cookie: " + cookie, "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: cors"]
+    expect(status(monitor.get("/", *foreign)) == 403, "another site asks")
     expect(status(monitor.get("/metrics", "Authorization: Bearer " + monitor.token)) == 200, "with the bearer")
     with open("/proc/%d/cmdline" % monitor.process.pid, "rb") as file:
         expect(monitor.token.encode() not in file.read(), "the token is in the command line")
@@ -278,16 +290,17 @@ def unix_socket():
     with tempfile.TemporaryDirectory() as directory:
         path = directory + "/monitor.sock"
 
-        def ask():
+        def ask(host=b"localhost"):
             with socket.socket(socket.AF_UNIX) as link:
                 link.connect(path)
-                link.sendall(b"GET /queues HTTP/1.1\r\nHost: anything\r\nConnection: close\r\n\r\n")
+                link.sendall(b"GET /queues HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n")
                 return everything(link)
 
         monitor = Monitor("--listen", "unix:" + path, port=False)
         expect(monitor.line == "unix:" + path, monitor.line)
         expect(os.stat(path).st_mode & 0o777 == 0o600, "mode %o" % os.stat(path).st_mode)
         expect(status(ask()) == 200, "over the socket")
+        expect(status(ask(b"evil.example")) == 421, "a name of another site, through a forwarded port")
         second = subprocess.run([SPOOLCTL, "monitor", "--spool", SPOOL, "--listen", "unix:" + path], capture_output=True, text=True)
         expect(second.returncode == 1 and "Address already in use" in second.stderr, second.stderr)
         monitor.stop(signal.SIGKILL)
@@ -393,6 +406,14 @@ def quiet():
     for _ in range(5):
         ctl("submit", "-w", "true")
     expect(switches() == before, "woken up: %s, %s" % (before, switches()))
+    # With a client that follows a page, it sleeps between two changes: it waits without a limit near to now.
+    link = monitor.connect()
+    link.sendall(b"GET /events?view=/queues HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    until(link, b"</main>")
+    expect(shutil.which("strace"), "strace is not installed")
+    calls = subprocess.run(["timeout", "3", "strace", "-c", "-f", "-p", str(monitor.process.pid)], capture_output=True, text=True).stderr
+    polls = [int(line.split()[3]) for line in calls.splitlines() if line.split()[-1:] == ["poll"]]
+    expect(sum(polls) < 100, "it does not sleep: " + calls)
 
 
 if __name__ == "__main__":
@@ -400,4 +421,7 @@ if __name__ == "__main__":
         globals()[CASE]()
     except AssertionError as error:
         sys.exit("%s: %s" % (CASE, error))
+    finally:
+        for process in STARTED:
+            process.kill()
     print(CASE, "ok")

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """A real Prometheus that reads the metrics of a spool: python3 scrape.py SPOOLCTL SPOOL
 
-Serves what `spoolctl metrics` prints, lets a Prometheus with the shipped rules read it, and asks the Prometheus every query of the shipped
-dashboard. Prints what it found, one fact a line; exits with 1 and a line for each fault."""
+Starts `spoolctl monitor`, lets a Prometheus with the shipped rules and the monitor's token read it, and asks the Prometheus every query of
+the shipped dashboard. Prints what it found, one fact a line; exits with 1 and a line for each fault."""
 
-import http.server
 import json
 import os
 import signal
@@ -12,7 +11,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.parse
 import urllib.request
@@ -25,21 +23,6 @@ MAY_BE_EMPTY = {"Delay of starts", "Length of runs"}
 
 spoolctl, spool = sys.argv[1:]
 faults = []
-
-
-class Metrics(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        is_open = "application/openmetrics-text" in self.headers.get("Accept", "")
-        kind = "openmetrics" if is_open else "prometheus"
-        text = subprocess.run([spoolctl, "--spool", spool, "metrics", "--format", kind], check=True, stdout=subprocess.PIPE).stdout
-        self.send_response(200)
-        name = "application/openmetrics-text; version=1.0.0" if is_open else "text/plain; version=0.0.4"
-        self.send_header("Content-Type", f"{name}; charset=utf-8")
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *arguments):
-        pass
 
 
 def free_port():
@@ -77,14 +60,18 @@ def values(query):
     return ask("query", query=query)["data"]["result"]
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Metrics)
-threading.Thread(target=server.serve_forever, daemon=True).start()
+monitor = subprocess.Popen(
+    [spoolctl, "--spool", spool, "monitor", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+page = urllib.parse.urlsplit(monitor.stdout.readline().strip())
 with tempfile.TemporaryDirectory() as directory:
     with open(f"{directory}/prometheus.yml", "w") as file:
         json.dump({
             "global": {"scrape_interval": "500ms", "evaluation_interval": "500ms"},
             "rule_files": [f"{MONITORING}/spoold.rules.yml"],
-            "scrape_configs": [{"job_name": "spoold", "static_configs": [{"targets": [f"127.0.0.1:{server.server_port}"]}]}],
+            "scrape_configs": [{
+                "job_name": "spoold", "static_configs": [{"targets": [page.netloc]}],
+                "authorization": {"credentials": urllib.parse.parse_qs(page.query)["token"][0]},
+            }],
         }, file)
     port = free_port()
     with open(f"{directory}/log", "w") as log:
@@ -132,6 +119,8 @@ with tempfile.TemporaryDirectory() as directory:
     finally:
         prometheus.send_signal(signal.SIGTERM)
         prometheus.wait()
+        monitor.terminate()
+        monitor.wait()
 for fault in faults:
     print(fault, file=sys.stderr)
 sys.exit(1 if faults else 0)

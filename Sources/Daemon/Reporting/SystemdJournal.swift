@@ -30,11 +30,13 @@ final class SystemdJournal {
         if leftOut > 0 {
             var missing = LogEvent(level: .warning, name: "left-out", text: "event=left-out of=journal count=\(leftOut)")
             missing.fields = [("of", "journal"), ("count", "\(leftOut)")]
-            guard socket.send(message(missing)) == .taken else {
+            switch socket.send(message(missing)) {
+            case .taken: leftOut = 0
+            case .full:
                 leftOut += 1
                 return true
+            case .absent: return false
             }
-            leftOut = 0
         }
         switch socket.send(message(event)) {
         case .taken: return true

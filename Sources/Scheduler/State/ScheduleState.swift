@@ -138,8 +138,8 @@ public final class ScheduleState {
 
     /// The values that `accounted` must be set to, in order, to rebuild `accountedBefore` and `repeatedThrough` too.
     var accountedMarks: [Instant] {
-        if Self.isLeap(from: accountedBefore, to: accounted) { return [accountedBefore, accounted] }
-        return [repeatedThrough.flatMap { $0 > accounted ? $0 : nil }, accounted].compactMap(\.self)
+        let before = Self.isLeap(from: accountedBefore, to: accounted) ? accountedBefore : nil
+        return [before, repeatedThrough.flatMap { $0 > accounted ? $0 : nil }, accounted].compactMap(\.self)
     }
 
     /// The start from which an interval counts.

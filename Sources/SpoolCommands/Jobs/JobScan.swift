@@ -19,9 +19,9 @@ extension JobFilter {
         var previous: String?
         var looks = 0
         for place in places where place.id != previous && judge(place.id) == .matches {
+            if looks == looksMax { return previous }
             // A job that moved while the names were read is listed twice, in neighbouring places.
             previous = place.id
-            if looks == looksMax { return place.id }
             looks += 1
             guard needles.isEmpty || records.mayBe(place, needles.mayBe) else { continue }
             guard let record = try session.record(at: place, &records), matches(record) else { continue }

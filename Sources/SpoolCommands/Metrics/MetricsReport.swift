@@ -46,7 +46,7 @@ struct MetricsReport {
         metrics.add(.up, [], .truth(try session.daemon() != nil))
         let since = metrics.milliseconds(of: .oldestWait)
         let now = Clock.now()
-        metrics.add(.oldestWaitLength, [], .seconds(milliseconds: since.map { max(0, now - min($0, now)) } ?? 0))
+        metrics.add(.oldestWaitLength, [], .seconds(milliseconds: since.map { max(0, now - $0) } ?? 0))
         return metrics
     }
 

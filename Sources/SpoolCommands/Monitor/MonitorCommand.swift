@@ -31,7 +31,7 @@ extension SpoolCommand {
         ],
         examples: [
             Example("spoolctl monitor", "prints the address of the page; ctrl-C ends it"),
-            Example("ssh -L 8080:/run/spoold/monitor.sock server", "reaches a Unix socket on another machine as localhost:8080"),
+            Example("spoolctl monitor --listen unix:page.sock", "ssh -L 8080:DIR/page.sock HOST brings it to a browser elsewhere"),
         ]
     ) { session throws(Failure) in
         try session.noOperands()

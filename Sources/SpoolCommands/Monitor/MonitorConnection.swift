@@ -77,22 +77,33 @@ final class MonitorConnection {
         }
         // What a client sends beside a stream is nothing that this server knows.
         guard isRead else { return true }
-        if parser.isEmpty { deadline = now.advanced(byMilliseconds: Self.requestMilliseconds) }
-        usedAt = now
+        // Empty lines before a request do not give it more time.
+        if !hasBegun {
+            hasBegun = true
+            deadline = now.advanced(byMilliseconds: Self.requestMilliseconds)
+            usedAt = now
+        }
         mayHaveRequest = true
         parser.add(buffer[..<count])
         return true
     }
 
     /// True when the client sends no more, and has got all answers.
-    var isOver: Bool { hasReadEnd && !hasOutput }
+    var isOver: Bool { hasReadEnd && !hasOutput && !isPending }
 
-    /// True when another request may have come whole.
-    private(set) var mayHaveRequest = false
+    /// Another request may have come whole.
+    private var mayHaveRequest = false
+    /// A part of the next request has come, and its deadline is set.
+    private var hasBegun = false
+
+    /// True when another request may be there and can be answered now.
+    var isPending: Bool { mayHaveRequest && stream == nil && !hasOutput && !isClosing }
+    /// The bytes that have not been sent.
+    var unsent: Int { output.count - sent }
 
     /// The next request. Nil while an answer is still being sent, or when none has come whole.
     func nextRequest() -> RequestParser.Step? {
-        guard stream == nil, !hasOutput, !isClosing else { return nil }
+        guard isPending else { return nil }
         let step = parser.next()
         mayHaveRequest = step != .incomplete
         return mayHaveRequest ? step : nil
@@ -102,6 +113,7 @@ final class MonitorConnection {
     func answer(_ bytes: [UInt8], thenCloses: Bool, now: MonotonicInstant) {
         output = bytes
         sent = 0
+        hasBegun = false
         isClosing = isClosing || thenCloses
         deadline = now.advanced(byMilliseconds: Self.sendMilliseconds)
     }
@@ -138,7 +150,9 @@ final class MonitorConnection {
         }
         usedAt = now
         // A stream ends when its client does, or when a heartbeat cannot be sent.
-        deadline = stream == nil ? now.advanced(byMilliseconds: Self.idleMilliseconds) : MonotonicInstant(nanoseconds: .max)
+        hasBegun = !parser.isEmpty
+        let wait = hasBegun ? Self.requestMilliseconds : Self.idleMilliseconds
+        deadline = stream == nil ? now.advanced(byMilliseconds: wait) : MonotonicInstant(nanoseconds: .max)
         return true
     }
 }

@@ -9,9 +9,7 @@ enum MonitorDocument {
     private static func hash(_ text: StaticString) -> String { "sha256-\(Base64.encode(SHA256.hash(Array("\(text)".utf8))))" }
 
     /// Short texts that follow from the content.
-    static func id(of live: Markup) -> String {
-        SHA256.hash(Array(live.text.utf8)).prefix(8).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
+    static func id(of live: Markup) -> String { String(SHA256.text(Array(live.text.utf8)).prefix(16)) }
 
     static func document(_ page: MonitorPage) -> Markup {
         """

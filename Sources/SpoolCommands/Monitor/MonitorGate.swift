@@ -4,8 +4,9 @@ import Web
 /// Decides who may see the page.
 ///
 /// - Any local user can reach a port of this machine, so a port wants a token. A Unix socket is protected by the modes of its path.
-/// - A page of another site can have its own name lead to this machine (DNS rebinding). So over a port only addresses, `localhost`, the
-///   machine's name and the names of `--host` count as the host.
+/// - A page of another site can have its own name lead to this machine (DNS rebinding), also through a port that ssh(1) forwards to a
+///   Unix socket. So only addresses, `localhost` and the names of `--host` count as the host.
+/// - A page of another site can ask for this one without reading the answer. Only following a link from there has an answer.
 struct MonitorGate {
     enum Verdict {
         case allowed
@@ -17,27 +18,31 @@ struct MonitorGate {
     /// Nil when none is wanted.
     let token: String?
     private let hosts: Set<String>
-    private let checksHost: Bool
-    private let cookie: String
+    /// The name and the value of the cookie. The value is not the token, and holds until this monitor ends: a browser sends a cookie to
+    /// every port of a host.
+    private let cookie: (name: String, value: String)
 
     /// - Parameter port: nil for a Unix socket.
     init(token: String?, port: UInt16?, hosts: [String]) {
         self.token = token
-        checksHost = port != nil
         self.hosts = Set(hosts.map { $0.lowercased() } + ["localhost"])
-        // The port is no part of what a cookie belongs to (RFC 6265, 8.5).
-        cookie = "spoold-\(port ?? 0)"
+        let salt = (0..<4).map { _ in "\(UInt64.random(in: 0...(.max)))" }.joined(separator: " ")
+        cookie = ("spoold-\(port ?? 0)", SHA256.text(Array("\(salt) \(token ?? "")".utf8)))
     }
 
     /// The name of the parameter that has the token in the printed address.
     static let parameter = "token"
 
     func verdict(_ request: HTTPRequest) -> Verdict {
-        if checksHost, let host = request.host, !isOwn(host) {
+        // HTTP/1.0 may leave the host out.
+        if request.field("host") != nil, !(request.host.map(isOwn) ?? false) {
+            let host = TerminalText.safe(request.host ?? "")
             return .refused(
                 HTTPResponse(
-                    .misdirected,
-                    text: "This page is not known as \"\(TerminalText.safe(host))\"; spoolctl monitor --host NAME allows a name.\n"))
+                    .misdirected, text: "This page is not known as \"\(host)\"; spoolctl monitor --host NAME allows a name.\n"))
+        }
+        if request.field("sec-fetch-site") == "cross-site", request.field("sec-fetch-mode") != "navigate" {
+            return .refused(HTTPResponse(.forbidden, text: "Another site may not ask for this page.\n"))
         }
         guard let token else { return .allowed }
         if let bearer = request.field("authorization"), bearer.lowercased().hasPrefix("bearer ") {
@@ -49,17 +54,20 @@ struct MonitorGate {
             return .remembered(
                 HTTPResponse(
                     .seeOther, text: "",
-                    fields: [("Location", clean), ("Set-Cookie", "\(cookie)=\(token); Path=/; HttpOnly; SameSite=Strict")]))
+                    fields: [("Location", clean), ("Set-Cookie", "\(cookie.name)=\(cookie.value); Path=/; HttpOnly; SameSite=Strict")]))
         }
-        if let kept = request.cookie(cookie), isEqual(kept, token) { return .allowed }
+        if let kept = request.cookie(cookie.name), isEqual(kept, cookie.value) { return .allowed }
         return .refused(Self.denied)
     }
 
     /// An address is no name that could lead somewhere else.
     private func isOwn(_ host: String) -> Bool {
-        if hosts.contains(host) || host.hasPrefix("[") { return true }
+        if hosts.contains(host) { return true }
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            return host.utf8.dropFirst().dropLast().allSatisfy { "0123456789abcdef:.".utf8.contains($0) }
+        }
         let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }
+        return parts.count == 4 && parts.allSatisfy { $0.utf8.allSatisfy { (0x30...0x39).contains($0) } && UInt8($0) != nil }
     }
 
     /// Takes the same time wherever the texts differ.

@@ -20,6 +20,8 @@ final class MonitorServer {
     /// The time of the next refresh of the site at the earliest, while somebody follows a page.
     private var refreshAt = MonotonicInstant(nanoseconds: 0)
     private var heartbeatAt = MonotonicInstant(nanoseconds: .max)
+    /// The time of the next followed page at the earliest: all together take at most half of the time.
+    private var renderAt = MonotonicInstant(nanoseconds: 0)
     /// No descriptor was left for a connection. Until this time none is accepted.
     private var acceptsAt = MonotonicInstant(nanoseconds: 0)
 
@@ -31,6 +33,9 @@ final class MonitorServer {
     /// A page is made for at most this part of the time for one client.
     private static let costFactor: Int64 = 4
     private static let acceptPauseMilliseconds: Int64 = 100
+    private static let acceptMax = 64
+    /// What all clients together have not read may be this much. Then the one that is furthest behind is closed.
+    private static let unsentBytesMax = 64 << 20
 
     init(_ listener: consuming Listener, _ gate: MonitorGate, _ site: MonitorSite) throws(Failure) {
         self.listener = listener
@@ -57,7 +62,7 @@ final class MonitorServer {
         polls += watches.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         let first = polls.count
         for one in connections { polls.append(pollfd(fd: one.descriptor.raw, events: one.events, revents: 0)) }
-        let pending = connections.filter { $0.mayHaveRequest && !$0.hasOutput }
+        let pending = connections.filter(\.isPending)
         let timeout = pending.isEmpty ? nextDeadline(follows: follows, now)?.pollTimeout(at: now) ?? -1 : 0
         let count = poll(&polls, nfds_t(polls.count), timeout)
         if count < 0, errno != EINTR { throw Failure(SystemError(call: "poll", errno: errno)) }
@@ -66,13 +71,14 @@ final class MonitorServer {
             if polls[1].revents != 0, let signal = try attempt({ () throws(SystemError) in try signals.next() }) {
                 return signal.number == SIGINT || signal.number == SIGTERM ? ExitCode.done : ExitCode.signalBase + signal.number
             }
-            if polls[2..<first].contains(where: { $0.revents != 0 }) { noteChange(time) }
+            if polls[2..<first].contains(where: { $0.revents != 0 }) { refresh() }
             // Accepting and answering change the list.
             let ready = zip(connections, polls[first...]).filter { $0.1.revents != 0 }.map(\.0)
             for one in ready { serve(one, time) }
             if polls[0].revents != 0 { accept(time) }
         }
         for one in pending where connections.contains(where: { $0 === one }) { answerNext(one, time) }
+        if follows, let again = site.retryAt, max(again, refreshAt) <= time { refresh() }
         if heartbeatAt <= time { beat(time) }
         updateStreams(time)
         closeOverdue(time)
@@ -86,7 +92,7 @@ final class MonitorServer {
             deadlines.append(heartbeatAt)
             if refreshAt > now { deadlines.append(refreshAt) }
             if let again = site.retryAt { deadlines.append(max(again, refreshAt)) }
-            for case let stream? in connections.map(\.stream) where stream.isStale { deadlines.append(stream.renderAt) }
+            for case let stream? in connections.map(\.stream) where stream.isStale { deadlines.append(max(stream.renderAt, renderAt)) }
         }
         return deadlines.filter { $0.nanoseconds != .max }.min()
     }
@@ -107,7 +113,8 @@ final class MonitorServer {
     // MARK: Connections
 
     private func accept(_ now: MonotonicInstant) {
-        while true {
+        // The rest waits until others have been served.
+        for _ in 0..<Self.acceptMax {
             let descriptor: FileDescriptor
             do throws(SystemError) {
                 guard let next = try listener.accept() else { return }
@@ -157,8 +164,15 @@ final class MonitorServer {
             case .request(let request): answer(request, to: connection, now)
             }
             guard connection.send(now: .now()) else { return close(connection) }
+            if connection.hasOutput { limitOutput() }
         }
         if connection.isOver { close(connection) }
+    }
+
+    private func limitOutput() {
+        while connections.reduce(0, { $0 + $1.unsent }) > Self.unsentBytesMax, let one = connections.max(by: { $0.unsent < $1.unsent }) {
+            close(one)
+        }
     }
 
     private static let late = HTTPResponse(.requestTimeout, text: "The request did not come in time.\n")
@@ -202,21 +216,24 @@ final class MonitorServer {
         refreshAt = now
     }
 
+    /// Reads the changes of the spool, if there are any. Pages that may show them are made again.
     private func refresh() {
         let begin = MonotonicInstant.now()
-        site.refresh()
+        let change = site.refresh()
         let cost = MonotonicInstant.now().milliseconds(since: begin)
         refreshAt = begin.advanced(byMilliseconds: max(Self.refreshMilliseconds, Self.costFactor * cost))
-    }
-
-    private func noteChange(_ now: MonotonicInstant) {
-        refresh()
-        for one in connections { one.stream?.isStale = true }
+        switch change {
+        case .none: break
+        case .output:
+            for one in connections where one.stream.map({ MonitorSite.showsOutput($0.address) }) ?? false { one.stream?.isStale = true }
+        case .spool: for one in connections { one.stream?.isStale = true }
+        }
     }
 
     /// Finds clients that have gone, and pages that time alone has changed.
     private func beat(_ now: MonotonicInstant) {
         heartbeatAt = MonotonicInstant(nanoseconds: .max)
+        site.forgetOutputs()
         refresh()
         for one in connections where one.stream != nil {
             heartbeatAt = now.advanced(byMilliseconds: Self.heartbeatMilliseconds)
@@ -228,18 +245,24 @@ final class MonitorServer {
         }
     }
 
+    /// Makes one page again, the one that has waited longest, so that requests are answered between two pages.
     private func updateStreams(_ now: MonotonicInstant) {
-        for one in connections {
-            guard var stream = one.stream, stream.isStale, stream.renderAt <= now, !one.hasOutput else { continue }
-            let begin = MonotonicInstant.now()
-            let page = site.page(stream.address)
-            let cost = MonotonicInstant.now().milliseconds(since: begin)
-            stream.isStale = false
-            stream.renderAt = begin.advanced(byMilliseconds: max(Self.renderMilliseconds, Self.costFactor * cost))
-            let isNew = page.id != stream.shown
-            stream.shown = page.id
-            one.stream = stream
-            if isNew, !one.add(EventStream.event("page", id: page.id, data: page.live.text), now: now) || !one.send(now: now) { close(one) }
-        }
+        guard renderAt <= now else { return }
+        let stale = connections.filter { one in one.stream.map { $0.isStale && $0.renderAt <= now } ?? false && !one.hasOutput }
+        let oldest = stale.min { ($0.stream?.renderAt ?? now) < ($1.stream?.renderAt ?? now) }
+        guard let one = oldest, var stream = one.stream else { return }
+        let begin = MonotonicInstant.now()
+        let page = site.page(stream.address)
+        let end = MonotonicInstant.now()
+        let cost = end.milliseconds(since: begin)
+        renderAt = end.advanced(byMilliseconds: cost)
+        stream.isStale = false
+        stream.renderAt = begin.advanced(byMilliseconds: max(Self.renderMilliseconds, Self.costFactor * cost))
+        let isNew = page.id != stream.shown
+        stream.shown = page.id
+        one.stream = stream
+        guard isNew else { return }
+        if !one.add(EventStream.event("page", id: page.id, data: page.live.text), now: end) || !one.send(now: end) { return close(one) }
+        if one.hasOutput { limitOutput() }
     }
 }

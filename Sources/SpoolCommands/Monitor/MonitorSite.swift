@@ -1,6 +1,5 @@
 import Glibc
 import Linux
-import Metrics
 import Store
 import Web
 
@@ -13,7 +12,7 @@ final class MonitorSite {
     private let parts: TopParts
     /// The directories of running jobs whose output somebody looks at.
     private var outputs: Inotify
-    private var outputWatches = 0
+    private var outputWatches: Set<Int32> = []
 
     private static let outputWatchesMax = 256
 
@@ -34,19 +33,26 @@ final class MonitorSite {
 
     /// The pages that were made since the last change, by their addresses. They hold for the second in which they were made, because they
     /// say how long something is ago.
-    private var pages: [String: (second: Int64, page: MonitorPage)] = [:]
+    private var pages: [String: (second: Int64, address: WebAddress, page: MonitorPage)] = [:]
     private static let pagesMax = 64
 
     /// The error of the last refresh, for the pages.
     private var failure: Failure?
 
-    /// Reads the changes in the spool, if there are any.
-    func refresh() {
-        guard retryAt.map({ $0 <= .now() }) ?? watches.contains(where: isReadable) else { return }
+    enum Change { case none, output, spool }
+
+    /// Reads the changes in the spool, if there are any. `output` means that only the output of running jobs has changed.
+    func refresh() -> Change {
+        let isOutput = isReadable(outputs.descriptor.raw)
+        if isOutput {
+            var events: [InotifyEvent] = []
+            // An event says only that there is more output.
+            _ = try? outputs.readEvents(into: &events)
+            pages = pages.filter { !MonitorSite.showsOutput($0.value.address) }
+        }
+        let isRetryDue = retryAt.map { $0 <= .now() } ?? false
+        guard isRetryDue || (parts.watches + parts.daemons).contains(where: isReadable) else { return isOutput ? .output : .none }
         pages = [:]
-        var events: [InotifyEvent] = []
-        // An event says only that there is more output.
-        _ = try? outputs.readEvents(into: &events)
         for raw in parts.daemons where isReadable(raw) { parts.noteExit(ofDaemon: raw) }
         do throws(Failure) {
             try parts.refresh()
@@ -54,7 +60,11 @@ final class MonitorSite {
         } catch {
             failure = error
         }
+        return .spool
     }
+
+    /// True for the page of a job, which shows its output.
+    static func showsOutput(_ address: WebAddress) -> Bool { address.path.first == "jobs" && address.path.count > 1 }
 
     private func isReadable(_ raw: Int32) -> Bool {
         var polled = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
@@ -63,12 +73,18 @@ final class MonitorSite {
 
     /// Makes a followed page change with the output of a running job.
     func watchOutput(inDirectory path: String) {
-        if outputWatches >= Self.outputWatchesMax, let fresh = try? Inotify() {  // without one, the old watches stay
-            outputs = fresh
-            outputWatches = 0
-        }
         // A directory that has moved is reported by the watches of the spool.
-        if (try? outputs.add(path, [.modified, .created, .movedTo])) != nil { outputWatches += 1 }
+        guard let watch = try? outputs.add(path, [.modified, .created, .movedTo]) else { return }
+        outputWatches.insert(watch)
+        if outputWatches.count > Self.outputWatchesMax { forgetOutputs() }
+    }
+
+    /// Forgets the outputs that somebody has looked at. The pages that are made next watch theirs again.
+    func forgetOutputs() {
+        guard !outputWatches.isEmpty, let fresh = try? Inotify() else { return }  // without one, the old watches stay
+        outputs = fresh
+        outputWatches = []
+        pages = pages.filter { !MonitorSite.showsOutput($0.value.address) }
     }
 
     // MARK: Answers
@@ -98,10 +114,9 @@ final class MonitorSite {
 
     /// The metrics. A user whose part cannot be read has none here, and no `spoold_up`; no user can keep those of the others away.
     private func metrics(_ request: HTTPRequest) -> HTTPResponse {
-        let format = MetricsFormat(accepting: request.field("accept") ?? "")
         do throws(Failure) {
-            let report = try MetricsReport(newCall(Output()))
-            return HTTPResponse(.ok, type: format.contentType, body: report.metrics.text(format))
+            let answer = try MetricsReport(newCall(Output())).answer(accept: request.field("accept") ?? "")
+            return HTTPResponse(.ok, type: answer.contentType, body: answer.body)
         } catch {
             return HTTPResponse(.failed, text: error.lines.joined(separator: "\n") + "\n")
         }
@@ -118,7 +133,7 @@ final class MonitorSite {
         if let known = pages[key], known.second == second { return known.page }
         let page = newPage(address)
         if pages.count >= Self.pagesMax { pages = [:] }
-        pages[key] = (second, page)
+        pages[key] = (second, address, page)
         return page
     }
 

@@ -44,7 +44,9 @@ extension Session {
         }
         let ofFile = try reading { () throws(JournalError) in try records.record(of: word) }
         if let ofFile { return MeantJob(record: ofFile) }
-        return try jobByPart(word, &records)
+        if let meant = try jobByPart(word, &records) { return meant }
+        // A dropped file that was taken up while it was looked for has an id now.
+        return Name.isValid(word) ? try newest(named: word, in: JobState.allCases, &records) : nil
     }
 
     /// The name for `after`: a task's name, or the whole id of the job that the word means.

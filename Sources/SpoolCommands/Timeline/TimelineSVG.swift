@@ -119,7 +119,8 @@ struct TimelineSVG {
     }
 
     private mutating func rectangle(_ shape: String, _ x: Double, _ y: Double, _ width: Double, _ height: Double, _ title: String) {
-        let place: Markup = "x=\"\(Self.number(x))\" y=\"\(Self.number(y))\" width=\"\(Self.number(width))\" height=\"\(Self.number(height))\""
+        let (left, top, width, height) = (Self.number(x), Self.number(y), Self.number(width), Self.number(height))
+        let place: Markup = "x=\"\(left)\" y=\"\(top)\" width=\"\(width)\" height=\"\(height)\""
         body += "<rect class=\"\(shape)\" \(place)><title>\(title)</title></rect>\n"
     }
 

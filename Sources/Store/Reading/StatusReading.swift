@@ -22,8 +22,8 @@ extension JobStatus {
         error = table.text("error")
         errorTail = table.text("error_tail")
         remark = table.text("remark")
-        attempt = table.whole("try").map { Int($0) } ?? 0
-        tries = table.whole("tries").map { Int($0) } ?? 1
+        attempt = table.count("try") ?? 0
+        tries = table.count("tries") ?? 1
         priority = table.whole("priority").map { Int($0) } ?? 0
         queue = table.name("queue") ?? "default"
         tags = table.texts("tags")
@@ -49,7 +49,7 @@ extension JobStatus {
         overdueTask = table.text("overdue_task")
         waitsFor = table.texts("waits_for")
         if case .boolean(true)? = table["needs_no_slot"]?.kind { needsNoSlot = true }
-        earlierTries = table.whole("earlier_tries").map { Int($0) } ?? 0
+        earlierTries = table.count("earlier_tries") ?? 0
         moved = table.text("moved")
         paths = table.texts("paths")
         keepMilliseconds = table.whole("keep_ms")
@@ -63,6 +63,9 @@ extension Table {
 
     /// Programs make paths and questions of this value, so any other form is ignored.
     fileprivate func name(_ key: String) -> String? { text(key).flatMap { Name.isValid($0) ? $0 : nil } }
+
+    /// A number of tries. Whatever stands in the file, one can be added to it.
+    fileprivate func count(_ key: String) -> Int? { whole(key).map { Int(min(max(0, $0), 1_000_000_000)) } }
 
     /// The strings of a list. Empty for any other value.
     public func texts(_ key: String) -> [String] {

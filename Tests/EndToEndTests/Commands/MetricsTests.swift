@@ -288,6 +288,7 @@ struct MetricsTests {
             spoold_up 0
             up{job="node"} 0
             spoold_jobs_started_total{user="daemon"} 99
+            spoold_oldest_waiting_timestamp_seconds -9223372036854775
             END
             mv \(part(.games))/forged \(part(.games))/metrics.prom
             """)

@@ -52,7 +52,7 @@ struct MonitorTests {
         defer { monitor.child.kill(SIGTERM) }
         try spool.wait(for: "the monitor's socket") { access(socket, F_OK) == 0 }
         return try addresses.map { address in
-            let found = try Commands.run("curl", "-s", "--unix-socket", socket, "http://spool\(address)")
+            let found = try Commands.run("curl", "-s", "--unix-socket", socket, "http://localhost\(address)")
             #expect(found.code == 0, "\(address): \(found.error)")
             return found.output
         }

@@ -149,9 +149,14 @@ struct JobPage {
         let reader = JobOutput(
             part, file, for: .reading(attempt: attempt), to: Output(), lastLines: Self.linesMax, lastBytes: Int64(Self.bytesMax))
         var bytes: [UInt8] = []
-        try reader.read(record) { piece in
-            bytes += piece
-            if bytes.count > 2 * Self.bytesMax { bytes.removeFirst(bytes.count - Self.bytesMax) }
+        do throws(Failure) {
+            try reader.read(record) { piece in
+                bytes += piece
+                if bytes.count > 2 * Self.bytesMax { bytes.removeFirst(bytes.count - Self.bytesMax) }
+            }
+        } catch {
+            // The rest of the page says why the job is as it is.
+            bytes += "[\(error.lines.joined(separator: "; "))]".utf8
         }
         let text = Self.plain(String(decoding: bytes.suffix(Self.bytesMax), as: UTF8.self))
         let isFollowed = record.place.state == .running && attempt == record.status.attempt

@@ -116,6 +116,7 @@ struct EndedToday {
     /// The failed jobs, the latest end first. Jobs that somebody canceled are not failures.
     private(set) var failures: [JobStatus] = []
 
+    /// The number of failed jobs of a part that are read. Of the others, those that somebody canceled count as well.
     private static let failuresMax = 200
 
     /// The newest failure of each name, with the number of failures.
@@ -132,15 +133,17 @@ struct EndedToday {
     }
 
     init(_ context: PageContext, since: Instant) throws(Failure) {
+        let isLater = { (id: String) in JobID(UserPart.split(id).name)?.instant.map { $0 >= since } ?? false }
         try context.each { part throws(Failure) in
             var records = try part.records()
-            let isLater = { (id: String) in JobID(id)?.instant.map { $0 >= since } ?? false }
             done += try part.reading { () throws(JournalError) in try records.count(in: [.done], isLater) }
+            var read = 0
             for place in try part.reading({ () throws(JournalError) in try records.places(in: [.failed]) }) where isLater(place.id) {
-                guard failures.count < Self.failuresMax else {
+                guard read < Self.failuresMax else {
                     failed += 1
                     continue
                 }
+                read += 1
                 guard let record = try part.record(at: place, &records), record.status.reason != .canceled,
                     record.status.reason != .replaced
                 else { continue }
@@ -149,8 +152,7 @@ struct EndedToday {
             }
         }
         // Jobs that began earlier, as far as the live view has seen them end.
-        let known = Set(failures.map(\.id))
-        for status in context.snapshot.ended where status.state == .failed && !known.contains(status.id) {
+        for status in context.snapshot.ended where status.state == .failed && !isLater(status.id) {
             guard status.reason != .canceled, status.reason != .replaced, let end = status.endedAt, end >= since else { continue }
             failed += 1
             failures.append(status)

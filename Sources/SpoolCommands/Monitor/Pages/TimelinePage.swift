@@ -6,10 +6,11 @@ struct TimelinePage {
     private let context: PageContext
 
     private enum Zoom: String, CaseIterable {
-        case hour, hours = "8h", day, week
+        case minutes = "10min", hour, hours = "8h", day, week
 
         var milliseconds: Int64 {
             switch self {
+            case .minutes: 600_000
             case .hour: 3_600_000
             case .hours: 8 * 3_600_000
             case .day: 24 * 3_600_000
@@ -17,7 +18,16 @@ struct TimelinePage {
             }
         }
 
-        var words: String { self == .hours ? "8 hours" : rawValue }
+        var words: String {
+            switch self {
+            case .minutes: "10 minutes"
+            case .hours: "8 hours"
+            default: rawValue
+            }
+        }
+
+        /// The past part of a picture; the rest is the future.
+        var pastMilliseconds: Int64 { milliseconds * 3 / 4 }
     }
 
     /// The most lanes of a picture, and of the one on the overview.
@@ -30,22 +40,33 @@ struct TimelinePage {
 
     func page() throws(Failure) -> MonitorPage { MonitorPage(title: "Timeline", view: .timeline, main: try section()) }
 
-    /// - Parameter isShort: for the overview: fewer lanes, with a link to the whole.
-    func section(isShort: Bool = false) throws(Failure) -> Markup {
-        let zoom = context.address.value("zoom").flatMap(Zoom.init) ?? .hours
-        let names =
-            context.address.path == ["timeline"] ? context.address.query.filter { $0.name == "task" && !$0.value.isEmpty }.map(\.value) : []
-        // A quarter of the picture is the future.
-        let from = context.now.advanced(byMilliseconds: -zoom.milliseconds * 3 / 4)
-        let period = Timeline.Period(from: from, to: context.now.advanced(byMilliseconds: zoom.milliseconds / 4))
+    private func read(_ zoom: Zoom) throws(Failure) -> Timeline {
+        let isOwnPage = context.address.path == ["timeline"]
+        let names = isOwnPage ? context.address.query.filter { $0.name == "task" && !$0.value.isEmpty }.map(\.value) : []
+        let from = context.now.advanced(byMilliseconds: -zoom.pastMilliseconds)
+        let period = Timeline.Period(from: from, to: from.advanced(byMilliseconds: zoom.milliseconds))
         var timeline = Timeline(period, now: context.now, slots: try context.session.configuration().slots)
         try context.each { part throws(Failure) in
-            let own = names.compactMap { name in
-                UserPart.split(name).owner == (part === context.session ? nil : part.owner?.name) ? UserPart.split(name).name : nil
-            }
+            let own = names.filter { part.qualified(UserPart.split($0).name) == $0 }.map { UserPart.split($0).name }
             if !names.isEmpty, own.isEmpty { return }
             try timeline.take(part, names: names.isEmpty ? nil : Set(own), withFollowUps: false)
         }
+        return timeline
+    }
+
+    /// - Parameter isShort: for the overview: fewer lanes, with a link to the whole.
+    func section(isShort: Bool = false) throws(Failure) -> Markup {
+        let wanted = context.address.value("zoom").flatMap(Zoom.init)
+        var zoom = wanted ?? .hours
+        var timeline = try read(zoom)
+        // A spool that is new is looked at more closely.
+        if wanted == nil, let since = timeline.knownSince,
+            let closer = Zoom.allCases.first(where: { context.now.milliseconds - since.milliseconds <= $0.pastMilliseconds }), closer != zoom
+        {
+            zoom = closer
+            timeline = try read(zoom)
+        }
+        let period = timeline.period
         timeline.sort()
         let lanes = timeline.lanes.count
         timeline.keepBusiest(isShort ? Self.shortLanesMax : Self.lanesMax)

@@ -23,9 +23,13 @@ struct WaitingPage {
 
     func count(shown: Int) -> Markup {
         let all = context.snapshot.waitingCount
+        let isCut = context.snapshot.waiting.count < all
+        if context.address.value("queue") != nil, context.address.path == ["waiting"] {
+            return isCut ? "\(jobs.count) among the first \(context.snapshot.waiting.count) of \(all)" : "\(jobs.count)"
+        }
         return all > min(shown, jobs.count) && jobs.count >= shown
             ? "\(shown) of \(context.link(MonitorView.waiting.address, "\(all)"))"
-            : "\(context.address.value("queue") == nil ? all : jobs.count)"
+            : "\(all)"
     }
 
     func table(atMost count: Int) -> Markup {
