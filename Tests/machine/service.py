@@ -139,6 +139,58 @@ def user_limits(machine):
     expect(code != 0 and "user service" in output, f"{code} {output}")
 
 
+ASK = """
+import socket, sys
+link = socket.socket(socket.AF_UNIX)
+link.settimeout(60)
+link.connect("/run/spoold-monitor.sock")
+link.sendall(("GET %s HTTP/1.0\\r\\n\\r\\n" % sys.argv[1]).encode())
+sys.stdout.write(link.makefile(encoding="utf-8", newline="").read())
+"""
+
+
+@check
+def page(machine):
+    """The page of the machine's spool is served to root alone, on a socket that starts the service, and shows the jobs of all users. The
+    service sees no home, no log and no secret, and can write nowhere."""
+    machine.succeed(f"cat >/tmp/ask.py <<'END'{ASK}END")
+    machine.succeed("systemctl start spoold-monitor.socket && test \"$(stat -c %a:%U /run/spoold-monitor.sock)\" = 600:root")
+    machine.succeed("! systemctl is-active spoold-monitor.service")
+    ids = [machine.succeed("spoolctl submit -w -q --name of-root -- true; spoolctl jobs -q --name of-root").split()[-1]]
+    ids += [machine.succeed("runuser -u u1 -- env SPOOL_DIR=/var/spool/spoold sh -c 'spoolctl submit -w -q --name of-u1 -- echo says-u1; "
+                            "spoolctl jobs -q --name of-u1'").split()[-1]]
+    code, jobs = machine.run("python3 /tmp/ask.py /jobs || { systemctl status --no-pager -l spoold-monitor.service; journalctl -q -u spoold-monitor.service; }")
+    expect(" 200 OK" in jobs and ids[0] in jobs and f"u1/{ids[1]}" in jobs and 'role="alert"' not in jobs, jobs)
+    expect("says-u1" in machine.succeed(f"python3 /tmp/ask.py /jobs/u1/{ids[1]}"), "the output of a user's job is not shown")
+    health = machine.succeed("python3 /tmp/ask.py /health")
+    expect(f"pid {main_pid(machine)} " in health and 'role="alert"' not in health, health)
+    expect('spoold_up{user="u1"}' in machine.succeed("python3 /tmp/ask.py /metrics"), "no metrics of a user")
+    expect(machine.run("runuser -u u1 -- python3 /tmp/ask.py /")[0] != 0, "a user reaches the page")
+    pid = machine.succeed("systemctl show -P MainPID spoold-monitor").strip()
+    seen = machine.run(f"cd /proc/{pid}/root && ls -A home root var var/spool etc")[1]
+    expect("shadow" not in seen and "log" not in seen.split() and "u1" not in seen.split() and "cron" not in seen.split(), seen)
+    expect(machine.run(f"nsenter -t {pid} -m touch /var/spool/spoold/tmp/x")[0] != 0, "the service can write to the spool")
+    machine.succeed("systemctl stop spoold-monitor.socket spoold-monitor.service")
+
+
+@check
+def journal(machine):
+    """The journal has each event with its fields and its explanation, and the lines of a job that asks for it."""
+    machine.succeed("cat >/var/spool/spoold/tmp/teller.toml <<'END'\ncommand = 'echo tells; echo \"<3>grave\"; exit 3'\noutput = \"journal\"\nEND\n"
+                    "mv /var/spool/spoold/tmp/teller.toml /var/spool/spoold/tasks/")
+    machine.wait("spoolctl list --names | grep -qx teller")
+    expect(machine.run("spoolctl run -w teller")[0] == 3, "the job does not fail as it should")
+    machine.wait("journalctl -q SPOOL_TASK=teller -o cat | grep -q tells && journalctl -q SPOOL_TASK=teller SPOOL_EVENT=ended -o cat | grep -q .")
+    machine.wait("journalctl -q SPOOL_TASK=teller -p err -o cat | grep -qx grave")
+    expect("_SYSTEMD_UNIT" in machine.succeed("journalctl -q SPOOL_TASK=teller SPOOL_EVENT=ended -o json"), "no unit")
+    explained = machine.succeed("journalctl -q -x SPOOL_TASK=teller SPOOL_EVENT=ended --no-pager")
+    expect("░░" in explained or "-- " in explained, explained)
+    machine.succeed("systemctl restart systemd-journald")
+    expect(machine.run("spoolctl run -w teller")[0] == 3, "after a restart of journald")
+    machine.wait("test $(journalctl -q SPOOL_TASK=teller -p err -o cat | grep -cx grave) = 2")
+    machine.succeed("spoolctl delete -f teller")
+
+
 @check
 def doctor(machine):
     """spoolctl doctor finds the daemon and its unit in order, and says how to mend a unit that does not start at boot."""
