@@ -56,10 +56,10 @@ extension SpoolCommand {
                 isRestLeast = isRestLeast || names.isRestLeast
                 if page.isEmpty { return }
                 let due = try DueTimes(part.session, catalog.fs, for: page)
-                let last = try LastRuns(part.session, of: session.isQuiet ? [] : page.map(\.name))
+                let last = try RecentRuns(part.session, of: session.isQuiet ? [] : page.map(\.name), count: 1)
                 let skips = isTable ? try SkippedDues(part.session, catalog.fs) : nil
                 for entry in page {
-                    let run = last.run(of: entry.name)
+                    let run = last.runs(of: entry.name).first
                     if session.isJSON {
                         writer.object { writer in
                             catalog.write(entry, due, details: session.arguments.flag("full"), to: &writer)
