@@ -4,7 +4,7 @@ import Model
 /// The tasks of the lines of a crontab. When another text of the crontab is read, most of its lines are in it: the same words below the
 /// same comment, with the same variables, are the same task.
 public struct KnownLines: Sendable {
-    /// What decides on the task of a line.
+    /// The facts that decide on the task of a line.
     struct Place: Hashable {
         /// A number that stands for the variables.
         fileprivate var settings: Int

@@ -50,7 +50,8 @@ extension Scheduler {
         return names.sorted().flatMap { name in tasks[name]?.schedules.filter { wanted.contains(ObjectIdentifier($0)) } ?? [] }
     }
 
-    /// What passed while no daemon ran was missed. A line of a crontab is late as while one runs: an upgrade at its minute loses no run.
+    /// A due time that passed while no daemon ran was missed. A line of a crontab is late as while one runs: an upgrade at its minute
+    /// loses no run.
     func isMissedAtStart(_ schedule: ScheduleState, at now: Instant) -> Bool {
         guard tasks[schedule.task]?.crontab != nil, let next = schedule.next else { return true }
         return TimedSchedule(instant: next, schedule: schedule).isMissed(at: now)

@@ -27,7 +27,7 @@ final class OutputJournal {
         let name: String
         let file: FileDescriptor
         var offset: Int64 = 0
-        /// What is written behind this is not sent: the command has ended.
+        /// Bytes from here on are not sent: they were written after the command had ended.
         var end = Int64.max
 
         init(_ name: String, _ file: consuming FileDescriptor) {
@@ -125,7 +125,7 @@ final class OutputJournal {
                 stream.offset += Int64(count)
                 rest = rest.dropFirst(count)
             }
-            // What is left is the beginning of a line.
+            // The rest is the beginning of a line, which is not whole yet.
             if rest.count == chunk.count { return progress }
         }
         return progress

@@ -11,7 +11,8 @@ extension Suite {
         for number in 0..<100 { try tasks.writeFile("task-\(number).toml", task) }
         let seconds = options.isSmoke ? 2 : 10
         let count = options.isSmoke ? 50 : 5000
-        for number in 0..<count { try Directory.open("\(spool)/tmp").writeFile("\(number).toml", Array("command = [\"/bin/true\"]\n".utf8)) }
+        let composed = try Directory.open("\(spool)/tmp")
+        for number in 0..<count { try composed.writeFile("\(number).toml", Array("command = [\"/bin/true\"]\n".utf8)) }
         let (wakes, resident, proportional, later) = try DaemonUnderTest.serve(self, spool: spool) { daemon in
             try daemon.awaitReady()
             try system.pause(milliseconds: 1000)

@@ -160,7 +160,8 @@ import Testing
         "A client that reads OpenMetrics gets it",
         arguments: [
             (
-                "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.7,text/plain;version=0.0.4;q=0.5",
+                "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.7,"
+                    + "text/plain;version=0.0.4;q=0.5",
                 .openMetrics
             ),
             (" Application/OpenMetrics-Text ; version=1.0.0", .openMetrics), ("text/plain", .prometheus), ("*/*", .prometheus),

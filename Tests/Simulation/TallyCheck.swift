@@ -111,7 +111,11 @@ struct TallyCheck {
             } else if waiting.remove(id) == nil {
                 return
             }
-            if ending.state == .new { waiting.insert(id) } else { countEnd(ending.state == .done ? "done" : ending.reason?.rawValue ?? "?") }
+            if ending.state == .new {
+                waiting.insert(id)
+            } else {
+                countEnd(ending.state == .done ? "done" : ending.reason?.rawValue ?? "?")
+            }
         case .rejected(let file):
             guard running[file.id] == nil else { return }
             waiting.remove(file.id)

@@ -40,7 +40,8 @@ func everyRecord() throws -> [Record] {
         .ran(task: "t", latest: LatestRun(id, .failed), RunMarks()),
         .ran(
             task: "t", latest: nil,
-            RunMarks(startedAt: now, endedAt: now, succeededAt: instant("2026-11-21T02:00:00.000Z"), durationMilliseconds: 0, exitCode: -1)),
+            RunMarks(
+                startedAt: now, endedAt: now, succeededAt: instant("2026-11-21T02:00:00.000Z"), durationMilliseconds: 0, exitCode: -1)),
         .counted(Tally()), .counted(someTally()), .expecting(task: "t", since: nil, isOverdue: false),
         .announced(id, .start), .announced(id, .slow), .failing(task: "t", failures: 3, toldAt: now),
         .failing(task: "t", failures: 0, toldAt: nil),

@@ -106,7 +106,7 @@ final class MetricsFile: Part {
         return metrics
     }
 
-    /// What the disk says. What it does not say is left out.
+    /// The facts of the disk. One that it does not tell is left out.
     private func addDisk(to metrics: inout Metrics) {
         let fs = service.spool.fs
         let standbys = try? Standby.all(ofSpool: options.spool).count  // left out

@@ -103,8 +103,8 @@ public struct Listener: ~Copyable {
 
     /// True when the path is a Unix socket of a process that has ended.
     private static func isLeft(_ address: inout sockaddr_un, _ path: String) -> Bool {
-        // Connecting to any other file is refused as well. A path that cannot be examined is left alone.
-        guard (try? FileStatus.read(path))?.kind == .socket else { return false }
+        // Connecting to any other file is refused as well.
+        guard (try? FileStatus.read(path))?.kind == .socket else { return false }  // not to be examined: left alone
         let raw = Glibc.socket(AF_UNIX, stream, 0)
         guard raw >= 0 else { return false }
         defer { close(raw) }

@@ -1,4 +1,4 @@
-/// What the spool has done so far, as numbers that only grow. A part of the recorded state: only `Scheduler.apply` changes it, for one
+/// The numbers of events in the spool so far, which only grow. A part of the recorded state: only `Scheduler.apply` changes it, for one
 /// record at a time, and a new segment of the journal begins with it. So the numbers survive each end of the daemon.
 ///
 /// Invariants:
@@ -7,7 +7,7 @@
 ///   count already has the next try of the same kind.
 /// - A due time counts once, when it becomes a job, or a record that says why not.
 public struct Tally: Sendable, Equatable {
-    /// What became of a due time.
+    /// The outcome of a due time.
     public enum DueOutcome: String, Sendable, CaseIterable {
         /// A job, within a minute.
         case ran

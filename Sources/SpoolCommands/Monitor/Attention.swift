@@ -1,7 +1,8 @@
 import Store
 import Web
 
-/// What wants a person: from the state that the daemons have published, and from what the live snapshot knows.
+/// The list of troubles, refused files, overdue tasks and pauses: from the state that the daemons have published, and from the live
+/// snapshot.
 struct Attention {
     struct Item {
         var mark: Markup

@@ -8,7 +8,7 @@ import Web
 /// - What it keeps is limited: a request by ``RequestParser``, an answer by the page, a stream by ``streamBytesMax``.
 /// - Every state has a deadline, so no client can keep a connection by sending or reading slowly.
 final class MonitorConnection {
-    /// What a client follows by Server-Sent Events.
+    /// A page that a client follows by Server-Sent Events.
     struct Stream {
         var address: WebAddress
         /// The id of the page that the client has; nil when it has none.
@@ -75,7 +75,7 @@ final class MonitorConnection {
             hasReadEnd = true
             return hasOutput || isRead && !parser.isEmpty
         }
-        // What a client sends beside a stream is nothing that this server knows.
+        // Bytes that a client sends beside a stream have no meaning here.
         guard isRead else { return true }
         // Empty lines before a request do not give it more time.
         if !hasBegun {

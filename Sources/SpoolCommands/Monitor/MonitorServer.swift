@@ -34,7 +34,7 @@ final class MonitorServer {
     private static let costFactor: Int64 = 4
     private static let acceptPauseMilliseconds: Int64 = 100
     private static let acceptMax = 64
-    /// What all clients together have not read may be this much. Then the one that is furthest behind is closed.
+    /// The maximum of bytes that all clients together have not read. Beyond it, the client that is furthest behind is closed.
     private static let unsentBytesMax = 64 << 20
 
     init(_ listener: consuming Listener, _ gate: MonitorGate, _ site: MonitorSite) throws(Failure) {

@@ -46,8 +46,7 @@ final class MonitorSite {
         let isOutput = isReadable(outputs.descriptor.raw)
         if isOutput {
             var events: [InotifyEvent] = []
-            // An event says only that there is more output.
-            _ = try? outputs.readEvents(into: &events)
+            _ = try? outputs.readEvents(into: &events)  // an event says only that there is more output, and so does an error
             pages = pages.filter { !MonitorSite.showsOutput($0.value.address) }
         }
         let isRetryDue = retryAt.map { $0 <= .now() } ?? false
@@ -73,8 +72,7 @@ final class MonitorSite {
 
     /// Makes a followed page change with the output of a running job.
     func watchOutput(inDirectory path: String) {
-        // A directory that has moved is reported by the watches of the spool.
-        guard let watch = try? outputs.add(path, [.modified, .created, .movedTo]) else { return }
+        guard let watch = try? outputs.add(path, [.modified, .created, .movedTo]) else { return }  // moved: the spool's watches report it
         outputWatches.insert(watch)
         if outputWatches.count > Self.outputWatchesMax { forgetOutputs() }
     }

@@ -23,7 +23,7 @@ enum MonitorView: String, CaseIterable {
     var name: String { rawValue.prefix(1).uppercased() + rawValue.dropFirst() }
 }
 
-/// What a page is made from: a call of its own, so that it reads the spool as it is now; the live snapshot; and its address.
+/// The sources of a page: a call of its own, so that it reads the spool as it is now; the live snapshot; and its address.
 struct PageContext {
     let session: Session
     let snapshot: Snapshot

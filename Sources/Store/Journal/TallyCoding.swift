@@ -36,7 +36,9 @@ extension JournalFields {
     }
 
     /// A number that no program wrote counts as 0.
-    private static func number(_ text: some StringProtocol) -> Int64 { Int64(text).flatMap { (0...Tally.max).contains($0) ? $0 : nil } ?? 0 }
+    private static func number(_ text: some StringProtocol) -> Int64 {
+        Int64(text).flatMap { (0...Tally.max).contains($0) ? $0 : nil } ?? 0
+    }
 
     private func number(_ key: String) -> Int64 { Self.number(self[key] ?? "") }
 

@@ -199,8 +199,7 @@ extension JobRecords {
 
     /// The definition of the job at a place. Nil when it cannot be read.
     public func definition(at place: JobPlace) throws(SystemError) -> JobDefinition? {
-        // Not readable: the job's status then shows the fault.
-        try source(at: place).flatMap { try? read($0, context).definition }
+        try source(at: place).flatMap { try? read($0, context).definition }  // not readable: the job's status shows the fault
     }
 
     /// The file of the job at a place, as it was dropped. Nil when it cannot be read.

@@ -103,8 +103,7 @@ struct JobPage {
     }
 
     private func definition(_ record: JobRecord, _ records: JobRecords<DiskFileSystem>) -> Markup {
-        // A file that cannot be read or used is what the error of the job says.
-        guard let table = try? records.source(at: record.place)?.table() else { return "" }
+        guard let table = try? records.source(at: record.place)?.table() else { return "" }  // the job's error says what is wrong
         return context.section("definition", "Definition", FactTable.markup("Definition", DefinitionFacts.rows(table)))
     }
 

@@ -90,8 +90,9 @@ struct TaskPage {
         var rows: [(name: String, value: Markup)] = [("file", "<span class=\"mono\">\(catalog.path(of: entry))</span>")]
         if let line = entry.line { rows.append(("line", "\(line.line)")) }
         if let changedAt = entry.changedAt { rows.append(("changed", context.timeAndDistance(changedAt))) }
-        // A definition in force can be parsed again without an error.
-        if let table = try? entry.task?.source.table() { rows += DefinitionFacts.rows(table, without: ["schedule"]) }
+        if let table = try? entry.task?.source.table() {  // a definition in force can be parsed again without an error
+            rows += DefinitionFacts.rows(table, without: ["schedule"])
+        }
         for (key, value) in catalog.defaults(of: entry) {
             rows.append((key, "\(DefinitionFacts.text(value)) <span class=\"quiet\">from the configuration</span>"))
         }

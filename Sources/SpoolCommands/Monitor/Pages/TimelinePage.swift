@@ -61,7 +61,8 @@ struct TimelinePage {
         var timeline = try read(zoom)
         // A spool that is new is looked at more closely.
         if wanted == nil, let since = timeline.knownSince,
-            let closer = Zoom.allCases.first(where: { context.now.milliseconds - since.milliseconds <= $0.pastMilliseconds }), closer != zoom
+            let closer = Zoom.allCases.first(where: { context.now.milliseconds - since.milliseconds <= $0.pastMilliseconds }),
+            closer != zoom
         {
             zoom = closer
             timeline = try read(zoom)
