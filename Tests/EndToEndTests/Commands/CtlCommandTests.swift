@@ -308,7 +308,7 @@ struct CtlCommandTests {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
         func begin(_ name: String) throws -> String {
-            let id = try spool.ctl("submit", "trap 'exit 9' USR1; echo > \(spool.out)/\(name); while :; do read x < \(gate.path); done").id
+            let id = try spool.ctl("submit", gate.waiting(trap: "USR1", "exit 9", ready: "echo > \(spool.out)/\(name)")).id
             try spool.output(name)
             return id
         }

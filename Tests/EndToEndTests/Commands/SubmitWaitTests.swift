@@ -147,7 +147,7 @@ struct SubmitWaitTests {
     private static func waiter(_ command: [String], _ more: [String] = []) throws -> (SpoolUnderTest, Gate, RunningCtl, String) {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        let line = "trap 'exit 8' TERM; echo began; \(ctl) progress 0.5 began; while read x < \(gate.path); do exit $x; done"
+        let line = "trap 'exit 8' TERM; echo began; \(ctl) progress 0.5 began; (read x < \(gate.path); exit $x) & wait $!; exit $?"
         try spool.acceptedTask("t", "command = \"\"\"\(line)\"\"\"")
         var arguments = command + more
         switch command[0] {
@@ -187,7 +187,7 @@ struct SubmitWaitTests {
         let waiter = try spool.startCtl(
             [
                 "submit", "-w", "--cancel-on-interrupt", "--kill-after", "1h",
-                "trap 'echo told' TERM; echo began; while :; do read x < \(gate.path); done",
+                gate.waiting(trap: "TERM", "echo told", ready: "echo began"),
             ])
         try waiter.awaitOutput("began")
         waiter.child.kill(SIGINT)

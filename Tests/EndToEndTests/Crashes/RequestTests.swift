@@ -36,8 +36,8 @@ struct RequestTests {
         try spool.drop(
             "job.toml",
             """
-            timeout = '1h'\ncommand = 'trap \"echo got >> \(spool.out)/signals\" USR1; echo > \(spool.out)/began; while ! read x < \
-            \(gate.path); do :; done'
+            timeout = '1h'
+            command = '\(gate.waiting(trap: "USR1", "echo got >> \(spool.out)/signals", ready: "echo > \(spool.out)/began"))'
             """)
         try spool.output("began")
         let job = try spool.running("job")

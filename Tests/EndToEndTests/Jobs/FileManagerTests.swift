@@ -333,7 +333,7 @@ struct FileManagerTests {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
         try spool.drop(
-            "job.toml", "command = 'trap \"echo got it; exit 7\" USR1; echo > \(spool.out)/began; while :; do read x < \(gate.path); done'")
+            "job.toml", "command = '\(gate.waiting(trap: "USR1", "echo got it; exit 7", ready: "echo > \(spool.out)/began"))'")
         try spool.output("began")
         try spool.define("control/1.request", "{\"do\": \"kill\", \"id\": \"\(try spool.running("job").id)\", \"signal\": \(SIGUSR1)}")
         let job = try spool.end(of: "job")

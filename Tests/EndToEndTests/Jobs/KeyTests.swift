@@ -294,8 +294,10 @@ struct KeyTests {
         let gate = try spool.gate()
         let job = try spool.run(
             """
-            command = 'trap \"echo told; exit 9\" INT; while :; do read x < \(gate.path); done'\ntimeout = \"3s\"\nstop_signal = \"INT\"\n\
-            kill_after = \"1h\"
+            command = '\(gate.waiting(trap: "HUP", "echo told; exit 9", ready: ":", endsAll: true))'
+            timeout = "3s"
+            stop_signal = "HUP"
+            kill_after = "1h"
             """)
         #expect(job.outcome == "failed timeout 9")
         #expect(try job.stdout == "told\n")

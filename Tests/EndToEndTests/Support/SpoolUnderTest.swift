@@ -256,6 +256,14 @@ final class Gate {
         file = try FileDescriptor.open(path, O_RDWR)
     }
 
+    /// Commands of a shell that wait at the gate with a trap set, and miss no signal: `action` at each, `ready` when the trap is set.
+    ///
+    /// `read x < PATH` would miss one that comes between the shell's look at its traps and read(2); the shell's `wait` has no such gap.
+    /// The child that reads ignores the signal, unless the signal is to end all that the job started.
+    func waiting(trap signal: String, _ action: String, ready: String, endsAll: Bool = false) -> String {
+        "trap \(endsAll ? "-" : "\"\"") \(signal); read x < \(path) & trap \"\(action)\" \(signal); \(ready); until wait $!; do :; done"
+    }
+
     /// Releases this many jobs, each with this line.
     func release(_ count: Int = 1, _ line: String = "go") throws {
         for _ in 0..<count { try file.write(Array("\(line)\n".utf8)) }
