@@ -20,8 +20,13 @@ public struct CrontabTask: Sendable {
     ///   - owner: the owner of the spool. Tasks of root's spool may run as any user.
     ///   - user: the user as whom cron runs the line, unless the line names one.
     ///   - file: the path of the crontab, for the comment in the task's file.
-    public init(_ entry: Crontab.Entry, name: String, owner: String, user: String, isRoot: Bool, file: String) throws(Refusal) {
-        let written = Source(writing: try Self.table(entry, owner: owner, user: user, isRoot: isRoot))
+    ///   - directory: the directory in which the task runs instead of that of the line.
+    public init(
+        _ entry: Crontab.Entry, name: String, owner: String, user: String, isRoot: Bool, file: String, directory: String? = nil
+    ) throws(Refusal) {
+        var table = try Self.table(entry, owner: owner, user: user, isRoot: isRoot)
+        if let directory { table.set("directory", Value(.string(directory))) }
+        let written = Source(writing: table)
         let line = entry.text.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F || $0 == "\t" }
         let note = "# From \(file), line \(entry.line): \(String(String.UnicodeScalarView(line)))\n"
         source = Source(format: written.format, bytes: Array(note.utf8) + written.bytes)

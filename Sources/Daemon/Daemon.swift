@@ -98,6 +98,7 @@ public final class Daemon {
         service = SpoolService(spool, zones: database, log: log, spoolID: identity.id, world: world)
         service.recovery.copy = identity.copy
         service.scheduler.settings.spool = path
+        service.scheduler.settings.isAfterRest = options.isAfterRest
         loop = try EventLoop()
         signals = try SignalDescriptor(Startup.signals)
 
@@ -116,7 +117,10 @@ public final class Daemon {
         workers = WorkerPool(
             surroundings, program: options.worker, of: program, isQuiet: options.user != nil, loop, slots, configuration, service, log)
         crontabs = startup.isForEverybody ? CrontabWatch(files, service, log) : nil
-        if let crontabs { files.add(crontabs) }
+        if let crontabs {
+            files.add(crontabs)
+            loop.add(crontabs)
+        }
         users = startup.isForEverybody
             ? UserDaemons(options, program: program, loop, files, watch, crontabs, slots, configuration, service, log) : nil
         if let user = options.user { link = UserLink(of: user, loop, files, slots, gate, service) } else { link = nil }

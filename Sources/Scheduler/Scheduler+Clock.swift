@@ -25,8 +25,8 @@ extension Scheduler {
     private static let clockCorrectionMilliseconds: Int64 = 60_000
     /// cron.c of Debian's cron: when no more than this was left out, all lines run for it.
     private static let cronLateMilliseconds: Int64 = 5 * 60_000
-    /// The number of times that a line can run again for one due time.
-    private static let repetitionsMax = 3
+    /// The number of times that a line can run again for one due time. A clock that is set back once a minute needs no more in an hour.
+    private static let repetitionsMax = 60
 
     private func limit(at now: Instant) -> Instant? {
         now < Self.earliest ? nil : now.advanced(byMilliseconds: Self.clockErrorMilliseconds)

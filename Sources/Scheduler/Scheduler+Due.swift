@@ -32,7 +32,7 @@ extension Scheduler {
         if let start = agenda.start {
             for schedule in schedulesMissed(since: start, at: now) {
                 let isReboot = schedule.definition?.recurrence.isReboot == true
-                add(schedule, isReboot ? [now] : runs(of: schedule, isMissed: isMissedAtStart(schedule, at: now), at: now))
+                add(schedule, isReboot ? [now] : runs(of: schedule, isMissed: isMissedAtStart(schedule, after: start, at: now), at: now))
             }
         } else {
             for due in derived.timetable.dues.all(by: now) {

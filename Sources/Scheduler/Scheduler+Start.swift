@@ -3,6 +3,8 @@ struct PendingStart {
     var isNewBoot: Bool
     /// The `@reboot` lines of crontabs have run in this boot: another program ran them.
     var leavesOutCrontabs: Bool
+    /// The due times that have passed are those that the clock has left out.
+    var isAfterRest: Bool
 }
 
 extension Scheduler {
@@ -23,7 +25,7 @@ extension Scheduler {
             }
         }
         adoptCalendars(isStart: true, at: now)
-        agenda.start = PendingStart(isNewBoot: isNewBoot, leavesOutCrontabs: settings.hasCronRun)
+        agenda.start = PendingStart(isNewBoot: isNewBoot, leavesOutCrontabs: settings.hasCronRun, isAfterRest: settings.isAfterRest)
     }
 
     /// The tasks for which a condition holds, by name.
@@ -51,10 +53,12 @@ extension Scheduler {
     }
 
     /// A due time that passed while no daemon ran was missed. A line of a crontab is late as while one runs: an upgrade at its minute
-    /// loses no run.
-    func isMissedAtStart(_ schedule: ScheduleState, at now: Instant) -> Bool {
-        guard tasks[schedule.task]?.crontab != nil, let next = schedule.next else { return true }
-        return TimedSchedule(instant: next, schedule: schedule).isMissed(at: now)
+    /// loses no run. After a rest, all due times are late as while a daemon runs.
+    func isMissedAtStart(_ schedule: ScheduleState, after start: PendingStart, at now: Instant) -> Bool {
+        guard let next = schedule.next else { return true }
+        let due = TimedSchedule(instant: next, schedule: schedule)
+        if start.isAfterRest { return isMissed(due, at: now) }
+        return tasks[schedule.task]?.crontab == nil || due.isMissed(at: now)
     }
 
     func catchUpAfterStart(_ onRecord: Set<JobID>, at now: Instant) {
@@ -64,7 +68,7 @@ extension Scheduler {
             if schedule.definition?.recurrence.isReboot == true {
                 fire(schedule, [now], onRecord, at: now)
             } else {
-                catchUp(schedule, isMissed: isMissedAtStart(schedule, at: now), onRecord, at: now)
+                catchUp(schedule, isMissed: isMissedAtStart(schedule, after: start, at: now), onRecord, at: now)
             }
         }
     }

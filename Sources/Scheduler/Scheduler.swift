@@ -46,6 +46,8 @@ public struct SchedulerSettings: Sendable {
     public var taskDefaults = TaskDefaults()
     /// Since the start of the machine, cron has run the `@reboot` lines of the crontabs.
     public var hasCronRun = false
+    /// True when the spool was served until the start: its daemon had ended because it had nothing to do, and was to be started in time.
+    public var isAfterRest = false
 
     public init() {}
 }

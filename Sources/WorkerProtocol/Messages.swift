@@ -104,7 +104,7 @@ public struct Substitutes: Sendable, Equatable {
     public init() {}
 }
 
-/// One restriction that a process puts on itself before it becomes the job's command. Its text form is an argument of
+/// One restriction that a process puts on itself, or another thing that it does, before it becomes the job's command. Its text form is an argument of
 /// `spool-worker --confine`.
 public enum Confinement: Sendable, Equatable {
     /// nice(2): the command's nice value, -20 to 19. It replaces the daemon's value.
@@ -115,6 +115,8 @@ public enum Confinement: Sendable, Equatable {
     case limit(resource: Int, UInt64?)
     /// The directory of a cgroup to enter. Empty means that the cgroup is open already.
     case cgroup(String)
+    /// The message of `SystemLog` that the process sends into the system's log before it becomes the command.
+    case logged(String)
 
     public var text: String {
         switch self {
@@ -122,6 +124,7 @@ public enum Confinement: Sendable, Equatable {
         case .ioPriority(let value): "ioprio=\(value)"
         case .limit(let resource, let value): "rlimit=\(resource):\(value.map(String.init) ?? "unlimited")"
         case .cgroup(let directory): "cgroup=\(directory)"
+        case .logged(let message): "logged=\(message)"
         }
     }
 
@@ -146,6 +149,7 @@ public enum Confinement: Sendable, Equatable {
                 self = .limit(resource: resource, value)
             }
         case "cgroup": self = .cgroup(parts[1])
+        case "logged": self = .logged(parts[1])
         default: return nil
         }
     }

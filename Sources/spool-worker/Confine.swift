@@ -47,6 +47,7 @@ private func apply(_ confinement: Confinement) {
             let name = LimitedResource.all.first { $0.number == resource }?.name ?? "\(resource)"
             give(up: errno, "limits.\(name): \(String(cString: strerror(errno)))")
         }
+    case .logged(let message): SystemLog.send(message)
     case .cgroup(let directory):
         let isOpen = directory.isEmpty
         let file = isOpen ? Confinement.groupDescriptor : open("\(directory)/cgroup.procs", O_WRONLY | O_CLOEXEC)

@@ -63,6 +63,7 @@ var worker: String?
 var isStandby = false
 var isCheck = false
 var user: String?
+var isAfterRest = false
 var arguments = (0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0].map { FileName.string(from: $0) } }.dropFirst()
 if arguments.first == Session.argument { fail(Session.become(Array(arguments.dropFirst())), code: 1) }
 while let argument = arguments.popFirst() {
@@ -78,6 +79,7 @@ while let argument = arguments.popFirst() {
     case "--check": isCheck = true
     // Arguments that spoold passes to another spoold, see spoold(8).
     case "--serve-user": user = value()
+    case "--after-rest": isAfterRest = true
     case _ where argument.hasPrefix("--spool="): spool = String(argument.dropFirst(8))
     case _ where argument.hasPrefix("--config="): configuration = String(argument.dropFirst(9))
     case _ where argument.hasPrefix("--worker="): worker = String(argument.dropFirst(9))
@@ -134,7 +136,7 @@ guard isExecutable(program) else { fail("the worker \(program) cannot be execute
 do throws(DaemonFailure) {
     let options = DaemonOptions(
         spool: absolute(directory), configuration: configurationFile.map(absolute), worker: program, version: Version.text,
-        isStandby: isStandby, user: user)
+        isStandby: isStandby, user: user, isAfterRest: isAfterRest)
     if isCheck {
         try Daemon.check(options)
         print("spoold \(Version.text)")

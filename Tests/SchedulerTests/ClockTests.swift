@@ -178,7 +178,7 @@ import Testing
     func setBackByLess(restarts: Int) {
         var world = lines()
         #expect(accepted(world, until: "02:25") == ["02:10 w", "02:15 f", "02:20 w"])
-        for _ in 0..<2 {
+        for _ in 0..<5 {
             world.now = at("02:05")
             world.handle(.clockSet(movedByMilliseconds: -1_200_000))
             if restarts > 0 {
@@ -223,10 +223,26 @@ import Testing
         world.until("02:11", endingRuns: true)
         world.now = at("\(time):00")
         world.handle(.clockSet(movedByMilliseconds: 0))
-        let accepted = world.lines().filter { $0.hasPrefix("accepted") }.map { line in
+        #expect(acceptedNow(world) == runs)
+    }
+
+    /// The tasks and due times that were accepted since the last call.
+    private func acceptedNow(_ world: World) -> [String] {
+        world.lines().filter { $0.hasPrefix("accepted") }.map { line in
             let words = line.split(separator: " ")
             return "\(words[1]) \(words[3].prefix(5))"
+        }.sorted()
+    }
+
+    @Test("C1: what the clock leaves out while the daemon rests is made up for in the same way, and downtime is not", arguments: [
+        ("02:17", ["f 02:15"]), ("05:14", ["f 02:15"]), ("05:16", []),
+    ])
+    func setForwardAtRest(to time: String, runs: [String]) {
+        for isAfterRest in [true, false] {
+            let world = lines()
+            world.until("02:11", endingRuns: true)
+            let next = world.restarted(at: time, isAfterRest: isAfterRest)
+            #expect(acceptedNow(next) == (isAfterRest ? runs : []))
         }
-        #expect(accepted.sorted() == runs)
     }
 }

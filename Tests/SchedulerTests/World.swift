@@ -187,9 +187,12 @@ final class World {
     func rotate() { records = scheduler.snapshot(at: now) }
 
     /// Restarts the daemon at `time`: replays the journal, reads the definitions, and catches up missed due times.
-    func restarted(at time: String, boot: String = "b1", limits: SchedulerLimits = SchedulerLimits()) -> World {
+    func restarted(
+        at time: String, boot: String = "b1", isAfterRest: Bool = false, limits: SchedulerLimits = SchedulerLimits()
+    ) -> World {
         let world = World.restored(from: records, limits: limits, at: at(time), zones: database)
         world.scheduler.settings = scheduler.settings
+        world.scheduler.settings.isAfterRest = isAfterRest
         for (file, known) in scheduler.definitions.sorted(by: { $0.key < $1.key }) where !file.hasPrefix("calendars/") {
             var context = world.context
             context.now = known.writtenAt

@@ -347,8 +347,8 @@ def starts(machine):
 
 @long_check
 def clock(machine):
-    """Lines follow the machine's zone and clock, which timedatectl sets: a day that is left out is not made up for, and a minute that
-    comes again repeats nothing."""
+    """Lines follow the machine's zone and clock, which timedatectl sets, as with cron. A day that is left out is not made up for. In a
+    minute that comes again, the lines with * in the hour or minute run again, and those of a time of day do not."""
     switched(machine)
     machine.succeed(
         "TZ=Asia/Tokyo date -d '10 minutes' '+%-M %-H * * * root probe zone' >/etc/cron.d/zone; timedatectl set-timezone Asia/Tokyo")
@@ -361,17 +361,31 @@ def clock(machine):
     machine.succeed("timedatectl set-timezone Etc/UTC; rm /etc/cron.d/zone")
 
     minute = machine.succeed("date -d '1 day' '+%F %H:%M'").strip()
+    machine.succeed(f"date -d '{minute}' '+%-M %-H * * * root probe fixed' >/etc/cron.d/fixed")
+    machine.wait("spoolctl list -q | grep -qx cron.d-fixed")
     jump_before(machine, minute)
-    wait_started(machine, minute, EACH_MINUTE)
+    wait_started(machine, minute, EACH_MINUTE + 1)
     wait_idle(machine)
-    for name in PROBES:
+    for name in PROBES + ["fixed"]:
         expect([when for when, _ in seen(machine, name)] == [minute], f"{name} ran at {seen(machine, name)}")
 
-    # The same minute again: its lines have run.
+    # The same minute again. The user u1 has lines of both kinds too, whose daemon may rest meanwhile.
     machine.succeed(f"timedatectl set-time \"$(date -d '{minute} 3 seconds ago' '+%F %T')\"")
-    machine.wait(f"[ \"$(date '+%F %H:%M')\" = '{minute}' ]")
-    machine.wait(f"(( $(date +%-S) > 5 )) && {idle()}")
-    expect_once(machine, PROBES, minute)
+    wait_started(machine, minute, 2 * EACH_MINUTE + 1)
+    wait_idle(machine)
+    for name, count in [(name, 2) for name in PROBES] + [("fixed", 1)]:
+        expect([when for when, _ in seen(machine, name)] == [minute] * count, f"{name} ran at {seen(machine, name)}")
+
+    # Two hours that are left out: one run of the line of a time of day in them.
+    left_out = machine.succeed(f"date -d '{minute} 40 minutes' '+%F %H:%M'").strip()
+    machine.succeed(f"date -d '{left_out}' '+%-M %-H * * * root probe left-out' >/etc/cron.d/fixed")
+    machine.wait("spoolctl list -q | grep -qx cron.d-fixed && spoolctl show cron.d-fixed | grep -q left-out")
+    machine.wait(f"timedatectl && (( $(date +%-S) < 50 )) && {idle()}")
+    machine.succeed(f"timedatectl set-time \"$(date -d '{minute} 2 hours' '+%F %T')\"")
+    machine.wait(f"test -s {SEEN}/left-out")
+    wait_idle(machine)
+    expect(len(seen(machine, "left-out")) == 1, seen(machine, "left-out"))
+    machine.succeed("rm /etc/cron.d/fixed")
     after = before_minute(machine)
     wait_started(machine, after, EACH_MINUTE)
     wait_idle(machine)
@@ -423,7 +437,8 @@ cat /dev/zero >$place/.filler || true""")
 
 @long_check
 def network_home(machine):
-    """The lines of a user whose home is on NFS, where root is nobody, run in that home, and crontab -e works from there."""
+    """The lines of a user whose home is on NFS, where root is nobody, run in that home: those of the user's crontab, those of cron.d, and
+    jobs of at. crontab -e works from there."""
     switched(machine)
     machine.succeed(r"""set -e
 mkdir -p /srv/homes/u3 /srv/mounted
@@ -432,15 +447,19 @@ echo '/srv/homes 127.0.0.1(rw,sync,root_squash,no_subtree_check,fsid=1)' >/etc/e
 systemctl start rpcbind nfs-server; exportfs -ra
 mount -t nfs -o vers=4.2 127.0.0.1:/srv/homes /srv/mounted
 ! ls /srv/mounted/u3 2>/dev/null
-cd /; runuser -u u3 -- sh -c 'cd; echo "* * * * * probe network; pwd >here" >tab; crontab tab; EDITOR=append-line crontab -e'""")
+cd /; runuser -u u3 -- sh -c 'cd; echo "* * * * * probe network; pwd >here" >tab; crontab tab; EDITOR=append-line crontab -e'
+echo '* * * * * u3 probe network-system; pwd >from-system' >/etc/cron.d/network
+runuser -u u3 -- sh -c 'cd; echo "probe at-network; pwd >from-at" | at now 2>&1'""")
     try:
         minute = before_minute(machine, 5)
-        wait_started(machine, minute, EACH_MINUTE + 2)
+        wait_started(machine, minute, EACH_MINUTE + 3)
         wait_idle(machine)
-        expect_once(machine, PROBES + ["network"], minute)
-        expect(machine.succeed("cat /srv/homes/u3/here") == "/srv/mounted/u3\n", "another directory")
+        machine.wait(f"test -e {SEEN}/at-network && ! runuser -u u3 -- atq | grep -q .")
+        expect_once(machine, PROBES + ["network", "network-system"], minute)
+        for name in ["here", "from-system", "from-at"]:
+            expect(machine.succeed(f"cat /srv/homes/u3/{name}") == "/srv/mounted/u3\n", f"{name}: another directory")
     finally:
-        machine.run("cd /; crontab -u u3 -r; umount -f /srv/mounted; systemctl stop nfs-server rpcbind; userdel u3")
+        machine.run("cd /; rm -f /etc/cron.d/network; crontab -u u3 -r; umount -f /srv/mounted; systemctl stop nfs-server rpcbind; userdel u3")
 
 
 @long_check
@@ -491,6 +510,8 @@ def back(machine):
     expect(before == tabs(machine), f"the crontabs have changed\n{before}\n{tabs(machine)}")
     status = machine.succeed("systemctl is-active cron atd spoold; systemctl show -P Id cron; stat -c '%a %U %G' /usr/bin/crontab")
     expect(status == "active\nactive\nactive\ncron.service\n2755 root crontab\n", status)
+    status = machine.succeed("stat -c '%a %U %G' /etc/at.deny")
+    expect(status == "640 root daemon\n", status)
     machine.wait("[ -z \"$(spoolctl list -q)\" ]")
     minute = minute_of_cron(machine)
     expect_once(machine, PROBES, minute)

@@ -11,11 +11,15 @@ import Scheduler
 /// - A file is opened once, without waiting, and the opened file is checked, see ``OpenedCrontab``.
 /// - A change of a file that was read within one tick of the clock for files is noticed too.
 /// - A file that somebody is writing is read when it is closed. Until then its earlier text is in force.
+/// - A file or directory that changes all the time is looked at twice a second, see ``LookPauses``.
 /// - The descriptor of a user's crontab goes to the user's daemon without a lease, which would let that daemon hold up writers.
-final class CrontabWatch: FileWatcher {
+final class CrontabWatch: FileWatcher, Part {
     private static let changes: InotifyMask = [
         .closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .attributesChanged, .selfMoved, .selfDeleted, .onlyDirectory,
     ]
+
+    /// Stands for all crontabs among the paths of pauses.
+    private static let everything = "/"
 
     /// The places. Nil while crontabs are not read.
     private var paths: CrontabPaths?
@@ -30,6 +34,7 @@ final class CrontabWatch: FileWatcher {
     private var known: [String: OpenedCrontab.Attributes?] = [:]
     /// The users who have a crontab, with the attributes that it had when it was reported. Nil for one that must be reported again.
     private var tabs: [String: FileStatus?] = [:]
+    private var pauses = LookPauses()
     private let files: FileWatches
     private let service: SpoolService
     private let log: Log
@@ -99,12 +104,31 @@ final class CrontabWatch: FileWatcher {
                 isEverything = true
             }
         }
-        if isEverything { return lookAtAll() }
+        let now = MonotonicInstant.now()
+        if isEverything {
+            if pauses.admits(Self.everything, at: now) { lookAtAll() }
+            return
+        }
+        look(at: changed.sorted().filter { Self.isCrontab($0, paths) && pauses.admits($0, at: now) }, paths)
+    }
+
+    private func look(at changed: [String], _ paths: CrontabPaths) {
         guard !changed.isEmpty else { return }
         let before = links
-        for path in changed.sorted() { look(at: path, paths) }
+        for path in changed { look(at: path, paths) }
         if links != before { watchNames(paths) }
     }
+
+    /// Looks at what has changed within a pause that is over.
+    func beforeTurn() {
+        let now = MonotonicInstant.now()
+        let changed = pauses.due(at: now)
+        guard let paths, !changed.isEmpty else { return }
+        for path in changed { _ = pauses.admits(path, at: now) }
+        if changed.contains(Self.everything) { lookAtAll() } else { look(at: changed, paths) }
+    }
+
+    var wakeAt: Wake { Wake(monotonic: pauses.wakeAt) }
 
     func lookAnew() { lookAtAll() }
 
@@ -173,11 +197,18 @@ final class CrontabWatch: FileWatcher {
         directories = new
     }
 
+    /// True for a path that cron(8) reads.
+    private static func isCrontab(_ path: String, _ paths: CrontabPaths) -> Bool {
+        let name = String(path.split(separator: "/").last ?? "")
+        if path.hasPrefix("\(paths.users)/") { return CrontabPaths.isUser(name) }
+        return path == paths.system || CrontabPaths.isPackage(name)
+    }
+
     /// Looks at one path, and gives it to the service or reports its user if it has changed.
     private func look(at path: String, _ paths: CrontabPaths) {
         let name = String(path.split(separator: "/").last ?? "")
         let isOfUser = path.hasPrefix("\(paths.users)/")
-        guard isOfUser ? CrontabPaths.isUser(name) : path == paths.system || CrontabPaths.isPackage(name) else { return }
+        guard Self.isCrontab(path, paths) else { return }
         let isLink = (try? FileStatus.read(path))?.kind == .symbolicLink  // missing: no link
         if isLink { links.insert(path) } else { links.remove(path) }
         if isOfUser, name != "root" { return lookAtUser(name, path) }

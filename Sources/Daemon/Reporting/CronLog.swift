@@ -6,11 +6,12 @@ import Scheduler
 import Store
 import WorkerProtocol
 
-/// The lines that cron(8) writes into the system's log, for programs that read them there: a command of a crontab that began, a mail that
+/// The lines that cron(8) writes into the system's log, for programs that read them there: a command of a crontab that begins, a mail that
 /// could not be sent, and one that is not sent because of its address.
-final class CronLog {
-    /// The tries whose command is in the log.
-    private var told: Set<JobID> = []
+struct CronLog {
+    /// journald takes no longer lines.
+    private static let bytesMax = 48 << 10
+
     private let owner: String
     private let service: SpoolService
 
@@ -19,16 +20,15 @@ final class CronLog {
         self.service = service
     }
 
-    /// The command of a try runs as this process.
-    func began(_ job: Job, process: pid_t) {
-        guard let task = job.task, service.scheduler.tasks[task]?.crontab != nil, told.insert(job.id).inserted else { return }
-        write("CMD", command(of: job.definition), of: job, process: process)
+    /// The message about the command of a try, which its process sends when it begins: the system's log shows that process. Nil for a job
+    /// that is not of a crontab.
+    func message(of job: Job) -> String? {
+        guard let task = job.task, service.scheduler.tasks[task]?.crontab != nil else { return nil }
+        return SystemLog.message(line("CMD", command(of: job.definition), of: job), facility: .cron, program: "CRON")
     }
 
-    /// A try has ended. Short ones are reported only now.
+    /// A try has ended.
     func ended(_ job: Job, _ end: RunEnd) {
-        if end.pid > 0 { began(job, process: end.pid) }
-        told.remove(job.id)
         if job.needsNoSlot, let address = Crontab.Settings.unsafeMailTo(in: job.definition.environment), size(of: job.id, [.running]) > 0 {
             write("UNSAFE MAIL", address, of: job, process: end.pid)
         }
@@ -43,8 +43,12 @@ final class CronLog {
     }
 
     private func write(_ event: String, _ detail: String, of job: Job, process: pid_t) {
+        SystemLog.write(line(event, detail, of: job), facility: .cron, program: "CRON", process: process)
+    }
+
+    private func line(_ event: String, _ detail: String, of job: Job) -> String {
         let user = job.definition.user.map { "\($0)" } ?? owner
-        SystemLog.write("(\(user)) \(event) (\(Self.printable(detail)))", facility: .cron, program: "CRON", process: process)
+        return "(\(user)) \(event) (\(Self.printable(detail).prefix(Self.bytesMax)))"
     }
 
     private func command(of definition: JobDefinition) -> String {

@@ -8,14 +8,19 @@ public struct DaemonOptions: Sendable {
     public var isStandby: Bool
     /// The user whose part of root's spool is served. Root's daemon has started this one, which becomes the user before anything else.
     public var user: String?
+    /// True for a user's daemon whose predecessor rested until now.
+    public var isAfterRest: Bool
 
-    public init(spool: String, configuration: String?, worker: String, version: String, isStandby: Bool, user: String? = nil) {
+    public init(
+        spool: String, configuration: String?, worker: String, version: String, isStandby: Bool, user: String? = nil, isAfterRest: Bool = false
+    ) {
         self.spool = spool
         self.configuration = configuration
         self.worker = worker
         self.version = version
         self.isStandby = isStandby || user != nil
         self.user = user
+        self.isAfterRest = isAfterRest
     }
 }
 

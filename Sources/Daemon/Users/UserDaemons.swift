@@ -27,6 +27,7 @@ final class UserDaemons: Part, FileWatcher {
     private var isStopping = false
     /// Called when the accounts of the machine may have changed.
     var onAccounts: () -> Void = {}
+    private var foreign = ForeignNames()
     private let shares: UserShares
     private let rests: UserRests
     private let accounts: AccountWatch
@@ -99,20 +100,43 @@ final class UserDaemons: Part, FileWatcher {
         for event in events where !event.name.isEmpty {
             guard let shared = watch.shared(event.watch) else { continue }
             // For a served user, something else than a directory may have replaced the user's directory.
-            if event.mask.contains(.isDirectory) || users[event.name] != nil || isInPlaceOfUser(event.name, in: shared) {
+            if event.mask.contains(.isDirectory) || users[event.name] != nil {
                 look(at: event.name)
+            } else if isForeign(event.name, in: shared) {
+                foreign.add(ForeignNames.Name(event.name, in: shared), at: .now())
             } else if shared != Layout.new {
                 lookAtStranger(event.name, in: shared)
             }
         }
     }
 
-    /// True for something that another user has made under the name of a user.
-    private func isInPlaceOfUser(_ name: String, in shared: String) -> Bool {
+    /// True for something that another user has made under a name that may be the name of a user.
+    private func isForeign(_ name: String, in shared: String) -> Bool {
         // Almost all names are those of jobs and definitions, which need no look at the disk.
         guard Name.isValid(name), !name.hasSuffix(".toml"), !name.hasSuffix(".json") else { return false }
-        let owner = (try? spool.fs.foreignOwner("\(shared)/\(name)")) ?? nil  // what cannot be looked at is in nobody's place
-        return owner != nil && (try? UserPart.owner(ofName: name)) ?? nil != nil  // a user who cannot be looked up is examined later
+        return (try? spool.fs.foreignOwner("\(shared)/\(name)")) ?? nil != nil  // what cannot be looked at is in nobody's place
+    }
+
+    /// Examines the users under whose names others have made something.
+    private func lookAtForeign() {
+        for one in foreign.next(at: .now(), foreignNames) where isForeign(one.name, in: one.shared) {
+            do throws(SystemError) {
+                if try UserPart.owner(ofName: one.name) != nil {
+                    look(at: one.name)
+                } else if one.shared != Layout.new {
+                    lookAtStranger(one.name, in: one.shared)
+                }
+            } catch {
+                foreign.notAnswered(at: .now())
+            }
+        }
+    }
+
+    private func foreignNames() -> [ForeignNames.Name] {
+        Layout.shared.flatMap { shared in
+            let entries = (try? spool.fs.list(shared)) ?? []  // what cannot be listed is in nobody's place
+            return entries.map { ForeignNames.Name($0.name, in: shared) }.filter { isForeign($0.name, in: shared) }
+        }
     }
 
     func lookAnew() { lookAtAll() }
@@ -254,10 +278,12 @@ final class UserDaemons: Part, FileWatcher {
     private func start(_ one: UserDaemon) {
         let name = one.user.name
         do throws(SystemError) {
+            let isAfterRest = one.rest != nil
             rests.end(one)
             try UserSpool.make(one.user, in: spool.fs.directory())
             var arguments = [program, "--spool", UserPart.path(of: name, inSpool: options.spool), "--worker", options.worker]
             if let path = options.configuration { arguments += ["--config", path] }
+            if isAfterRest { arguments.append("--after-rest") }
             arguments += ["--serve-user", name]
             let pamService = configuration.inForce.pamService
             if let pamService { arguments = Session(service: pamService, program: program).arguments(for: name, program, arguments) }
@@ -326,6 +352,7 @@ final class UserDaemons: Part, FileWatcher {
     func afterTurn() {
         let now = MonotonicInstant.now()
         for (name, again) in unsettled where again.at <= now { look(at: name) }
+        if foreign.wakeAt != nil { lookAtForeign() }
         for one in users.values.sorted(by: { $0.number < $1.number }) {
             if let at = one.startAt, at <= now { start(one) }
             if one.isCrontabDue, !one.isTakingCrontab, one.descriptor != nil { sendCrontab(to: one) }
@@ -347,6 +374,7 @@ final class UserDaemons: Part, FileWatcher {
         let next = users.values.lazy.flatMap { [$0.startAt, $0.answerBy] }.compactMap(\.self).min()
         var wake = Wake(monotonic: next)
         wake.include(Wake(monotonic: unsettled.values.lazy.map(\.at).min()))
+        wake.include(Wake(monotonic: foreign.wakeAt))
         return wake
     }
 

@@ -91,17 +91,37 @@ enum UserSpool {
         let served = try fs.status("\(UserPart.path(of: user.name))/\(Layout.state)")
         if let former = served?.owner, former == status.owner { return nil }
         do throws(SystemError) {
-            let target = try fs.setAside(path, number: status.inode)
+            let (target, isSwapped) = try moveAside(path, status.inode, fs)
             // Between the two calls, others may have taken theirs back, and the user may have made the directory.
             if let moved = try fs.status(target), !isInTheWay(moved, of: user) {
-                try fs.renameNoReplace(target, to: path)
+                guard isSwapped else {
+                    try fs.renameNoReplace(target, to: path)
+                    return nil
+                }
+                _ = try fs.exchange(target, path)
+                try fs.directory().removeDirectory(target)
                 return nil
             }
+            if isSwapped { try fs.directory().removeDirectory(path) }
             return SetAside(path: path, target: target, owner: status.owner)
         } catch {
             if error.errno == ENOENT { return nil }
             throw error
         }
+    }
+
+    /// Moves something to `state/lost+found/` by a swap with an empty directory, which has the name then: nobody can take the name before it
+    /// is known what was moved. Where the file system cannot swap, the name is free.
+    private static func moveAside(
+        _ path: String, _ number: UInt64, _ fs: DiskFileSystem
+    ) throws(SystemError) -> (target: String, isSwapped: Bool) {
+        let spool = try fs.directory()
+        let target = try fs.withNameAside(path, number: number) { name throws(SystemError) in try spool.makeDirectory(name) }
+        var isSwapped = false
+        // After a swap, the empty directory is elsewhere.
+        defer { if !isSwapped { try? spool.removeDirectory(target) } }  // an empty directory is left
+        isSwapped = try fs.exchange(target, path)
+        return isSwapped ? (target, true) : (try fs.setAside(path, number: number + 1), false)
     }
 
     /// True for a file that is not the user's. Anybody can make a hard link to a file, so its owner says nothing then.

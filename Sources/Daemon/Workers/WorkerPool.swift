@@ -88,6 +88,7 @@ final class WorkerPool: Part {
             var request = try RunRequest(job, as: identity.user, surroundings) { note($0, of: job) }
             let group = try cgroups.make(for: job)
             if let group { request.confinement.append(.cgroup(group)) }
+            if let message = cronLog.message(of: job) { request.confinement.append(.logged(message)) }
             try give(job, request, as: identity, in: group)
         } catch let error as RunNotPrepared {
             notStarted(job, error.why)
@@ -256,7 +257,6 @@ final class WorkerPool: Part {
             case .running(let id, let attempt, let pid):
                 guard let job = worker.job, job.id.text == id, job.attempt == attempt else { continue }
                 job.pid = pid
-                cronLog.began(job, process: pid)
                 startLimit.succeeded(job)
                 refreshStatus(of: job)
             case .remark(let id, let attempt, let text):

@@ -11,14 +11,26 @@ public enum SystemLog {
 
     /// Sends a line at the level `info`. `program` and `process` are its tag: `crontab[123]: `. Never waits for the reader.
     public static func write(_ line: String, facility: Facility, program: String, process: pid_t = getpid()) {
+        send(message(line, facility: facility, program: program), process: process)
+    }
+
+    /// A message with the present time, for a process that is to send it. The brackets of its tag are empty.
+    public static func message(_ line: String, facility: Facility, program: String) -> String {
+        let info: Int32 = 6
+        return "<\(facility.rawValue << 3 | info)>\(timestamp()) \(program)[]: \(line)"
+    }
+
+    /// Sends such a message, with the number of a process in the brackets. The journal of systemd shows the number of the process that
+    /// calls this.
+    public static func send(_ message: String, process: pid_t = getpid()) {
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
         var target = sockaddr_un()
         target.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &target.sun_path) { $0.copyBytes(from: "/dev/log".utf8) }
-        let info: Int32 = 6
-        let message = Array("<\(facility.rawValue << 3 | info)>\(timestamp()) \(program)[\(process)]: ".utf8) + FileName.bytes(of: line)
+        var message = FileName.bytes(of: message)
+        if let bracket = message.firstIndex(of: UInt8(ascii: "]")) { message.insert(contentsOf: String(process).utf8, at: bracket) }
         withUnsafePointer(to: &target) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { target in
                 _ = sendto(descriptor, message, message.count, Int32(MSG_NOSIGNAL), target, socklen_t(MemoryLayout<sockaddr_un>.size))

@@ -112,7 +112,8 @@ public enum Group {
     }
 }
 
-/// Calls `lookup` with a buffer, and again with longer ones until the result fits.
+/// Calls `lookup` with a buffer, and again with longer ones until the result fits. With the GNU C library, an entry that does not exist is
+/// no failure: any error number says that the database did not answer, also those that getpwnam(3) lists for "not found".
 func entry<Found>(
     _ call: String, _ lookup: (UnsafeMutablePointer<CChar>, Int, inout Int32) -> Found?
 ) throws(SystemError) -> Found? {
@@ -126,8 +127,6 @@ func entry<Found>(
         case 0: return found
         case ERANGE where size < 1 << 20: size *= 2
         case EINTR: continue
-        // getpwnam(3) lists these numbers: some libraries use them for "not found".
-        case ENOENT, ESRCH, EBADF, EPERM: return nil
         default: throw SystemError(call: call, errno: failure)
         }
     }

@@ -63,8 +63,9 @@ struct AtQueue {
 
     func show(_ words: [String]) throws(Failure) -> Int32 {
         try each(words) { item throws(Failure) in
-            let script = try item.part.asOwner { () throws(Failure) in try Self.script(of: item.place, in: item.part) }
+            guard let script = try item.part.asOwner({ () throws(Failure) in try Self.script(of: item) }) else { return false }
             session.output.write(script)
+            return true
         }
     }
 
@@ -74,7 +75,10 @@ struct AtQueue {
                 if item.place.state == .running { session.errors.line("Warning: deleting running job") }
                 let fs = try item.part.openSpoolForWriting()
                 if item.place.isFile {
-                    do throws(SystemError) { return try fs.removeFile(item.place.path) } catch {
+                    do throws(SystemError) {
+                        try fs.removeFile(item.place.path)
+                        return true
+                    } catch {
                         // A job that has started meanwhile is canceled below.
                         if error.errno != ENOENT { throw Failure(error) }
                     }
@@ -82,12 +86,13 @@ struct AtQueue {
                 let answers = try ControlRequest(item.part).make(for: [item.place.id]) { $0.member("do", "cancel") }
                 // Without a daemon the request waits for the next one.
                 if let answer = answers?[item.place.id], answer.code != ExitCode.done { throw Failure(1, answer.message) }
+                return true
             }
         }
     }
 
-    /// Does something with each job. root may name a job of a user as USER/NUMBER.
-    private func each(_ words: [String], _ body: (Item) throws(Failure) -> Void) throws(Failure) -> Int32 {
+    /// Does something with each job. root may name a job of a user as USER/NUMBER. `body` returns false for a job that has ended meanwhile.
+    private func each(_ words: [String], _ body: (Item) throws(Failure) -> Bool) throws(Failure) -> Int32 {
         guard !words.isEmpty else { AtInvocation.usage(session.errors) }
         for word in words where UserPart.split(word).name.utf8.contains(where: { !(0x30...0x39).contains($0) }) {
             session.errors.line("at: unknown jobid: \(word)")
@@ -102,8 +107,8 @@ struct AtQueue {
                 let names = found.map { "\($0.user)/\($0.number)" }.joined(separator: ", ")
                 session.errors.line("\(word) is a job of several users: \(names)")
                 code = 1
-            } else if let item = found.first {
-                try body(item)
+            } else if let item = found.first, try body(item) {
+                continue
             } else {
                 session.errors.line("Cannot find jobid \(word)")
                 code = 1
@@ -112,13 +117,24 @@ struct AtQueue {
         return code
     }
 
-    private static func script(of place: JobPlace, in part: Session) throws(Failure) -> String {
-        let fs = try part.openSpool()
-        let path = place.isFile ? place.path : "\(place.path)/job.toml"
-        let taken = try attempt { () throws(SystemError) in try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) }
-        guard case .file(_, let bytes) = taken, let table = try? TOML.parse(bytes), case .table(let keys) = table.kind,
-            case .string(let script)? = keys["script"]?.kind
-        else { throw Failure(1, "\(part.spoolPath)/\(path) cannot be read") }
-        return BatchStart.unwrap(script)
+    /// The commands of a job. Nil when it has ended.
+    private static func script(of item: Item) throws(Failure) -> String? {
+        let fs = try item.part.openSpool()
+        var place = item.place
+        while true {
+            let path = place.isFile ? place.path : "\(place.path)/job.toml"
+            let taken = try attempt { () throws(SystemError) in try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) }
+            if case .file(_, let bytes) = taken, let table = try? TOML.parse(bytes), case .table(let keys) = table.kind,
+                case .string(let script)? = keys["script"]?.kind
+            {
+                return BatchStart.unwrap(script)
+            }
+            // The job may have started or ended between the two looks.
+            var records = try item.part.records()
+            let now = try item.part.reading { () throws(JournalError) in try records.place(of: place.id) }
+            guard let now, !now.state.isTerminal else { return nil }
+            guard now.path != place.path else { throw Failure(1, "\(item.part.spoolPath)/\(path) cannot be read") }
+            place = now
+        }
     }
 }

@@ -83,14 +83,18 @@ struct ImportAt {
         let drop = JobDrop(fs)
         var records = try session.records()
         var composed: [JobDrop.Composed] = []
+        var earlier: [JobID] = []
         for job in jobs {
             if let place = try session.reading({ () throws(JournalError) in try records.place(of: job.id.text) }) {
                 session.complain("at's job \(job.number) was imported before and is in \(place.state.rawValue): \(job.id)")
+                earlier.append(job.id)
             } else {
                 composed.append(try drop.compose(job.source, id: job.id))
             }
         }
         try drop.publish(composed)
+        // A caller that was interrupted learns which jobs it can remove there.
+        for id in earlier { session.printID(id.text) }
         for job in composed {
             session.output.noteChange("queued as \(job.id)")
             session.printID(job.id.text)

@@ -34,7 +34,8 @@ struct ImportCrontab {
                     }
                 }
                 counts.refused += problems.count
-                let notes = crontab.remarks.map { Crontab.Problem(line: $0.line, column: $0.column, message: "note: \($0.message)") }
+                let missing = crontab.entries.compactMap(Self.remarkOnHome)
+                let notes = (crontab.remarks + missing).map { Crontab.Problem(line: $0.line, column: $0.column, message: "note: \($0.message)") }
                 let all = problems + notes
                 for problem in all.sorted(by: { ($0.line, $0.column) < ($1.line, $1.column) }) {
                     session.complain("\(found.file):\(problem.line):\(problem.column): \(problem.message)")
@@ -86,10 +87,27 @@ struct ImportCrontab {
 
     // MARK: Tasks
 
+    /// A remark about a line whose HOME is not there now. cron runs its command in the directory where cron is.
+    private static func remarkOnHome(_ entry: Crontab.Entry) -> Crontab.Problem? {
+        guard let home = missingHome(entry) else { return nil }
+        return Crontab.Problem(line: entry.line, column: 1, message: "there is no directory HOME=\(home), so the task runs in /")
+    }
+
+    private static func missingHome(_ entry: Crontab.Entry) -> String? {
+        guard let home = entry.settings["HOME"] else { return nil }
+        do throws(SystemError) {
+            return try FileStatus.read(home, followingLinks: true).kind == .directory ? nil : home
+        } catch {
+            // Another error, as of a home on a network that root cannot enter, says nothing about the user.
+            return error.isMissing ? home : nil
+        }
+    }
+
     private func task(_ entry: Crontab.Entry, of found: CrontabFiles.Found) throws(CrontabTask.Refusal) -> CrontabTask {
         let stem = found.isSystem ? String(found.file.split(separator: "/").last ?? "cron") : ProgramName.of(entry.command)
         let task = try CrontabTask(
-            entry, name: Name.sanitized(stem.prefix(50)), owner: owner, user: found.user ?? owner, isRoot: geteuid() == 0, file: found.file)
+            entry, name: Name.sanitized(stem.prefix(50)), owner: owner, user: found.user ?? owner, isRoot: geteuid() == 0, file: found.file,
+            directory: Self.missingHome(entry) == nil ? nil : "/")
         do throws(Problems) { try TaskDefinition(name: task.name, source: task.source, context).checkRun(context) } catch {
             throw CrontabTask.Refusal(why: error.all.map(\.text).joined(separator: "; "))
         }

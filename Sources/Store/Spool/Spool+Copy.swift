@@ -40,13 +40,20 @@ extension FileSystem {
     /// - Parameter number: the number that the name ends with, if it is not 1. When it is taken, the next ones are tried. The inode of what
     ///   is moved is free in almost all cases.
     public func setAside(_ path: String, number first: UInt64 = 1) throws(SystemError) -> String {
+        try withNameAside(path, number: first) { target throws(SystemError) in try renameNoReplace(path, to: target) }
+    }
+
+    /// Calls `make` with names in `state/lost+found/` for something from this place, until one is free. Returns that name.
+    public func withNameAside(
+        _ path: String, number first: UInt64, _ make: (String) throws(SystemError) -> Void
+    ) throws(SystemError) -> String {
         try makeDirectory(Layout.lostAndFound)
         let name = String(path.map { $0 == "/" ? "-" : $0 }.suffix(200))
         var number = first
         while true {
             let target = "\(Layout.lostAndFound)/\(name)\(number == 1 ? "" : ".\(number)")"
             do throws(SystemError) {
-                try renameNoReplace(path, to: target)
+                try make(target)
                 return target
             } catch {
                 guard error.errno == EEXIST else { throw error }

@@ -2,15 +2,18 @@ import Glibc
 import Linux
 import Testing
 
-/// The module `cron` of Ansible, which calls crontab(1) and reads its output.
-@Suite("Ansible's module cron", .ownThreads)
+/// The modules `cron` and `at` of Ansible, which call crontab(1) and at(1) and read their output.
+@Suite("Ansible's modules cron and at", .ownThreads)
 struct AnsibleCronTests {
     private static let environment = getenv("PYTHONPATH").map { ["PYTHONPATH=\(String(cString: $0))"] } ?? []
 
-    static let isHere: Bool = {
+    static let isHere = canImport("ansible.modules.cron")
+    static let isAtHere = Commands.has("at") && canImport("ansible.modules.cron, ansible_posix_at")
+
+    private static func canImport(_ modules: String) -> Bool {
         guard CronMachine.isHere, Commands.has("python3") else { return false }
-        return (try? Commands.run("python3", ["-c", "import ansible.modules.cron"], environment: environment))?.code == 0
-    }()
+        return (try? Commands.run("python3", ["-c", "import \(modules)"], environment: environment))?.code == 0
+    }
 
     @Test(
         "C2: Ansible's module cron adds, changes and removes lines and variables of crontabs, and changes nothing the second time",
@@ -50,5 +53,29 @@ struct AnsibleCronTests {
             #expect(try !machine.run("crontab -u \(user) -l", as: nil).output.contains("backup"))
         }
         #expect(try machine.names() == ["games", "root"])
+    }
+
+    @Test(
+        "C6: Ansible's module at adds a job, adds none that is there when it is to be unique, and removes it",
+        .enabled(if: isAtHere, "needs root, Debian's cron and at, and at.py of the Python package ansible as ansible_posix_at"))
+    func at() throws {
+        let machine = try CronMachine(names: ["at"])
+        let spool = "SPOOL_DIR=\(machine.base)/home/spool"
+        func call(_ arguments: String) throws -> Bool {
+            let result = try machine.run(
+                "python3 -m ansible_posix_at", as: nil,
+                input: "{\"ANSIBLE_MODULE_ARGS\": {\"_ansible_remote_tmp\": \"\(machine.base)/home\", \(arguments)}}",
+                environment: Self.environment + [spool])
+            #expect(result.code == 0, "\(result.output)\(result.error)")
+            return result.output.contains("\"changed\": true")
+        }
+        func queue() throws -> [Substring] {
+            try machine.run("atq", as: nil, environment: [spool]).output.split(separator: "\n").map { $0.prefix { $0 != "\t" } }
+        }
+        let add = "\"command\": \"ls -d / > /dev/null\", \"count\": 20, \"units\": \"minutes\""
+        #expect(try call(add) && queue() == ["1"])
+        #expect(try !call("\(add), \"unique\": true") && queue() == ["1"])
+        #expect(try call("\"command\": \"uptime\", \"count\": 3, \"units\": \"weeks\", \"unique\": true") && queue() == ["1", "2"])
+        #expect(try call("\"command\": \"ls -d / > /dev/null\", \"state\": \"absent\"") && queue() == ["2"])
     }
 }

@@ -15,17 +15,20 @@ struct CronLogTests {
             self.path = path
             try Commands.succeed("sh", "-c", "mkdir \(path) && cp -a /dev/null /dev/zero /dev/tty /dev/urandom /dev/random \(path)")
             log = try NotificationSocket(path: "\(path)/log")
+            try log.askForSenders()
             guard chmod("\(path)/log", 0o666) == 0 else { throw SystemError(call: "chmod", path: path, errno: errno) }
         }
 
-        /// Waits for so many messages of jobs, and returns them sorted, without their times and process numbers.
+        /// Waits for so many messages of jobs, and returns them sorted, without their times and process numbers. The number with a command
+        /// is that of the sender, which the journal of systemd shows.
         func lines(_ count: Int) throws -> [String] {
             let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
             var lines: [String] = []
             while lines.count < count {
                 guard awaitReadable([log.raw], until: end) else { throw WaitFailed(description: "\(path): only \(lines)") }
-                while let line = log.receive() {
+                while let (line, process) = log.receiveFromSender() {
                     guard let tag = line.firstRange(of: "CRON["), line.contains(" CMD ") || line.contains("MAIL ") else { continue }
+                    #expect(!line.contains(" CMD ") || line[tag.upperBound...].hasPrefix("\(process)]: "), "\(process) has sent \(line)")
                     lines.append("\(line.prefix { $0 != ">" })>\(line[tag.upperBound...].drop { $0 != "]" })")
                 }
             }

@@ -24,6 +24,10 @@ struct ImportTests {
         (
             "other variables, as they are, in quotes too", "A='x  $B '\nC =  y z  \n0 3 * * * tidy\n", "tidy",
             ["A = \"x  $B \"", "C = \"y z\""]),
+        (
+            "a HOME that is not there is not where it runs", "HOME=/nonexistent/home\n0 3 * * * tidy\n", "tidy",
+            ["directory = \"/\"", "HOME = \"/nonexistent/home\""]
+        ),
         ("HOME is where it runs", "HOME=/var/tmp\n0 3 * * * tidy\n", "tidy", ["directory = \"/var/tmp\"", "HOME = \"/var/tmp\""]),
         ("CRON_TZ", "CRON_TZ=Asia/Tokyo\n0 3 * * * tidy\n", "tidy", ["timezone = \"Asia/Tokyo\""]),
         ("RANDOM_DELAY", "RANDOM_DELAY=45\n0 3 * * * tidy\n", "tidy", ["jitter = \"45m\""]),

@@ -18,6 +18,35 @@ struct NotificationSocket: ~Copyable {
         descriptor = FileDescriptor(owning: raw)
     }
 
+    /// Has ``receiveFromSender()`` return the senders, SO_PASSCRED of unix(7).
+    func askForSenders() throws {
+        var one: Int32 = 1
+        guard setsockopt(descriptor.raw, SOL_SOCKET, SO_PASSCRED, &one, 4) == 0 else { throw SystemError(call: "setsockopt", errno: errno) }
+    }
+
+    /// The next message with the number of the process that sent it, nil when none waits.
+    func receiveFromSender() -> (message: String, process: pid_t)? {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        var control = [UInt64](repeating: 0, count: 8)
+        let count = buffer.withUnsafeMutableBytes { buffer in
+            control.withUnsafeMutableBytes { control in
+                var part = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
+                return withUnsafeMutablePointer(to: &part) { part in
+                    var message = msghdr()
+                    message.msg_iov = part
+                    message.msg_iovlen = 1
+                    message.msg_control = control.baseAddress
+                    message.msg_controllen = control.count
+                    return recvmsg(descriptor.raw, &message, 0)
+                }
+            }
+        }
+        guard count >= 0 else { return nil }
+        // A struct ucred follows the header of the control data, cmsg(3).
+        let process = control.withUnsafeBytes { $0.load(fromByteOffset: 16, as: pid_t.self) }
+        return (String(decoding: buffer[..<count], as: UTF8.self), process)
+    }
+
     /// The next message, nil when none waits.
     func receive() -> String? {
         var buffer = [UInt8](repeating: 0, count: 4096)
