@@ -40,6 +40,7 @@ let package = Package(
         .executable(name: "spoold", targets: ["spoold"]),
         .executable(name: "spoolctl", targets: ["spoolctl"]),
         .executable(name: "spool-worker", targets: ["spool-worker"]),
+        .executable(name: "spool-executor", targets: ["spool-executor"]),
         .executable(name: "crontab", targets: ["crontab"]),
     ],
     targets: [
@@ -78,12 +79,16 @@ let package = Package(
             swiftSettings: small),
         // The other programs too, so that `swift run spoolctl demo` builds what it starts.
         .executableTarget(
-            name: "spoolctl", dependencies: ["SpoolCommands", "spoold", "spool-worker"], swiftSettings: strict,
+            name: "spoolctl", dependencies: ["SpoolCommands", "spoold", "spool-worker", "spool-executor"], swiftSettings: strict,
             linkerSettings: lean),
         .executableTarget(
             name: "spool-worker", dependencies: ["WorkerProtocol", "Lines", "Linux", "CLinux"],
             swiftSettings: strict + [.unsafeFlags(["-static-executable"])],
             linkerSettings: fullyStatic + lean),
+        .target(name: "Executors", dependencies: ["Documents", "Linux", "TextSearch"], swiftSettings: strict),
+        .executableTarget(
+            name: "spool-executor", dependencies: ["Executors", "Documents", "TextSearch", "Linux", "CLinux"],
+            swiftSettings: strict + [.unsafeFlags(["-static-executable"])], linkerSettings: fullyStatic + lean),
         // Setgid, so it must find its libraries without help of the environment. Not fully static: the user database may need
         // libraries (nsswitch.conf(5)).
         .target(name: "SecureStart"),
@@ -110,6 +115,8 @@ let package = Package(
         .testTarget(name: "DocumentsTests", dependencies: ["Documents", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "RecurrenceTests", dependencies: ["Recurrence", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "CLinux", "WorkerProtocol", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "ExecutorsTests", dependencies: ["Executors", "Documents", "Linux", "CLinux", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "SchedulerTests", dependencies: ["Scheduler", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Store", "TestSupport"], swiftSettings: strict),

@@ -1,0 +1,50 @@
+// The lines of the protocol, read and written.
+
+import Documents
+import Executors
+import Testing
+
+@Suite struct ItemTests {
+    static let complete = #"""
+        {"id":"7","try":2,"name":"spoold-7-2","directory":"/s/running/7","arguments":["sh","-c","exit 7"],"environment":["A=1"],
+        "working_directory":"/tmp","umask":18,"input":null,"stdout":"stdout","stderr":null,"timeout_ms":1500,"stop_signal":2,
+        "kill_after_ms":100,"output_limit":4096,"resources":{"cpus":2,"memory":1024},"executor_args":["--qos=x"],
+        "directives":["--partition=long"],"hosts":["a"],"requeue":true,"later":{"version":2}}
+        """#
+
+    @Test("A submission is read with all its members, and unknown members are ignored")
+    func reads() throws {
+        let item = try Submission(line: Array(Self.complete.utf8.filter { $0 != UInt8(ascii: "\n") }))
+        #expect(item.run == Run(id: "7", attempt: 2, name: "spoold-7-2", directory: "/s/running/7"))
+        #expect(item.arguments == ["sh", "-c", "exit 7"] && item.environment == ["A=1"] && item.workingDirectory == "/tmp")
+        #expect(item.umask == 18 && item.input == nil && item.output == "stdout" && item.errorOutput == nil)
+        #expect(item.timeoutMilliseconds == 1500 && item.stopSignal == 2 && item.killAfterMilliseconds == 100 && item.outputLimit == 4096)
+        #expect(item.resources == .init(cpus: 2, memory: 1024) && item.executorArguments == ["--qos=x"])
+        #expect(item.directives == ["--partition=long"] && item.hosts == ["a"] && item.requeue)
+    }
+
+    @Test("A line that lacks what its verb needs is refused with the member's name", arguments: [
+        ("[]", "expected a JSON object, found an array"),
+        (#"{"id":"7"}"#, "try is missing"),
+        (#"{"id":"7","try":"1"}"#, "try is not a number from 1 to 2147483647"),
+        (#"{"id":"7","try":1,"name":"n","directory":"s"}"#, "directory is not a path from /"),
+        (#"{"id":"7","try":1,"name":"n","directory":"/s"}"#, "arguments names no command"),
+        (#"{"id":"7","try":1,"name":"n","directory":"/s","arguments":["a\u0000b"]}"#, "arguments contains a NUL character"),
+        (#"{"id":"7","try":1,"name":"n","directory":"/s","arguments":["a"],"working_directory":"/","stdout":"../x"}"#,
+            "stdout and stderr are names in the job's directory, not paths"),
+    ])
+    func refuses(line: String, message: String) {
+        #expect(throws: UnusableItem(message)) { _ = try Submission(line: Array(line.utf8)) }
+    }
+
+    @Test("An answer is one line of JSON, however long and strange the engine's text is")
+    func answers() throws {
+        let run = Run(id: "7", attempt: 2, name: "n", directory: "/s")
+        let word = EngineWord(.ended, handle: "5", exit: 7, reason: .failed, message: "Slurm:\n\"FAILED\" \u{1b}[2J" + String(repeating: "é", count: 99_999))
+        let line = Answer.state(run, word).line
+        #expect(line.count < Answer.lineBytesMax && line.filter { $0 == UInt8(ascii: "\n") }.count == 1 && !line.contains(0x1b))
+        let table = try #require(JSON.readableTable(line))
+        guard case .string("ended")? = table["state"]?.kind, case .integer(2)? = table["try"]?.kind, case .integer(7)? = table["exit"]?.kind
+        else { throw UnusableItem(String(decoding: line, as: UTF8.self)) }
+    }
+}

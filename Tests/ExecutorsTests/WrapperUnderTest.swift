@@ -1,0 +1,77 @@
+import Documents
+import Executors
+import Glibc
+import Linux
+import TestSupport
+
+/// A job's directory, and a shell that runs the wrapper in it.
+final class WrapperUnderTest {
+    struct Shell: Sendable, CustomStringConvertible {
+        var words: [String]
+        var description: String { words.joined(separator: " ") }
+    }
+
+    static let shells: [Shell] = [["/bin/dash"], ["/bin/bash", "--posix"], ["/bin/busybox", "sh"]]
+        .filter { FileName.isAccessible($0[0], X_OK) }.map(Shell.init)
+
+    let path: String
+    let shell: Shell
+    var directory: String { "\(path)/job" }
+
+    init(_ shell: Shell) throws {
+        self.shell = shell
+        path = try makeTemporaryDirectory(in: "/tmp", "spoold-wrapper")
+        try Directory.open(path).makeDirectory("job")
+    }
+
+    deinit {
+        let parent = try? Directory.open("/tmp")
+        try? parent?.removeTree(String(path.dropFirst(5)))  // a failed test may have left what cannot be removed
+    }
+
+    func submission(_ script: String) -> Submission {
+        Submission(
+            run: Run(id: "7", attempt: 1, name: "spoold-7-1", directory: directory), arguments: ["sh", "-c", script],
+            environment: ["PATH=/usr/bin:/bin"])
+    }
+
+    /// Starts the wrapper, and returns its process.
+    func start(_ item: Submission) throws -> pid_t {
+        try Directory.open(path).writeFile("wrapper", Wrapper(item).script)
+        let null = try FileDescriptor.open("/dev/null", O_RDWR)
+        let errors = try FileDescriptor.open("\(path)/errors", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+        return try Process.spawn(
+            shell.words[0], arguments: shell.words + ["\(path)/wrapper"], environment: ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/"],
+            descriptors: [(null.raw, 0), (null.raw, 1), (errors.raw, 2)], directory: "/")
+    }
+
+    /// The exit code of the wrapper, or 128 + its signal.
+    func wait(_ pid: pid_t) -> Int32 {
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+        return status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + status & 0x7F
+    }
+
+    func run(_ item: Submission) throws -> Int32 { wait(try start(item)) }
+
+    func file(_ name: String) throws -> String {
+        String(decoding: try Directory.open(directory).readFile(name, limit: 1 << 24), as: UTF8.self)
+    }
+
+    func has(_ name: String) -> Bool { FileName.isAccessible("\(directory)/\(name)") }
+
+    /// What the wrapper wrote to its own standard error.
+    func errors() throws -> String { String(decoding: try Directory.open(path).readFile("errors", limit: 1 << 20), as: UTF8.self) }
+
+    func end(_ attempt: Int = 1) throws -> Table {
+        let text = try file("end.\(attempt)")
+        guard let table = JSON.readableTable(Array(text.utf8)) else { throw UnusableItem("end.\(attempt): \(text)") }
+        return table
+    }
+}
+
+extension Table {
+    func integer(_ key: String) -> Int64? { if case .integer(let number)? = self[key]?.kind { number } else { nil } }
+    func text(_ key: String) -> String? { if case .string(let text)? = self[key]?.kind { text } else { nil } }
+    func boolean(_ key: String) -> Bool { if case .boolean(true)? = self[key]?.kind { true } else { false } }
+}
