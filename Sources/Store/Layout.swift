@@ -47,10 +47,11 @@ public enum Layout {
 
     /// The format in the header of each journal segment. Format 2 may contain keys that a program of format 1 refuses: a table at
     /// `unique`, `fallback`, `output`; the records `moved` and `remarked`; and the field `crontab` of the records
-    /// `defined`, whose task has no file, and `accepted`, whose job needs no slot.
-    public static let journalFormat = "2"
+    /// `defined`, whose task has no file, and `accepted`, whose job needs no slot. Format 3 leaves out fields that the rest of the line tells.
+    public static let journalFormat = "3"
     /// Segments of these formats are read.
-    public static let journalFormatsRead = ["1", "2"]
+    public static let journalFormatsRead = ["1", "2", "3"]
+    static var journalFormatsInWords: String { "\(journalFormatsRead[0]) to \(journalFormat)" }
 
     public static let statusFile = "status.json"
     public static let outputFile = "stdout"

@@ -120,11 +120,11 @@ import Testing
     @Test func aSegmentOfAnotherFormatIsRefused() {
         var line = JournalLine()
         line.begin(sequence: 1, at: now, "segment")
-        line.field("format", "3")
+        line.field("format", "4")
         line.end()
         #expect(
             read(line.bytes).damage
-                == "journal/000000000005.log:1: the journal has format 3, this program reads 1 and 2: use the spoold that wrote it")
+                == "journal/000000000005.log:1: the journal has format 4, this program reads 1 to 3: use the spoold that wrote it")
     }
 
     @Test func zerosBehindTheRecordsAreATornTail() throws {

@@ -30,7 +30,7 @@ import Testing
                 "\(error)"
                     == """
                     the spool's format is \"spoold spool format 2\", this program knows \"spoold spool format 1\" with journal \
-                    format 2: use the spoold that wrote it; nothing has been changed
+                    format 3: use the spoold that wrote it; nothing has been changed
                     """)
         }
         #expect(!temporary.exists("tmp"))

@@ -15,13 +15,21 @@ public struct JournalFields {
     private let text: [UInt8]
     private let places: [FieldPlace]
 
-    /// All fields, decoded.
+    /// All fields, decoded: those that the line leaves out follow the id. `ago` stands for such a field.
     public var fields: [(key: String, value: [UInt8])] {
-        places.map { (String(decoding: text[$0.key], as: UTF8.self), $0.value(in: text)) }
+        var all = places.map { (key: String(decoding: text[$0.key], as: UTF8.self), value: $0.value(in: text)) }
+        let impliedKeys = Self.impliedKeys(kind)
+        guard !impliedKeys.isEmpty else { return all }
+        all.removeAll { $0.key == "ago" }
+        let leftOut = impliedKeys.filter { !hasField($0) }.compactMap { key in implied(key).map { (key: key, value: Array($0.utf8)) } }
+        all.insert(contentsOf: leftOut, at: min(1, all.count))
+        return all
     }
 
+    func hasField(_ key: String) -> Bool { place(of: key) != nil }
+
     public subscript(key: String) -> String? {
-        guard let place = place(of: key) else { return nil }
+        guard let place = place(of: key) else { return implied(key) }
         if place.hasEscapes { return String(decoding: place.value(in: text), as: UTF8.self) }
         return text.withUnsafeBufferPointer { String(decoding: UnsafeBufferPointer(rebasing: $0[place.written]), as: UTF8.self) }
     }
@@ -31,7 +39,7 @@ public struct JournalFields {
     public func integer(_ key: String) -> Int64? { self[key].flatMap { Int64($0) } }
 
     public func instant(_ key: String) -> Instant? {
-        guard let place = place(of: key) else { return nil }
+        guard let place = place(of: key) else { return impliedInstant(key) }
         return text.withUnsafeBufferPointer { Instant(fixed: UnsafeBufferPointer(rebasing: $0[place.written])) }
     }
 

@@ -97,7 +97,7 @@ public struct SalvagedSegment {
                 file: path, line: 1,
                 why: """
                     the journal has format \(fields["format"] ?? "?"), this program reads \
-                    \(Layout.journalFormatsRead.joined(separator: " and ")): use the newer spoold
+                    \(Layout.journalFormatsInWords): use the newer spoold
                     """)
         }
         if let before = lines.last?.fields {

@@ -1,4 +1,15 @@
 // Converts records to journal lines and back.
+//
+// The three records of each job leave out what the rest of the line tells. `JournalFields` gives those fields all the same:
+//
+//     left out                    means
+//     accepted: name, due         those in the id
+//               start             the due time
+//               format, size      toml; the number of bytes in source
+//               created           ago milliseconds before the time of the line
+//     ended:    started           the same
+//               user_ms, sys_ms   0 when max_rss is there
+//     started, ended: try         1
 
 import Linux
 
@@ -8,17 +19,17 @@ extension JournalLine {
         case .accepted(let job):
             self.begin(sequence: sequence, at: now, "accepted")
             field("id", job.id.text)
-            field("name", job.name)
+            if job.name != job.id.name { field("name", job.name) }
             field("task", optional: job.task)
             field("schedule", optional: job.schedule)
-            field("due", job.due)
-            field("created", job.createdAt)
+            if job.due != job.id.instant { field("due", job.due) }
+            field("created", job.createdAt, before: now)
             if job.readAt != job.createdAt { field("read", job.readAt) }
-            field("start", job.notBefore)
+            if job.notBefore != job.due { field("start", job.notBefore) }
             if let file = job.file {
                 field("file", FileName.bytes(of: file.name))
                 field("inode", Int64(bitPattern: file.inode))
-                field("size", file.size)
+                if file.size != job.source.bytes.count { field("size", file.size) }
                 field("mtime", file.modifiedNanoseconds)
             }
             field("retry_of", optional: job.retryOf)
@@ -38,7 +49,7 @@ extension JournalLine {
             field("overdue_task", optional: job.overdueTask)
             for path in job.paths { field("path", FileName.bytes(of: path)) }
             if !job.fingerprints.isEmpty { field("seen", job.fingerprints) }
-            field("format", job.source.format.rawValue)
+            if job.source.format != .toml { field("format", job.source.format.rawValue) }
             field("source", job.source.bytes)
         case .rejected(let file):
             self.begin(sequence: sequence, at: now, "rejected")
@@ -54,7 +65,7 @@ extension JournalLine {
         case .started(let id, let attempt):
             self.begin(sequence: sequence, at: now, "started")
             field("id", id.text)
-            field("try", Int64(attempt))
+            if attempt != 1 { field("try", Int64(attempt)) }
         case .stopping(let id, let why):
             self.begin(sequence: sequence, at: now, "stopping")
             field("id", id.text)
@@ -66,21 +77,21 @@ extension JournalLine {
         case .ended(let id, let ending):
             self.begin(sequence: sequence, at: now, "ended")
             field("id", id.text)
-            field("try", Int64(ending.attempt))
+            if ending.attempt != 1 { field("try", Int64(ending.attempt)) }
             field("state", ending.state.rawValue)
             field("reason", optional: ending.reason?.rawValue)
             field("exit_code", optional: ending.exitCode.map(Int64.init))
             field("signal", optional: ending.signal.map(Int64.init))
             field("error", optional: ending.error)
-            field("started", optional: ending.startedAt)
+            if let startedAt = ending.startedAt { field("started", startedAt, before: now) }
             field("next", optional: ending.notBefore)
             field("pid", optional: ending.pid.map(Int64.init))
             if ending.hasOutput { field("output", 1) }
             field("error_tail", optional: ending.errorTail)
             if let usage = ending.usage {
                 field("wall_ms", usage.wallMilliseconds)
-                field("user_ms", usage.userMilliseconds)
-                field("sys_ms", usage.systemMilliseconds)
+                if usage.userMilliseconds != 0 { field("user_ms", usage.userMilliseconds) }
+                if usage.systemMilliseconds != 0 { field("sys_ms", usage.systemMilliseconds) }
                 field("max_rss", usage.maxRSSBytes)
             }
         case .moved(let id, let moved):
@@ -217,6 +228,50 @@ extension JournalLine {
     fileprivate mutating func field(_ key: StaticString, optional stamp: ContentStamp?) {
         if let stamp { field(key, [stamp.number]) }
     }
+
+    /// An instant shortly before the line's, as `ago`, or another one as a field of its own.
+    fileprivate mutating func field(_ key: StaticString, _ instant: Instant, before now: Instant) {
+        let (ago, isTooFar) = now.milliseconds.subtractingReportingOverflow(instant.milliseconds)
+        if !isTooFar, (0..<JournalFields.agoEnd).contains(ago) { field("ago", ago) } else { field(key, instant) }
+    }
+}
+
+extension JournalFields {
+    /// The least number of milliseconds that is not written as `ago`: an older instant is easier to read in full.
+    static let agoEnd: Int64 = 1_000_000_000
+
+    /// The value of a field that the line leaves out because the rest of the line tells it.
+    func implied(_ key: String) -> String? {
+        switch (kind, key) {
+        case ("accepted", "name"): id?.name
+        case ("accepted", "format"): Source.Format.toml.rawValue
+        case ("accepted", "size"): bytes("source").map { String($0.count) }
+        case ("started", "try"), ("ended", "try"): "1"
+        case ("ended", "user_ms"), ("ended", "sys_ms"): hasField("max_rss") ? "0" : nil
+        case ("accepted", "due"), ("accepted", "created"), ("accepted", "start"), ("ended", "started"): impliedInstant(key)?.rfc3339
+        default: nil
+        }
+    }
+
+    func impliedInstant(_ key: String) -> Instant? {
+        switch (kind, key) {
+        case ("accepted", "due"): id?.instant
+        case ("accepted", "start"): instant("due")
+        case ("accepted", "created"), ("ended", "started"):
+            integer("ago").flatMap { (0..<Self.agoEnd).contains($0) ? at.advanced(byMilliseconds: -$0) : nil }
+        default: nil
+        }
+    }
+
+    /// The names of the fields that lines of this kind may leave out.
+    static func impliedKeys(_ kind: String) -> [String] {
+        switch kind {
+        case "accepted": ["name", "due", "created", "start", "format", "size"]
+        case "started": ["try"]
+        case "ended": ["try", "started", "user_ms", "sys_ms"]
+        default: []
+        }
+    }
 }
 
 extension JournalFields {
@@ -328,7 +383,7 @@ extension JournalFields {
         }
     }
 
-    private var id: JobID? { self["id"].flatMap { JobID($0) } }
+    fileprivate var id: JobID? { self["id"].flatMap { JobID($0) } }
 
     /// A count. A number that no program wrote is refused: it must not cause an overflow later.
     private func count(_ key: String) -> Int? { integer(key).flatMap { (0...1 << 40).contains($0) ? Int($0) : nil } }

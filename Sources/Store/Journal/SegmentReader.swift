@@ -150,8 +150,7 @@ public struct SegmentReader<FS: FileSystem> {
             guard let fields = JournalFields(line), fields.kind == "segment" else { return "the segment does not begin with its header" }
             let format = fields["format"] ?? "?"
             if Layout.journalFormatsRead.contains(format) { return nil }
-            let known = Layout.journalFormatsRead.joined(separator: " and ")
-            return "the journal has format \(format), this program reads \(known): use the spoold that wrote it"
+            return "the journal has format \(format), this program reads \(Layout.journalFormatsInWords): use the spoold that wrote it"
         }
         guard head.sequence == readSequence + 1 else {
             return "record \(head.sequence) follows record \(readSequence): some are missing"

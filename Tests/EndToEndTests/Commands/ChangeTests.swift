@@ -107,9 +107,9 @@ struct ChangeTests {
         try spool.restart()
         let restarted = try [ids[0], plain].map(age)
         #expect(restarted == before)
-        let accepted = try spool.journal().filter { $0.kind == "accepted" }
+        let accepted = try spool.ctl("journal", "--json").lineObjects.filter { $0.text("kind") == "accepted" }
         for id in [ids[0], plain] {
-            let created = accepted.filter { $0.fields["id"] == id }.map { $0.fields["created"] }
+            let created = accepted.filter { $0.text("id") == id }.map { $0.text("created") }
             #expect(created.count >= 2 && Set(created).count == 1, "\(created)")
         }
         #expect(try spool.ctl("resume").code == 0)

@@ -14,11 +14,16 @@ extension CtlResult {
     var objects: [Table] {
         get throws {
             guard case .array(let elements) = try json.kind else { throw WaitFailed(description: "no list: \(output)") }
-            return try elements.map { element in
-                guard case .table(let table) = element.kind else { throw WaitFailed(description: "no object: \(output)") }
-                return table
-            }
+            return try elements.map(object)
         }
+    }
+
+    /// The output as an object on each line.
+    var lineObjects: [Table] { get throws { try output.split(separator: "\n").map { try object(JSON.parse(Array($0.utf8))) } } }
+
+    private func object(_ value: Value) throws -> Table {
+        guard case .table(let table) = value.kind else { throw WaitFailed(description: "no object: \(output)") }
+        return table
     }
 
     /// The fields of each line that a command writes into a pipe.

@@ -2,7 +2,8 @@ import Glibc
 import Linux
 import TestSupport
 
-/// A record of the journal, with the parts that tests use: its kind and its plain fields.
+/// A record of the journal, with the parts that tests use: its kind, its plain fields, and those that it leaves out because its id tells
+/// them.
 struct JournalRecord {
     var kind: String
     var fields: [String: String] = [:]
@@ -14,6 +15,18 @@ struct JournalRecord {
         for word in words.dropFirst(4) {
             guard let equals = word.firstIndex(of: "=") else { continue }
             fields[String(word[..<equals])] = String(word[word.index(after: equals)...])
+        }
+        guard let id = fields["id"], let dash = id.lastIndex(of: "-") else { return }
+        switch kind {
+        case "accepted":
+            // 20261121T020000.000Z-NAME-k3f9ab
+            let (date, time) = (Array(id.prefix(8)), Array(id.dropFirst(9).prefix(10)))
+            let day = "\(String(date[0..<4]))-\(String(date[4..<6]))-\(String(date[6..<8]))"
+            let clock = "\(String(time[0..<2])):\(String(time[2..<4])):\(String(time[4...]))"
+            fields["due"] = fields["due"] ?? "\(day)T\(clock)Z"
+            fields["name"] = fields["name"] ?? String(id[id.index(id.startIndex, offsetBy: 21)..<dash])
+        case "started", "ended": fields["try"] = fields["try"] ?? "1"
+        default: break
         }
     }
 }
