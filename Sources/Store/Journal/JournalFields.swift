@@ -26,10 +26,18 @@ public struct JournalFields {
         return all
     }
 
+    /// The values of a field that a line may have several times.
+    func values(of key: String) -> [[UInt8]] { places(of: key).map { $0.value(in: text) } }
+
     func hasField(_ key: String) -> Bool { place(of: key) != nil }
 
     public subscript(key: String) -> String? {
-        guard let place = place(of: key) else { return implied(key) }
+        written(key) ?? implied(key)
+    }
+
+    /// The value of a field that is in the line.
+    func written(_ key: String) -> String? {
+        guard let place = place(of: key) else { return nil }
         if place.hasEscapes { return String(decoding: place.value(in: text), as: UTF8.self) }
         return text.withUnsafeBufferPointer { String(decoding: UnsafeBufferPointer(rebasing: $0[place.written]), as: UTF8.self) }
     }
@@ -38,8 +46,11 @@ public struct JournalFields {
 
     public func integer(_ key: String) -> Int64? { self[key].flatMap { Int64($0) } }
 
-    public func instant(_ key: String) -> Instant? {
-        guard let place = place(of: key) else { return impliedInstant(key) }
+    public func instant(_ key: String) -> Instant? { instant(key, or: impliedInstant(key)) }
+
+    /// The value of a field in the line, or the other instant when the line has no such field.
+    func instant(_ key: String, or implied: @autoclosure () -> Instant?) -> Instant? {
+        guard let place = place(of: key) else { return implied() }
         return text.withUnsafeBufferPointer { Instant(fixed: UnsafeBufferPointer(rebasing: $0[place.written])) }
     }
 
@@ -56,13 +67,12 @@ public struct JournalFields {
 
     private func place(of key: String) -> FieldPlace? {
         var key = key
-        return key.withUTF8 { key in
-            text.withUnsafeBufferPointer { text in
-                places.first { place in
-                    place.key.count == key.count && memcmp(text.baseAddress! + place.key.lowerBound, key.baseAddress!, key.count) == 0
-                }
-            }
-        }
+        return key.withUTF8 { key in text.withUnsafeBufferPointer { text in places.first { $0.isNamed(key, in: text) } } }
+    }
+
+    private func places(of key: String) -> [FieldPlace] {
+        var key = key
+        return key.withUTF8 { key in text.withUnsafeBufferPointer { text in places.filter { $0.isNamed(key, in: text) } } }
     }
 
     /// Returns nil when the line is damaged in any way. `line` does not include the newline.
@@ -232,6 +242,10 @@ private struct FieldPlace {
 
     var key: Range<Int> { Int(keyStart)..<Int(keyEnd) }
     var written: Range<Int> { Int(start)..<Int(end) }
+
+    func isNamed(_ name: UnsafeBufferPointer<UInt8>, in text: UnsafeBufferPointer<UInt8>) -> Bool {
+        key.count == name.count && memcmp(text.baseAddress! + key.lowerBound, name.baseAddress!, name.count) == 0
+    }
 
     func value(in text: [UInt8]) -> [UInt8] {
         guard hasEscapes else { return Array(text[written]) }

@@ -242,36 +242,42 @@ extension JournalFields {
 
     /// The value of a field that the line leaves out because the rest of the line tells it.
     func implied(_ key: String) -> String? {
-        switch (kind, key) {
-        case ("accepted", "name"): id?.name
-        case ("accepted", "format"): Source.Format.toml.rawValue
-        case ("accepted", "size"): bytes("source").map { String($0.count) }
-        case ("started", "try"), ("ended", "try"): "1"
-        case ("ended", "user_ms"), ("ended", "sys_ms"): hasField("max_rss") ? "0" : nil
-        case ("accepted", "due"), ("accepted", "created"), ("accepted", "start"), ("ended", "started"): impliedInstant(key)?.rfc3339
-        default: nil
+        guard Self.impliedKeys(kind).contains(key) else { return nil }
+        return switch key {
+        case "name": id?.name
+        case "format": Source.Format.toml.rawValue
+        case "size": bytes("source").map { String($0.count) }
+        case "try": "1"
+        case "user_ms", "sys_ms": hasField("max_rss") ? "0" : nil
+        default: impliedInstant(key)?.rfc3339
         }
     }
 
     func impliedInstant(_ key: String) -> Instant? {
-        switch (kind, key) {
-        case ("accepted", "due"): id?.instant
-        case ("accepted", "start"): instant("due")
-        case ("accepted", "created"), ("ended", "started"):
-            integer("ago").flatMap { (0..<Self.agoEnd).contains($0) ? at.advanced(byMilliseconds: -$0) : nil }
+        guard Self.impliedKeys(kind).contains(key) else { return nil }
+        return switch key {
+        case "due": id?.instant
+        case "start": instant("due")
+        case "created", "started": timeAgo
         default: nil
         }
     }
 
+    private var timeAgo: Instant? { integer("ago").flatMap { (0..<Self.agoEnd).contains($0) ? at.advanced(byMilliseconds: -$0) : nil } }
+
     /// The names of the fields that lines of this kind may leave out.
     static func impliedKeys(_ kind: String) -> [String] {
         switch kind {
-        case "accepted": ["name", "due", "created", "start", "format", "size"]
-        case "started": ["try"]
-        case "ended": ["try", "started", "user_ms", "sys_ms"]
+        case "accepted": impliedOfAccepted
+        case "started": impliedOfStarted
+        case "ended": impliedOfEnded
         default: []
         }
     }
+
+    private static let impliedOfAccepted = ["name", "due", "created", "start", "format", "size"]
+    private static let impliedOfStarted = ["try"]
+    private static let impliedOfEnded = ["try", "started", "user_ms", "sys_ms"]
 }
 
 extension JournalFields {
@@ -395,7 +401,7 @@ extension JournalFields {
     private var stamp: ContentStamp? { hexadecimal("stamp").flatMap { ContentStamp(number: $0) } }
 
     /// The files that the job runs for.
-    var paths: [String] { fields.compactMap { $0.key == "path" ? FileName.string(from: $0.value) : nil } }
+    var paths: [String] { values(of: "path").map { FileName.string(from: $0) } }
 
     private var source: Source? {
         guard let format = self["format"].flatMap(Source.Format.init), let bytes = bytes("source") else { return nil }
@@ -403,9 +409,12 @@ extension JournalFields {
     }
 
     private func accepted(_ context: ReadingContext) -> AcceptedJob? {
-        guard let id, let name = self["name"], let due = instant("due"), let created = instant("created"),
-            let start = instant("start"), let source
+        // Many thousands of these are read at a start, so what is left out is taken from the id once.
+        guard let id, let due = instant("due", or: id.instant), let created = instant("created", or: timeAgo), let bytes = bytes("source"),
+            let start = instant("start", or: due), let format = written("format").map({ Source.Format(rawValue: $0) }) ?? .toml
         else { return nil }
+        let name = written("name") ?? id.name
+        let source = Source(format: format, bytes: bytes)
         var context = context
         let readAt = instant("read") ?? created
         context.now = readAt
@@ -417,7 +426,9 @@ extension JournalFields {
             return nil
         }
         var stamp: FileStamp?
-        if let file = bytes("file"), let inode = integer("inode"), let size = integer("size"), let mtime = integer("mtime") {
+        if let file = self.bytes("file"), let inode = integer("inode"), let mtime = integer("mtime") {
+            let size = written("size").map { Int64($0) } ?? Int64(bytes.count)
+            guard let size else { return nil }
             stamp = FileStamp(
                 name: FileName.string(from: file), inode: UInt64(bitPattern: inode), size: size,
                 modifiedNanoseconds: mtime)
