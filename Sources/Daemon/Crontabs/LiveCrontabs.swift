@@ -53,6 +53,8 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
     /// A crontab that is gone for this long was removed.
     private static var leavingMilliseconds: Int64 { 1000 }
     private static var reportedMax: Int { 100 }
+    /// The number of new lines that are checked before the texts that are in force are found.
+    private static var checkedMax: Int { 100 }
     private static var inForce: String { "the other lines, and what the line was before" }
 
     init(_ service: Service<FS, W>) { self.service = service }
@@ -209,16 +211,19 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
         let context = service.context
         // A text that is in force was checked before. One that is only recorded may have become unusable, by a zone that is gone.
         lazy var known = Set(before.names.compactMap { scheduler.tasks[$0].flatMap { $0.isDefined ? $0.recorded?.source.bytes : nil } })
+        var checked = 0
         return LiveCrontab.Reading(
             owner: context.owner.map { $0.userName ?? String($0.user) } ?? "root", isRoot: context.owner == nil,
             catchUp: world.configuration.crontabCatchUp.rawValue, isUser: users.isUser
         ) { source in
-            if known.contains(source.bytes) { return nil }
+            // Most edits have few new lines, whose check costs less than finding all the texts that are in force.
+            checked += 1
+            if checked > Self.checkedMax, known.contains(source.bytes) { return nil }
             do throws(Problems) {
                 try TaskDefinition(name: "line", source: source, context).checkRun(context)
                 return nil
             } catch {
-                return error.all.map(\.message).joined(separator: "; ")
+                return known.contains(source.bytes) ? nil : error.all.map(\.message).joined(separator: "; ")
             }
         }
     }

@@ -85,8 +85,9 @@ struct AtQueue {
                 }
                 let answers = try ControlRequest(item.part).make(for: [item.place.id]) { $0.member("do", "cancel") }
                 // Without a daemon the request waits for the next one.
-                if let answer = answers?[item.place.id], answer.code != ExitCode.done { throw Failure(1, answer.message) }
-                return true
+                guard let answer = answers?[item.place.id], answer.code != ExitCode.done else { return true }
+                if answer.code == ExitCode.notFound { return false }
+                throw Failure(1, answer.message)
             }
         }
     }

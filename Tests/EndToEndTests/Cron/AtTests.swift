@@ -227,7 +227,7 @@ struct AtTranscriptTests {
         "at -v midnight Jan 5 2098", "at noon utc Jan 5 2098", "atq | sort -n", "at -l 2 3", "atq -q z", "atq -q z 1", "atq x",
         "atq 99", "atq -o %F | sort",
         "at -c 1", "at -c 1 2", "at -c 99", "at -c", "atrm", "atrm 99", "atrm x", "atrm 1 99 2", "atq | sort -n", "at -r 3",
-        "at -d 4", "at", "at -q 1 now", "at -q ab now", "at -x", "at -h", "atq -h", "atrm -h", "batch x", "at now - 1 hour",
+        "at -d 4", "atrm 5 5", "at", "at -q 1 now", "at -q ab now", "at -x", "at -h", "atq -h", "atrm -h", "batch x", "at now - 1 hour",
         "at 10:00 2020-01-01",
         "at now + 3 days", "at -m now + 1 week", "at -M tomorrow", "at -u daemon noon tomorrow",
         "at 4pm + 3 days", "at next week", "at next monday", "at 23:59 sun", "at 10am Jul 31", "at now + 2 months", "at now + 1 year",
