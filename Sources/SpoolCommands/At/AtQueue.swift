@@ -79,8 +79,9 @@ struct AtQueue {
                         try fs.removeFile(item.place.path)
                         return true
                     } catch {
-                        // A job that has started meanwhile is canceled below.
                         if error.errno != ENOENT { throw Failure(error) }
+                        // A job that has started meanwhile is canceled below.
+                        guard try Self.placeNow(of: item) != nil else { return false }
                     }
                 }
                 let answers = try ControlRequest(item.part).make(for: [item.place.id]) { $0.member("do", "cancel") }
@@ -118,6 +119,13 @@ struct AtQueue {
         return code
     }
 
+    /// The place of a job at present. Nil when it has ended.
+    private static func placeNow(of item: Item) throws(Failure) -> JobPlace? {
+        var records = try item.part.records()
+        let place = try item.part.reading { () throws(JournalError) in try records.place(of: item.place.id) }
+        return place.flatMap { $0.state.isTerminal ? nil : $0 }
+    }
+
     /// The commands of a job. Nil when it has ended.
     private static func script(of item: Item) throws(Failure) -> String? {
         let fs = try item.part.openSpool()
@@ -131,9 +139,7 @@ struct AtQueue {
                 return BatchStart.unwrap(script)
             }
             // The job may have started or ended between the two looks.
-            var records = try item.part.records()
-            let now = try item.part.reading { () throws(JournalError) in try records.place(of: place.id) }
-            guard let now, !now.state.isTerminal else { return nil }
+            guard let now = try placeNow(of: item) else { return nil }
             guard now.path != place.path else { throw Failure(1, "\(item.part.spoolPath)/\(path) cannot be read") }
             place = now
         }
