@@ -87,7 +87,7 @@ let package = Package(
             linkerSettings: fullyStatic + lean),
         .target(name: "Executors", dependencies: ["Documents", "Linux", "TextSearch"], swiftSettings: strict),
         .executableTarget(
-            name: "spool-executor", dependencies: ["Executors", "Documents", "TextSearch", "Linux", "CLinux"],
+            name: "spool-executor", dependencies: ["Executors", "Documents", "TextSearch", "WorkerProtocol", "Linux", "CLinux"],
             swiftSettings: strict + [.unsafeFlags(["-static-executable"])], linkerSettings: fullyStatic + lean),
         // Setgid, so it must find its libraries without help of the environment. Not fully static: the user database may need
         // libraries (nsswitch.conf(5)).
@@ -124,6 +124,6 @@ let package = Package(
         .testTarget(name: "MetricsTests", dependencies: ["Metrics", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "LiveViewTests", dependencies: ["LiveView", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "SpoolCommandsTests", dependencies: ["SpoolCommands", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "EndToEndTests", dependencies: ["Documents", "Linux", "CLinux", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "EndToEndTests", dependencies: ["Documents", "Executors", "Linux", "CLinux", "TestSupport"], swiftSettings: strict),
     ]
 )

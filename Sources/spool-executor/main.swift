@@ -42,6 +42,8 @@ guard header.protocolVersion == Header.protocolVersion else {
 let executor: any Executor
 switch name {
 case "slurm": executor = SlurmExecutor(header)
+case "ssh":
+    do throws(SSHSettings.Mistake) { executor = try SSHExecutor(header) } catch { Told.refuse("[executors.ssh] \(error.message)") }
 default: Told.refuse("there is no executor \"\(name)\" in this program, which is to be called as slurm or ssh")
 }
 exit(perform(verb, of: executor, reading: &lines))

@@ -1,0 +1,198 @@
+// Other hosts for the executor ssh: real sshd's with their own keys, homes and ports, on this machine.
+
+import CLinux
+import Glibc
+import Linux
+import TestSupport
+import Testing
+
+/// A host that ssh reaches under a name of its own: an sshd with its keys and a home. The user is that of the test.
+final class FarHost {
+    let name: String
+    let base: String
+    /// The home of the user there.
+    var home: String { "\(base)/home" }
+    /// The directories of jobs there.
+    var jobs: [String] { get throws { try Files.list("\(home)/.spoold").filter { !$0.hasPrefix(".") } } }
+
+    private let port: UInt16
+    private let address: String
+    private let force: String?
+    private let namespace: NetworkNamespace?
+    private var server: Child?
+
+    static let areHere = Commands.has("sshd") && Commands.has("ssh") && Commands.has("ssh-keygen")
+    static let reason: Comment = "needs sshd, ssh and ssh-keygen"
+
+    /// `force` is a command of the shell that runs in place of the caller's, `$SSH_ORIGINAL_COMMAND`. `start` is what `.bashrc` holds.
+    init(_ name: String, force: String? = nil, startFile: String? = nil, in namespace: NetworkNamespace? = nil) throws {
+        self.name = name
+        self.force = force
+        self.namespace = namespace
+        base = try Files.makeTemporaryDirectory()
+        address = namespace?.address ?? "127.0.0.1"
+        port = try Self.freePort()
+        try Files.makeDirectory(home)
+        if let startFile { try Files.write("\(home)/.bashrc", startFile) }
+        for key in ["host", "user"] { try Commands.succeed("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "\(base)/\(key)") }
+        try trustHostKey()
+        try start()
+    }
+
+    deinit {
+        stop()
+        try? Files.removeTree(base)  // litter in the temporary directory at worst
+    }
+
+    private static func freePort() throws -> UInt16 {
+        let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        let socket = FileDescriptor(owning: raw)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(socket.raw, $0, size) == 0 ? getsockname(socket.raw, $0, &size) : -1
+            }
+        }
+        guard result == 0 else { throw SystemError(call: "bind", errno: errno) }
+        return UInt16(bigEndian: address.sin_port)
+    }
+
+    // MARK: The server
+
+    /// Writes the keys that the caller knows: those that the host has now.
+    func trustHostKey() throws {
+        let key = try Files.text("\(base)/host.pub").split(separator: " ").prefix(2).joined(separator: " ")
+        try Files.write("\(base)/known", "[\(address)]:\(port) \(key)\n")
+    }
+
+    /// Gives the host another key, as after a new installation or in an attack.
+    func changeHostKey() throws {
+        stop()
+        for file in ["host", "host.pub"] { try Files.remove("\(base)/\(file)") }
+        try Commands.succeed("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "\(base)/host")
+        try start()
+    }
+
+    func start() throws {
+        var lines = [
+            "ListenAddress \(address)", "Port \(port)", "HostKey \(base)/host", "PidFile none", "AuthorizedKeysFile \(base)/user.pub",
+            "StrictModes no", "UsePAM no", "PasswordAuthentication no", "PermitRootLogin yes", "MaxStartups 100", "SetEnv HOME=\(home)",
+        ]
+        if let force { lines.append("ForceCommand \(force)") }
+        try Files.write("\(base)/sshd_config", lines.joined(separator: "\n") + "\n")
+        if isRoot { try Files.makeDirectory("/run/sshd") }
+        let log = try FileDescriptor.open("\(base)/log", O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
+        // sshd must be called by its whole path.
+        let sshd = ["/usr/sbin/sshd", "-D", "-e", "-f", "\(base)/sshd_config"]
+        let line = (namespace.map { ["/usr/sbin/ip", "netns", "exec", $0.name] } ?? ["/usr/bin/env"]) + sshd
+        let inotify = try Inotify()
+        _ = try inotify.add("\(base)/log", .modified)
+        let environment = ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"]
+        server = try Child(line[0], Array(line.dropFirst()), environment: environment, output: log.raw, error: log.raw)
+        let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
+        while try !Files.text("\(base)/log").contains("listening on") {
+            guard let server, !server.hasEnded, awaitReadable([inotify.descriptor.raw, server.pidfd], until: end) else {
+                throw WaitFailed(description: "sshd does not listen: \(try Files.text("\(base)/log"))")
+            }
+            var events: [InotifyEvent] = []
+            _ = try inotify.readEvents(into: &events)
+        }
+    }
+
+    /// Ends the server and all its connections. What runs on the host goes on.
+    func stop() {
+        guard let server else { return }
+        cutConnections()
+        server.kill(SIGKILL)
+        _ = server.exitCode()
+        self.server = nil
+    }
+
+    /// Ends all connections.
+    func cutConnections() {
+        guard let server else { return }
+        for pid in Self.descendants(of: server.pid) {
+            let name = (try? Files.text("/proc/\(pid)/comm")) ?? ""  // ended
+            if name.hasPrefix("sshd") { kill(pid, SIGKILL) }
+        }
+    }
+
+    private static func descendants(of pid: pid_t) -> [pid_t] {
+        let text = (try? Files.text("/proc/\(pid)/task/\(pid)/children")) ?? ""  // ended
+        let children = text.split(separator: " ").compactMap { pid_t($0) }
+        return children + children.flatMap { descendants(of: $0) }
+    }
+
+    // MARK: The caller
+
+    /// The lines of ssh_config(5) for this host.
+    var configuration: String {
+        """
+        Host \(name)
+          HostName \(address)
+          Port \(port)
+          IdentityFile \(base)/user
+          IdentitiesOnly yes
+          UserKnownHostsFile \(base)/known
+          GlobalKnownHostsFile /dev/null
+          StrictHostKeyChecking yes
+
+        """
+    }
+}
+
+/// A network of its own, whose only link to this machine can be cut and mended.
+final class NetworkNamespace {
+    let name: String
+    let address: String
+    private let link: String
+
+    static let areHere: Bool = {
+        guard isRoot, Commands.has("ip"), let namespace = try? NetworkNamespace() else { return false }  // the reason does not matter
+        return namespace.isThere
+    }()
+    static let reason: Comment = "needs root, ip(8), network namespaces and veth"
+
+    private var isThere: Bool { Files.exists("/run/netns/\(name)") }
+
+    init() throws {
+        // Numbers of this process, so that test runs side by side do not meet.
+        let number = Self.count.next()
+        let own = Int(getpid()) % 16_000 * 4 + number % 4
+        name = "spoold\(getpid())n\(number)"
+        link = "sp\(getpid())n\(number)"
+        address = "10.\(213 + own / 65_536).\(own / 256 % 256).\(own % 64 * 4 + 2)"
+        let here = "10.\(213 + own / 65_536).\(own / 256 % 256).\(own % 64 * 4 + 1)"
+        try Commands.succeed("ip", "netns", "add", name)
+        try Commands.succeed("ip", "link", "add", link, "type", "veth", "peer", "name", "far", "netns", name)
+        try Commands.succeed("ip", "address", "add", "\(here)/30", "dev", link)
+        try Commands.succeed("ip", "link", "set", link, "up")
+        try inside("address", "add", "\(address)/30", "dev", "far")
+        try inside("link", "set", "far", "up")
+        try inside("link", "set", "lo", "up")
+    }
+
+    deinit {
+        _ = try? Commands.run("ip", "link", "delete", link)  // gone with the namespace otherwise
+        _ = try? Commands.run("ip", "netns", "delete", name)  // litter at worst
+    }
+
+    private func inside(_ arguments: String...) throws {
+        let result = try Commands.run("ip", ["-n", name] + arguments)
+        guard result.code == 0 else { throw WaitFailed(description: "ip -n \(name) \(arguments): \(result.error)") }
+    }
+
+    /// From now on every packet is lost, without a word to either side.
+    func cut() throws { try inside("link", "set", "far", "down") }
+
+    func mend() throws { try inside("link", "set", "far", "up") }
+
+    private static let count = Counter()
+    private final class Counter: @unchecked Sendable {
+        private var value = 0
+        func next() -> Int { Descriptors.alone { value += 1; return value } }
+    }
+}
