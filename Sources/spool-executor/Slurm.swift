@@ -1,17 +1,347 @@
+import Documents
 import Executors
+import Glibc
+import Linux
+import TextSearch
 
-/// Slurm, by its own programs.
+/// Slurm, by its own programs. Settings: `partition`, `account`, `qos`, `args`, `conf` (the path of slurm.conf), `path` (the directories of the
+/// programs).
+///
+/// - A run is known by its name alone, never by its id: after a crash of slurmctld, the next job gets the id of the one that was lost.
+/// - A program of Slurm that fails has said nothing about any run.
 struct SlurmExecutor: Executor {
-    private let header: Header
+    private let settings: Table
+    private let spool: String
+    private let environment: [String]
 
-    init(_ header: Header) { self.header = header }
+    private static let limitMilliseconds: Int64 = 20_000
+    /// Slurm's controller takes submissions of four callers faster than those of one; more are no gain.
+    private static let callersMax = 4
+    /// How long `cancel` waits for the ends of killed runs, before it has Slurm end whatever is left of them.
+    private static let forceMilliseconds: Int64 = 2000
 
-    func submit(_ items: Items<Submission>) -> Int32 { 1 }
-    func poll(_ runs: [Run]) -> Int32 { 1 }
-    func find(_ runs: [Run]) -> Int32 { 1 }
-    func cancel(_ orders: [Order]) -> Int32 { 1 }
-    func signal(_ orders: [Order]) -> Int32 { 1 }
-    func extend(_ orders: [Order]) -> Int32 { 1 }
-    func logs(_ runs: [Run]) -> Int32 { 0 }
-    func check() -> Int32 { 1 }
+    init(_ header: Header) {
+        settings = header.settings
+        spool = header.spool
+        environment = Self.environment(header.settings)
+    }
+
+    /// The caller's variables without those that change what Slurm's programs do.
+    private static func environment(_ settings: Table) -> [String] {
+        var variables: [String] = []
+        var place = environ
+        while let variable = place.pointee {
+            let text = FileName.string(from: variable)
+            let isOfSlurm = ["SBATCH_", "SLURM_", "SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_", "SRUN_", "SALLOC_", "LC_", "LANG="]
+                .contains { text.utf8.starts(with: $0.utf8) }
+            if !isOfSlurm || text.hasPrefix("SLURM_CONF=") { variables.append(text) }
+            place += 1
+        }
+        variables.append("LC_ALL=C")
+        func set(_ name: String, _ value: String) {
+            variables.removeAll { $0.hasPrefix("\(name)=") }
+            variables.append("\(name)=\(value)")
+        }
+        if let conf = settings.string("conf") { set("SLURM_CONF", conf) }
+        if let path = settings.string("path") { set("PATH", path) }
+        return variables
+    }
+
+    private func run(_ words: [String]) -> Program.Outcome {
+        Program.run(words, environment: environment, limitMilliseconds: Self.limitMilliseconds)
+    }
+
+    // MARK: Submitting
+
+    func submit(_ items: Items<Submission>) -> Int32 {
+        var running: [(run: Run, program: Program)] = []
+        // Once the controller does not answer, nothing more is sent: what was not sent can be tried again without a question.
+        var silence: String?
+        func takeOne() {
+            let (index, outcome) = Program.awaitOne(of: running.map(\.program))
+            let run = running.remove(at: index).run
+            if let id = SbatchFailure.id(in: outcome.output) { return Told.answer(.submitted(run, handle: id)) }
+            let failure = SbatchFailure(status: outcome.status, errors: outcome.errors)
+            if failure.error != .refused { silence = failure.message }
+            Told.answer(.failed(run, failure.error, failure.message))
+        }
+        while let item = items.next() {
+            while running.count >= Self.callersMax { takeOne() }
+            if let silence {
+                Told.answer(.failed(item.run, .later, "not sent, because of another job's answer: \(silence)"))
+                continue
+            }
+            do throws(UnusableItem) {
+                let words = try SbatchArguments.of(item, settings: settings)
+                var wrapper = Wrapper(item)
+                wrapper.kept = SbatchArguments.kept
+                wrapper.engineLog = SbatchArguments.engineLog(item.run)
+                do throws(SystemError) {
+                    let program = try Program(
+                        ["sbatch"] + words, environment: environment, input: wrapper.script, limitMilliseconds: Self.limitMilliseconds)
+                    running.append((item.run, program))
+                } catch {
+                    Told.answer(.failed(item.run, .later, "sbatch: \(error.message)"))
+                }
+            } catch {
+                Told.answer(.failed(item.run, .refused, error.message))
+            }
+        }
+        while !running.isEmpty { takeOne() }
+        return 0
+    }
+
+    // MARK: Asking
+
+    /// The user's jobs by name, in one query. Nil when Slurm did not answer.
+    private func queue() -> [String: [SlurmJob]]? {
+        let outcome = run(["squeue", "--me", "-h", "-t", "all", "-O", SlurmJob.queueFormat])
+        guard outcome.isFine, let jobs = SlurmJob.queue(outcome.output) else {
+            Told.person("squeue: \(outcome.isFine ? "its output is not in the format that was asked for" : outcome.said)")
+            return nil
+        }
+        return Dictionary(grouping: jobs, by: \.name)
+    }
+
+    private func account(of names: [String]) -> (isKept: Bool, jobs: [String: [SlurmJob]]?) {
+        var jobs: [SlurmJob] = []
+        // The names are one argument, which has a limit.
+        for start in stride(from: 0, to: names.count, by: 1000) {
+            let part = names[start..<min(start + 1000, names.count)].joined(separator: ",")
+            // -D: without it, only the newest job of an id is shown.
+            let outcome = run([
+                "sacct", "-X", "-D", "-n", "-P", "-S", "now-31days", "-u", "\(getuid())", "-o", SlurmJob.accountFormat, "--name=\(part)",
+            ])
+            if outcome.said.contains("accounting storage is disabled") { return (false, nil) }
+            guard outcome.isFine, let rows = SlurmJob.account(outcome.output) else {
+                Told.person("sacct: \(outcome.isFine ? "its output is not in the format that was asked for" : outcome.said)")
+                return (true, nil)
+            }
+            jobs += rows
+        }
+        return (true, Dictionary(grouping: jobs, by: \.name))
+    }
+
+    func poll(_ runs: [Run]) -> Int32 { look(runs, positions: true) }
+    func find(_ runs: [Run]) -> Int32 { look(runs, positions: false) }
+
+    private func look(_ runs: [Run], positions wantsPositions: Bool) -> Int32 {
+        guard !runs.isEmpty else { return 0 }
+        guard let queue = queue() else { return 1 }
+        var places: [String: Int64] = [:]
+        let partitions = Set(runs.flatMap { queue[$0.name] ?? [] }.filter { $0.meaning == .pending }.compactMap(\.partition))
+        if wantsPositions, !partitions.isEmpty {
+            let outcome = run([
+                "squeue", "-h", "-t", "PD", "-S", "-p,i", "-p", partitions.sorted().joined(separator: ","), "-o", "%A|%P",
+            ])
+            if outcome.isFine { places = SlurmJob.positions(outcome.output) }
+        }
+        let unseen = runs.filter { run in !(queue[run.name] ?? []).contains { !$0.isCopy } }.map(\.name)
+        let account: (isKept: Bool, jobs: [String: [SlurmJob]]?) = unseen.isEmpty ? (false, nil) : self.account(of: unseen)
+        var code: Int32 = 0
+        for run in runs {
+            let kept: SlurmAccount =
+                !account.isKept ? .disabled : account.jobs.map { .jobs($0[run.name] ?? []) } ?? .unanswered
+            guard var word = EngineWord.slurm(queue: queue[run.name] ?? [], account: kept, positions: places) else {
+                code = 1
+                continue
+            }
+            if word.exit == Wrapper.notStarted, word.reason == .failed, !FileName.isAccessible(run.startMark) {
+                word.reason = .launch
+                word.message = engineLog(of: run) ?? word.message
+            } else if word.reason == .launch {
+                word.message = engineLog(of: run) ?? "\(word.message ?? "Slurm"): it could not start the job; can its node see \(run.directory)?"
+            }
+            Told.answer(.state(run, word))
+        }
+        return code
+    }
+
+    /// The last line of what Slurm and the wrapper said.
+    private func engineLog(of run: Run) -> String? {
+        do throws(SystemError) {
+            let text = try Directory.open(run.directory).readFile(SbatchArguments.engineLog(run), limit: 1 << 20)
+            return text.split(separator: UInt8(ascii: "\n")).last.map { String(decoding: $0, as: UTF8.self) }
+        } catch {
+            return nil  // Slurm could not write there, which is the reason that is told then
+        }
+    }
+
+    // MARK: Ending
+
+    func cancel(_ orders: [Order]) -> Int32 {
+        var begun: [Order] = []
+        for order in orders {
+            do throws(SystemError) {
+                if try StartMark.take(order.run) { continue }
+                begun.append(order)
+            } catch {
+                Told.person("\(order.run.id): \(error)")
+                begun.append(order)
+            }
+        }
+        guard let queue = queue() else {
+            for order in orders { Told.answer(.failed(order.run, .later, "Slurm does not answer")) }
+            return 1
+        }
+        func ids(_ run: Run, _ isWanted: (SlurmJob) -> Bool = { $0.meaning != .ended }) -> [String] {
+            (queue[run.name] ?? []).filter(isWanted).map(\.id)
+        }
+        // A job that never began is taken out of the queue. So is one that waits although an earlier copy of it has begun.
+        var removed: [String] = []
+        var asked: [String] = []
+        var forced: [Order] = []
+        let begunIDs = Set(begun.map(\.run.name))
+        for order in orders {
+            let run = order.run
+            guard begunIDs.contains(run.name) else {
+                removed += ids(run)
+                continue
+            }
+            removed += ids(run) { $0.meaning == .pending }
+            let live = ids(run) { $0.meaning == .running || $0.meaning == .open }
+            asked += live
+            if order.force, !live.isEmpty { forced.append(order) }
+        }
+        var isDone = scancel([], removed)
+        let forcedNames = Set(forced.map(\.run.name))
+        let killed = forced.flatMap { ids($0.run) }
+        let gently = asked.filter { !killed.contains($0) }
+        isDone = scancel(["--signal=TERM", "--batch"], gently) && isDone
+        if !killed.isEmpty {
+            isDone = scancel(["--signal=\(Wrapper.signal(forwarding: SIGKILL))", "--batch"], killed) && isDone
+            let left = EndMarks.await(forced.map(\.run), milliseconds: Self.forceMilliseconds).flatMap { ids($0) }
+            isDone = scancel(["--signal=KILL", "--full"], left) && isDone
+            isDone = scancel([], left) && isDone
+        }
+        for order in orders {
+            let run = order.run
+            if !isDone, !ids(run).isEmpty {
+                Told.answer(.failed(run, .later, "scancel did not succeed"))
+            } else {
+                Told.answer(.asked(run, isGone: begunIDs.contains(run.name) && ids(run).isEmpty && !forcedNames.contains(run.name)))
+            }
+        }
+        return 0
+    }
+
+    /// True when there was nothing to do.
+    private func scancel(_ words: [String], _ ids: [String]) -> Bool {
+        var isFine = true
+        for start in stride(from: 0, to: ids.count, by: 500) {
+            let outcome = run(["scancel"] + words + ids[start..<min(start + 500, ids.count)])
+            if !outcome.isFine {
+                Told.person("scancel: \(outcome.said)")
+                isFine = false
+            }
+        }
+        return isFine
+    }
+
+    func signal(_ orders: [Order]) -> Int32 {
+        guard let queue = queue() else { return 1 }
+        for order in orders {
+            let live = (queue[order.run.name] ?? []).filter { $0.meaning != .ended }
+            if live.isEmpty {
+                Told.answer(.asked(order.run, isGone: true))
+            } else if !FileName.isAccessible("\(order.run.startMark)/pid") {
+                Told.answer(.failed(order.run, .later, "it has not begun"))
+            } else if scancel(["--signal=\(Wrapper.signal(forwarding: order.signal))", "--batch"], live.map(\.id)) {
+                Told.answer(.asked(order.run))
+            } else {
+                Told.answer(.failed(order.run, .later, "scancel did not succeed"))
+            }
+        }
+        return 0
+    }
+
+    func extend(_ orders: [Order]) -> Int32 {
+        guard let queue = queue() else { return 1 }
+        for order in orders {
+            let live = (queue[order.run.name] ?? []).filter { $0.meaning != .ended }
+            guard let job = live.first else {
+                Told.answer(.asked(order.run, isGone: true))
+                continue
+            }
+            // A shorter limit is the wrapper's alone: Slurm's need not be close to it.
+            let minutes = (order.byMilliseconds + 59_999) / 60_000
+            guard minutes > 0 else {
+                Told.answer(.asked(order.run))
+                continue
+            }
+            let outcome = run(["scontrol", "update", "JobId=\(job.id)", "TimeLimit=+\(minutes)"])
+            if outcome.isFine {
+                Told.answer(.asked(order.run))
+            } else if outcome.said.contains("denied") {
+                Told.answer(.failed(order.run, .refused, "only operators of Slurm may raise a job's limit: \(outcome.said)"))
+            } else {
+                Told.answer(.failed(order.run, .later, outcome.said))
+            }
+        }
+        return 0
+    }
+
+    /// The directory is shared, so the output is there already.
+    func logs(_ runs: [Run]) -> Int32 {
+        for run in runs { Told.answer(.asked(run)) }
+        return 0
+    }
+
+    // MARK: Checking
+
+    func check() -> Int32 {
+        let version = run(["sbatch", "--version"])
+        guard version.isFine else {
+            Told.answer(.check("reachable", isFine: false, "sbatch: \(version.said)"))
+            return 0
+        }
+        let conf = run(["scontrol", "show", "config"])
+        let name = String(decoding: version.output.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+        guard conf.isFine else {
+            Told.answer(.check("reachable", isFine: false, "\(name): \(conf.said)"))
+            return 0
+        }
+        Told.answer(.check("reachable", isFine: true, name))
+        let lines = String(decoding: conf.output, as: UTF8.self).split(separator: "\n")
+        func value(_ key: String) -> String {
+            guard let line = lines.first(where: { $0.hasPrefix("\(key) ") }) else { return "" }
+            return line.split(separator: "=", maxSplits: 1).last.map { String($0.drop { $0 == " " }) } ?? ""
+        }
+        let tracking = value("ProctrackType")
+        if tracking.hasSuffix("pgid") || tracking.hasSuffix("linuxproc") {
+            Told.answer(.check(
+                "processes", isFine: false,
+                "ProctrackType is \(tracking): what a job starts in a session of its own may outlive the job; proctrack/cgroup ends it"))
+        }
+        let isKept = !value("AccountingStorageType").hasSuffix("none") && !value("AccountingStorageType").isEmpty
+        Told.answer(.check(
+            "accounting", isFine: true,
+            isKept ? "kept" : "none: what became of a job is known for MinJobAge, \(value("MinJobAge")), after its end, and then by its end mark only"))
+        checkNodes()
+        return 0
+    }
+
+    /// Has a node look at the spool.
+    private func checkNodes() {
+        let script = "test -d \"$1\" && test -x \"$1\"; echo $? $(date +%s) $(uname -n)"
+        let before = Clock.now() / 1000
+        let outcome = Program.run(
+            ["srun", "--quiet", "--immediate=10", "--time=1", "--export=NONE", "--chdir=/", "--ntasks=1", "/bin/sh", "-c", script, "sh", spool],
+            environment: environment, limitMilliseconds: 25_000)
+        let words = String(decoding: outcome.output, as: UTF8.self).split { $0 == " " || $0 == "\n" }
+        guard outcome.isFine, words.count == 3, let time = Int64(words[1]) else {
+            Told.answer(.check("shared", isFine: true, "not looked at: no node was free within 10 seconds. \(outcome.said)"))
+            return
+        }
+        let after = Clock.now() / 1000
+        Told.answer(.check(
+            "shared", isFine: words[0] == "0",
+            words[0] == "0" ? "node \(words[2]) sees \(spool)" : "node \(words[2]) does not see \(spool), or may not enter it"))
+        let difference = time < before ? before - time : max(0, time - after)
+        Told.answer(.check("clock", isFine: difference <= 60, "node \(words[2]) differs by \(difference) s"))
+    }
+}
+
+extension Table {
+    fileprivate func string(_ key: String) -> String? { if case .string(let text)? = self[key]?.kind { text } else { nil } }
 }

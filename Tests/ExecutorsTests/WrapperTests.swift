@@ -26,3 +26,231 @@ import Testing
         #expect(end.integer("signal") == Int64(number) && end["exit"] == nil)
     }
 }
+
+extension WrapperTests {
+    @Test("Arguments and variables arrive byte by byte, and no other variable does", arguments: WrapperUnderTest.shells)
+    func strangeBytes(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        let bytes: [UInt8] = (1...255).map { UInt8($0) }
+        let all = FileName.string(from: bytes)
+        var item = wrapper.submission("")
+        item.arguments = ["/bin/sh", "-c", #"printf '%s|' "$@" >"$OUT/arguments"; cat /proc/self/environ"#, "-n", "", " ", "\n", "a'b\"c$d`e\\f*", all, "-e", "\n\n"]
+        item.environment = ["PATH=/usr/bin:/bin", "OUT=\(wrapper.directory)", "A=\(all)", "not a name=x", "EMPTY=", "B='$(touch /tmp/spoold-harm)'"]
+        #expect(try wrapper.run(item) == 0)
+        let given = try Directory.open(wrapper.directory).readFile("arguments", limit: 1 << 20)
+        #expect(given == item.arguments.dropFirst(4).flatMap { FileName.bytes(of: $0) + [UInt8(ascii: "|")] })
+        let variables = try Directory.open(wrapper.directory).readFile("stdout", limit: 1 << 20).split(separator: 0).map { Array($0) }
+        for variable in item.environment where variable != "not a name=x" { #expect(variables.contains(FileName.bytes(of: variable))) }
+        let known = ["PATH", "OUT", "A", "EMPTY", "B", "not a name", "PWD", "OLDPWD", "SHLVL", "_"]
+        let names = variables.map { String(decoding: $0.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self) }
+        #expect(names.allSatisfy { known.contains($0) }, "\(names)")
+    }
+
+    @Test("The command has its directory, its umask, its input, default signals, and no descriptor beside its own three",
+        arguments: WrapperUnderTest.shells)
+    func surroundings(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        try Directory.open(wrapper.path).writeFile("input", Array("given".utf8))
+        var item = wrapper.submission("pwd; umask; cat; echo; for f in 3 4 5 6 7 8 9 10 11 12; do [ ! -e /proc/$$/fd/$f ] || echo open $f; done; echo; grep -E 'Sig(Ign|Blk)' /proc/self/status")
+        item.workingDirectory = "/usr"
+        item.umask = 0o027
+        item.input = "\(wrapper.path)/input"
+        #expect(try wrapper.run(item) == 0)
+        let lines = try wrapper.file("stdout").split(separator: "\n")
+        #expect(lines.prefix(3) == ["/usr", "0027", "given"])
+        #expect(lines.count == 5 && lines.dropFirst(3).allSatisfy { $0.hasSuffix("0000000000000000") }, "\(lines)")
+    }
+
+    @Test("Both streams go to one file when the item names no second one", arguments: WrapperUnderTest.shells)
+    func oneOutput(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        var item = wrapper.submission("echo a; echo b >&2; echo c")
+        item.errorOutput = nil
+        #expect(try wrapper.run(item) == 0)
+        #expect(try wrapper.file("stdout") == "a\nb\nc\n" && !wrapper.has("stderr"))
+    }
+
+    @Test("A command that cannot be started is told with 126 or 127, and everything else with a sentence", arguments: WrapperUnderTest.shells)
+    func cannotStart(shell: WrapperUnderTest.Shell) throws {
+        let rows: [(change: (inout Submission) -> Void, code: Int32, isCode: Bool, sentence: String)] = [
+            ({ $0.arguments = ["no-such-command"] }, 127, true, "command not found: \"no-such-command\" (PATH=/usr/bin:/bin)"),
+            ({ $0.arguments = ["/no/such"] }, 127, true, "command not found: \"/no/such\""),
+            ({ $0.arguments = ["/etc/passwd"] }, 126, true, "permission denied: \"/etc/passwd\" is not executable"),
+            ({ $0.arguments = ["/etc"] }, 126, true, "permission denied: \"/etc\" is not executable"),
+            ({ $0.arguments = ["a'\"\u{1b}\n$b"] }, 127, true, "command not found: \"a'\"\u{1b}\n$b\" (PATH=/usr/bin:/bin)"),
+            ({ $0.workingDirectory = "/no/such" }, 125, false, "directory \"/no/such\": it cannot be entered on that host"),
+            ({ $0.input = "/no/such" }, 125, false, "standard input \"/no/such\": it cannot be read on that host"),
+        ]
+        for row in rows {
+            let wrapper = try WrapperUnderTest(shell)
+            var item = wrapper.submission("true")
+            row.change(&item)
+            #expect(try wrapper.run(item) == row.code)
+            let end = try wrapper.end()
+            #expect(end.text("failed") == row.sentence && (end["exit"] != nil) == row.isCode)
+        }
+    }
+
+    @Test("A second start ends at once and leaves everything as it is", arguments: WrapperUnderTest.shells)
+    func secondStart(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        let item = wrapper.submission("echo once; exit 3")
+        #expect(try wrapper.run(item) == 3)
+        let end = try wrapper.file("end.1")
+        #expect(try wrapper.run(item) == Wrapper.alreadyStarted)
+        #expect(try wrapper.file("end.1") == end && wrapper.file("stdout") == "once\n" && wrapper.errors().isEmpty)
+    }
+
+    @Test("Many starts at once are one start", arguments: WrapperUnderTest.shells)
+    func manyStarts(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        let item = wrapper.submission("echo once >>\(wrapper.path)/starts")
+        try wrapper.write(item)
+        let pids = try (1...20).map { _ in try wrapper.start() }
+        let codes = pids.map { wrapper.wait($0) }
+        #expect(codes.filter { $0 == 0 }.count == 1 && codes.filter { $0 == Wrapper.alreadyStarted }.count == 19)
+        let starts = try Directory.open(wrapper.path).readFile("starts", limit: 1 << 16)
+        #expect(String(decoding: starts, as: UTF8.self) == "once\n")
+    }
+
+    @Test("Without the job's directory nothing starts, and the reason is told", arguments: WrapperUnderTest.shells)
+    func noDirectory(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        var item = wrapper.submission("true")
+        item.run.directory = "\(wrapper.path)/gone"
+        #expect(try wrapper.run(item) == Wrapper.notStarted)
+        #expect(try wrapper.errors().contains("cannot be entered"))
+    }
+
+    @Test("The limit asks the command to end and then kills it", arguments: WrapperUnderTest.shells)
+    func limit(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        var item = wrapper.submission("trap 'echo asked' INT; while :; do sleep 0.05; done")
+        item.timeoutMilliseconds = 300
+        item.killAfterMilliseconds = 300
+        item.stopSignal = SIGINT
+        #expect(try wrapper.run(item) == 137)
+        let end = try wrapper.end()
+        #expect(end.integer("signal") == 9 && end.boolean("timed_out"))
+        #expect(try wrapper.file("stdout").hasPrefix("asked\n"))
+        #expect(try #require(end.integer("ended")) - #require(end.integer("started")) >= 600)
+    }
+
+    @Test("The file extend moves the limit, forwards and backwards", arguments: WrapperUnderTest.shells)
+    func extended(shell: WrapperUnderTest.Shell) throws {
+        // What is in extend, and the limit in seconds that 100 seconds become. The command ends itself when the limit is far.
+        let rows: [(extend: String, timeout: Int64, isOver: Bool)] = [
+            ("100\n", 200, false), ("-99.8\n", 100_000, true), ("1\nabc\n-100.9\n+0.1\n\n1e9\n", 100_000, true), ("0099\n-0.5\n", 200, false),
+            ("-99.8", 100_000, true), ("50\r\n-49.9\n", 200, true),
+        ]
+        for row in rows {
+            let wrapper = try WrapperUnderTest(shell)
+            try Directory.open(wrapper.directory).writeFile("extend", Array(row.extend.utf8))
+            var item = wrapper.submission(row.isOver ? "sleep 100" : "sleep 0.6; exit 5")
+            item.timeoutMilliseconds = row.timeout
+            let code = try wrapper.run(item)
+            #expect(code == (row.isOver ? 143 : 5), "\(row.extend)")
+            #expect(try wrapper.end().boolean("timed_out") == row.isOver, "\(row.extend)")
+        }
+    }
+
+    @Test("TERM to the wrapper stops the command, and the true end is recorded", arguments: WrapperUnderTest.shells)
+    func stopped(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        let item = wrapper.submission("trap 'exit 11' TERM; echo ready; while :; do sleep 0.05; done")
+        let pid = try wrapper.start(item)
+        try wrapper.awaitFile("stdout", "ready\n")
+        kill(pid, SIGTERM)
+        #expect(wrapper.wait(pid) == 11)
+        #expect(try wrapper.end().integer("exit") == 11)
+    }
+
+    @Test("A TERM at any moment of the start is not lost", arguments: WrapperUnderTest.shells)
+    func stoppedEarly(shell: WrapperUnderTest.Shell) throws {
+        for delay in stride(from: UInt32(0), to: 30_000, by: 1500) {
+            let wrapper = try WrapperUnderTest(shell)
+            let pid = try wrapper.start(wrapper.submission("sleep 100"))
+            usleep(delay)
+            kill(pid, SIGTERM)
+            let code = wrapper.wait(pid)
+            // Before its first line is run, the shell itself is ended; then there is no mark.
+            #expect(wrapper.has("started.1") == wrapper.has("end.1"))
+            #expect(code == 143)
+            if wrapper.has("end.1") { #expect(try wrapper.end().integer("signal") == 15) }
+        }
+    }
+
+    @Test("Signals are forwarded to the command's group", arguments: WrapperUnderTest.shells, [1, 2, 3, 10, 12, 14, 15, 18, 25])
+    func forwarded(shell: WrapperUnderTest.Shell, number: Int32) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        let pid = try wrapper.start(wrapper.submission("trap 'exit 50' \(number); echo ready; while :; do sleep 0.05; done"))
+        try wrapper.awaitFile("stdout", "ready\n")
+        kill(pid, Wrapper.signal(forwarding: number))
+        #expect(wrapper.wait(pid) == 50)
+        #expect(try wrapper.end().integer("exit") == 50)
+    }
+
+    @Test("The command can be stopped, continued and killed alone", arguments: WrapperUnderTest.shells)
+    func killed(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        let pid = try wrapper.start(wrapper.submission("echo ready; sleep 100"))
+        try wrapper.awaitFile("stdout", "ready\n")
+        for number in [SIGSTOP, SIGCONT, SIGSTOP, SIGKILL] { kill(pid, Wrapper.signal(forwarding: number)) }
+        #expect(wrapper.wait(pid) == 137)
+        let end = try wrapper.end()
+        #expect(end.integer("signal") == 9 && !end.boolean("timed_out"))
+    }
+
+    @Test("What the command leaves running in its group is ended before the end is written", arguments: WrapperUnderTest.shells)
+    func leftovers(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        var item = wrapper.submission("(trap '' TERM; echo $$ >left; while :; do sleep 0.05; done) & while [ ! -s left ]; do sleep 0.02; done; exit 4")
+        item.workingDirectory = wrapper.path
+        item.killAfterMilliseconds = 200
+        let pid = try wrapper.start(item)
+        #expect(wrapper.wait(pid) == 4)
+        #expect(try wrapper.end().integer("exit") == 4)
+        #expect(try wrapper.processes() == [])
+    }
+
+    @Test("Nothing of the wrapper is left when it has ended", arguments: WrapperUnderTest.shells)
+    func nothingLeft(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        var item = wrapper.submission("true")
+        item.timeoutMilliseconds = 1_000_000
+        #expect(try wrapper.run(item) == 0)
+        #expect(try wrapper.processes().isEmpty)
+        #expect(try Directory.open("\(wrapper.directory)/started.1").list().map(\.name).sorted() == ["at", "host", "pid"])
+    }
+
+    @Test("Signals to every process of the wrapper, as an engine sends them, end it with a true end", arguments: WrapperUnderTest.shells)
+    func everyProcess(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        var item = wrapper.submission("trap 'exit 12' TERM; echo ready; while :; do sleep 0.05; done")
+        item.timeoutMilliseconds = 1_000_000
+        let pid = try wrapper.start(item)
+        try wrapper.awaitFile("stdout", "ready\n")
+        for process in try wrapper.processes() { kill(process, SIGTERM) }
+        #expect(wrapper.wait(pid) == 12)
+        #expect(try wrapper.end().integer("exit") == 12)
+    }
+
+    @Test("Output past the limit keeps its first half and its end", arguments: WrapperUnderTest.shells)
+    func outputLimit(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        var item = wrapper.submission("echo first; i=0; while [ $i -lt 2000 ]; do echo 0123456789; i=$((i+1)); done; echo last")
+        item.outputLimit = 4096
+        #expect(try wrapper.run(item) == 0)
+        let text = try wrapper.file("stdout")
+        #expect(text.hasPrefix("first\n") && text.hasSuffix("last\n") && text.utf8.count < 4096)
+        #expect(text.contains("\n[spoold: about 18939 bytes of the output are left out here]\n"))
+    }
+
+    @Test("The processor time is the command's", arguments: WrapperUnderTest.shells)
+    func times(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        #expect(try wrapper.run(wrapper.submission("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done")) == 0)
+        let end = try wrapper.end()
+        #expect(try #require(end.integer("user_ms")) + #require(end.integer("sys_ms")) > 20)
+    }
+}

@@ -37,7 +37,13 @@ final class WrapperUnderTest {
 
     /// Starts the wrapper, and returns its process.
     func start(_ item: Submission) throws -> pid_t {
-        try Directory.open(path).writeFile("wrapper", Wrapper(item).script)
+        try write(item)
+        return try start()
+    }
+
+    func write(_ item: Submission) throws { try Directory.open(path).writeFile("wrapper", Wrapper(item).script) }
+
+    func start() throws -> pid_t {
         let null = try FileDescriptor.open("/dev/null", O_RDWR)
         let errors = try FileDescriptor.open("\(path)/errors", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
         return try Process.spawn(
@@ -74,4 +80,29 @@ extension Table {
     func integer(_ key: String) -> Int64? { if case .integer(let number)? = self[key]?.kind { number } else { nil } }
     func text(_ key: String) -> String? { if case .string(let text)? = self[key]?.kind { text } else { nil } }
     func boolean(_ key: String) -> Bool { if case .boolean(true)? = self[key]?.kind { true } else { false } }
+}
+
+extension WrapperUnderTest {
+    /// Waits until a file of the job has this content.
+    func awaitFile(_ name: String, _ content: String) throws {
+        let end = MonotonicInstant.now().advanced(byMilliseconds: 60_000)
+        while try !has(name) || file(name) != content {
+            guard MonotonicInstant.now() < end else { throw UnusableItem("\(name) does not become \(content)") }
+            usleep(5000)
+        }
+    }
+
+    /// The living processes that have this test's directory among their arguments or as their current directory or in a file.
+    func processes() throws -> [pid_t] {
+        var found: [pid_t] = []
+        for entry in try Directory.open("/proc").list() {
+            guard let pid = pid_t(entry.name), pid != getpid() else { continue }
+            let directory = try? Directory.open("/proc/\(pid)")  // it may have ended
+            let current = try? directory?.readSymbolicLink("cwd")  // another user's
+            let status = try? ProcessStatus.read(pid)  // it may have ended
+            guard let status, !status.isZombie, let current else { continue }
+            if current == path || current.hasPrefix("\(path)/") { found.append(pid) }
+        }
+        return found
+    }
 }

@@ -3,12 +3,15 @@ import Documents
 /// The script that runs on the other machine around the command of one try. It is POSIX sh, and runs in dash, in bash and in busybox.
 ///
 /// What holds of a script:
-/// - Its first act is to make the directory `started.N`. When that is there already, the script ends without a trace and with exit code 0.
-///   When it cannot be made for another reason, the script ends with ``notStarted`` and a sentence on standard error.
+/// - Its first act is to make the directory `started.N`. When that is there already, the script ends without a trace and with exit code
+///   ``alreadyStarted``. When it cannot be made for another reason, the script ends with ``notStarted`` and a sentence on standard error.
 /// - Once the command has ended, `end.N` says how. It is written under another name, synced and renamed.
 /// - While the script lives, `beat.N` changes at least every 20 seconds.
 /// - The command gets exactly the arguments and variables of the submission, whatever bytes they have, and `kept` variables of the engine.
 public struct Wrapper: Sendable {
+    /// The exit code of a second script of the same try. It is not 0, so that an engine that has forgotten the first one does not report
+    /// the second one's end as success.
+    public static let alreadyStarted: Int32 = 124
     /// The exit code of a script that could not make its start mark.
     public static let notStarted: Int32 = 125
 

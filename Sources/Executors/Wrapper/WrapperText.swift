@@ -35,7 +35,7 @@ extension Wrapper {
         # ---- at most one start
         cd "$dir" 2>/dev/null || { echo "spoold: the job's directory $dir cannot be entered on $(uname -n)" >&2; exit 125; }
         if ! mkdir "started.$try" 2>/dev/null; then
-            [ -d "started.$try" ] && exit 0
+            [ -d "started.$try" ] && exit 124
             echo "spoold: no directory can be made in the job's directory $dir on $(uname -n)" >&2
             exit 125
         fi
@@ -126,12 +126,12 @@ extension Wrapper {
         to_group() { # SIGNAL
             n=0
             while :; do
-                kill -s "$1" -- "-$p" 2>/dev/null && return
-                [ -n "$session" ] && [ -z "$state" ] && [ "$n" -lt 50 ] && kill -s 0 "$p" 2>/dev/null || break
+                kill "-$1" "-$p" 2>/dev/null && return
+                [ -n "$session" ] && [ -z "$state" ] && [ "$n" -lt 50 ] && kill -0 "$p" 2>/dev/null || break
                 n=$((n + 1))
                 sleep 0.02 2>/dev/null || sleep 1
             done
-            [ -n "$state" ] || kill -s "$1" "$p" 2>/dev/null
+            [ -n "$state" ] || kill "-$1" "$p" 2>/dev/null
         }
         stop() {
             [ -z "$stopping" ] || return
@@ -304,25 +304,32 @@ extension Wrapper {
         }
         # Ends what the command left running in its group.
         end_group() {
-            kill -s 0 -- "-$p" 2>/dev/null || return
+            kill -0 "-$p" 2>/dev/null || return
             read_time
-            [ -n "$stopping" ] || { kill -s "$stop_signal" -- "-$p" 2>/dev/null; kill_at=$((m + kill_after)); }
+            [ -n "$stopping" ] || { kill "-$stop_signal" "-$p" 2>/dev/null; kill_at=$((m + kill_after)); }
             until=$((kill_at + 5000)) killed=
-            while kill -s 0 -- "-$p" 2>/dev/null && [ "$m" -lt "$until" ]; do
+            while kill -0 "-$p" 2>/dev/null && [ "$m" -lt "$until" ]; do
                 if [ "$m" -ge "$kill_at" ]; then
                     [ -n "$killed" ] || until=$((m + 5000))
                     killed=1
-                    kill -s 9 -- "-$p" 2>/dev/null
+                    kill -9 "-$p" 2>/dev/null
                 fi
                 sleep 0.05 2>/dev/null || sleep 1
                 read_time
             done
         }
         finish() { # JSON-MEMBERS CODE
-            for x in $beat_timer $limit_timer $kill_timer; do kill "$x" 2>/dev/null; done
             look_at_output
             write_end "$1"
             [ -z "$engine_log" ] || [ -s "$engine_log" ] || rm -f "$engine_log"
+            # The sleep of a timer would keep an engine waiting. A timer that has only just begun does not catch the signal yet.
+            for x in $beat_timer $limit_timer $kill_timer; do
+                n=0
+                while kill -15 "$x" 2>/dev/null && [ "$n" -lt 100 ]; do
+                    n=$((n + 1))
+                    sleep 0.01 2>/dev/null || sleep 1
+                done
+            done
             exit "$2"
         }
 
@@ -356,12 +363,12 @@ extension Wrapper {
                 look_at_output
                 [ -z "$p" ] || look_at_limit
                 beat
-                if ! kill -s 0 "$w" 2>/dev/null && [ -n "$seen" ]; then
+                if ! kill -0 "$w" 2>/dev/null && [ -n "$seen" ]; then
                     # Somebody has ended the keeper, so nobody knows the end of the command.
                     if [ -n "$p" ]; then to_group 9; fi
                     finish '"signal":9' 137
                 fi
-                kill -s 0 "$w" 2>/dev/null || seen=1
+                kill -0 "$w" 2>/dev/null || seen=1
                 ;;
             limit) limit=; look_at_limit ;;
             kill)

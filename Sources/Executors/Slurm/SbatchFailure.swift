@@ -1,0 +1,49 @@
+import TextSearch
+
+/// Why sbatch gave no id, by what it printed.
+public struct SbatchFailure: Sendable, Equatable {
+    public var error: Answer.ErrorClass
+    public var message: String
+
+    /// Texts of failures after which the submission may have been made. The request was sent, and its answer did not come.
+    private static let unknown = [
+        "timed out", "Zero Bytes were transmitted", "send failure", "receive failure", "shutdown failure", "not connected",
+        "Connection reset", "Broken pipe", "Unexpected message received", "Unspecified error", "Message receive failure",
+        "Message send failure", "Insane message length", "Header lengths are longer",
+    ]
+
+    /// Texts of failures that pass, before anything was sent or in a controller's answer that it takes no job now. Failures before sending
+    /// are `fatal` too, as that of reading slurm.conf.
+    private static let later = [
+        "connect failure", "Munge encode failed", "in standby mode", "temporarily unable to accept job",
+        "Resource temporarily unavailable", "Unable to resolve", "MaxSubmit", "Job submission is disabled", "Slurmctld is starting", "try again",
+        "Requested partition configuration not available now", "Unable to contact slurm controller", "Protocol authentication error",
+        "Disk quota exceeded", "I/O error writing script/environment to file", "Nodes required for job are DOWN",
+    ]
+
+    /// `status` is nil when sbatch was ended by its time limit.
+    public init(status: Int32?, errors: [UInt8]) {
+        let text = String(decoding: errors.prefix(4096), as: UTF8.self)
+        let said = text.split(separator: "\n").filter { !$0.isEmpty }.joined(separator: "; ")
+        guard status != nil else {
+            error = .unknown
+            message = "sbatch did not end in time" + (said.isEmpty ? "" : ": \(said)")
+            return
+        }
+        message = said.isEmpty ? "sbatch ended without an id and without a reason" : said
+        if Self.unknown.contains(where: { text.contains($0) }) || said.isEmpty {
+            error = .unknown
+        } else if Self.later.contains(where: { text.contains($0) }) || !text.contains("submission failed") && text.contains("fatal:") {
+            error = .later
+        } else {
+            error = .refused
+        }
+    }
+
+    /// The id in the output of `sbatch --parsable`: `12` or `12;cluster`. Nil when there is none.
+    public static func id(in output: [UInt8]) -> String? {
+        let line = output.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: ";") }
+        guard !line.isEmpty, line.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), line.count < output.count else { return nil }
+        return String(decoding: line, as: UTF8.self)
+    }
+}

@@ -1,0 +1,149 @@
+import CLinux
+import Glibc
+import Linux
+
+/// A program that was started, and what it has written so far. It has its own session and a limit of time: SIGTERM when that is over, and
+/// SIGKILL two seconds later, to its group.
+final class Program {
+    /// How a program ended.
+    struct Outcome {
+        /// The exit code, or 128 + the signal. Nil when its limit of time ended it, or when it could not be started.
+        var status: Int32?
+        var output: [UInt8] = []
+        var errors: [UInt8] = []
+
+        var isFine: Bool { status == 0 }
+        /// What it said on standard error, on one line.
+        var said: String {
+            let text = String(decoding: errors.prefix(2048), as: UTF8.self)
+            return text.split(separator: "\n").joined(separator: "; ")
+        }
+    }
+
+    private let pid: pid_t
+    /// What is still to be written to it, and the descriptor for that. -1 when all is written.
+    private var input: ArraySlice<UInt8>
+    private var inputEnd: Int32
+    private var output: [UInt8] = []
+    private var errors: [UInt8] = []
+    private let outputEnd: FileDescriptor
+    private let errorEnd: FileDescriptor
+    private var isOutputOpen = true
+    private var isErrorOpen = true
+    private var endAt: MonotonicInstant
+    private var isEnded = false
+
+    /// More is left out. The queue of a large cluster is shorter.
+    private static let outputBytesMax = 256 << 20
+
+    /// `words[0]` is searched in PATH of the environment, as execvp(3) does.
+    init(_ words: [String], environment: [String], input: [UInt8] = [], limitMilliseconds: Int64) throws(SystemError) {
+        let outputs = try Pipe()
+        let errors = try Pipe()
+        let inputs = try Pipe()
+        try inputs.reading.setBlocking()
+        self.input = input[...]
+        pid = try Process.spawn(
+            Self.path(of: words[0], environment), arguments: words, environment: environment,
+            descriptors: [(inputs.reading.raw, 0), (outputs.writing.raw, 1), (errors.writing.raw, 2)], directory: "/", newSession: true)
+        let (given, giving) = inputs.release()
+        close(given)
+        // F_SETFL cannot fail on a pipe.
+        _ = linux_fcntl_int(giving, F_SETFL, O_NONBLOCK)
+        inputEnd = giving
+        endAt = .now().advanced(byMilliseconds: limitMilliseconds)
+        let (reading, writing) = outputs.release()
+        close(writing)
+        outputEnd = FileDescriptor(owning: reading)
+        let (readingErrors, writingErrors) = errors.release()
+        close(writingErrors)
+        errorEnd = FileDescriptor(owning: readingErrors)
+        writeInput()
+    }
+
+    private static func path(of name: String, _ environment: [String]) throws(SystemError) -> String {
+        if name.utf8.contains(UInt8(ascii: "/")) { return name }
+        let variable = environment.last { $0.utf8.starts(with: "PATH=".utf8) }
+        for directory in (variable.map { $0.dropFirst(5) } ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":") {
+            let path = "\(directory)/\(name)"
+            if case .executable = Process.executability(path) { return path }
+        }
+        throw SystemError(call: "exec", path: name, errno: ENOENT)
+    }
+
+    /// Waits until one of the programs has ended, and returns its index. The array must not be empty.
+    static func awaitOne(of programs: [Program]) -> (index: Int, outcome: Outcome) {
+        while true {
+            let now = MonotonicInstant.now()
+            var polled: [pollfd] = []
+            var until = now.advanced(byMilliseconds: 1000)
+            for (index, program) in programs.enumerated() {
+                if program.endAt <= now { program.end(at: now) }
+                until = min(until, program.endAt)
+                if !program.isOutputOpen, !program.isErrorOpen {
+                    if let outcome = program.reap() { return (index, outcome) }
+                    // It has closed its output, so it ends now, or has given its output away, and then its limit ends it.
+                    until = min(until, now.advanced(byMilliseconds: 1))
+                }
+                polled.append(pollfd(fd: program.isOutputOpen ? program.outputEnd.raw : -1, events: Int16(POLLIN), revents: 0))
+                polled.append(pollfd(fd: program.isErrorOpen ? program.errorEnd.raw : -1, events: Int16(POLLIN), revents: 0))
+                polled.append(pollfd(fd: program.inputEnd, events: Int16(POLLOUT), revents: 0))
+            }
+            _ = poll(&polled, nfds_t(polled.count), until.pollTimeout(at: now))
+            for (index, program) in programs.enumerated() {
+                if polled[3 * index].revents != 0 { program.isOutputOpen = read(program.outputEnd.raw, into: &program.output) }
+                if polled[3 * index + 1].revents != 0 { program.isErrorOpen = read(program.errorEnd.raw, into: &program.errors) }
+                if polled[3 * index + 2].revents != 0 { program.writeInput() }
+            }
+        }
+    }
+
+    /// Runs a program to its end.
+    static func run(_ words: [String], environment: [String], input: [UInt8] = [], limitMilliseconds: Int64) -> Outcome {
+        do throws(SystemError) {
+            let program = try Program(words, environment: environment, input: input, limitMilliseconds: limitMilliseconds)
+            return awaitOne(of: [program]).outcome
+        } catch {
+            return Outcome(status: nil, errors: Array("\(error)".utf8))
+        }
+    }
+
+    /// Writes as much as the pipe takes. A program that reads no more gets the end.
+    private func writeInput() {
+        while !input.isEmpty {
+            let count = input.withUnsafeBytes { write(inputEnd, $0.baseAddress, $0.count) }
+            if count < 0 && errno == EINTR { continue }
+            if count < 0 && errno == EAGAIN { return }
+            if count < 0 { break }
+            input = input.dropFirst(count)
+        }
+        input = []
+        if inputEnd >= 0 { close(inputEnd) }
+        inputEnd = -1
+    }
+
+    deinit { if inputEnd >= 0 { close(inputEnd) } }
+
+    private func end(at now: MonotonicInstant) {
+        kill(-pid, isEnded ? SIGKILL : SIGTERM)
+        isEnded = true
+        endAt = now.advanced(byMilliseconds: 2000)
+    }
+
+    private func reap() -> Outcome? {
+        var status: Int32 = 0
+        let result = waitpid(pid, &status, WNOHANG)
+        if result == 0 { return nil }
+        // A program that printed all it had to say before its limit came still counts as ended by the limit.
+        let code = status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + status & 0x7F
+        return Outcome(status: isEnded || result < 0 ? nil : code, output: output, errors: errors)
+    }
+
+    /// Returns false at the end of the output.
+    private static func read(_ raw: Int32, into bytes: inout [UInt8]) -> Bool {
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        let count = Glibc.read(raw, &chunk, chunk.count)
+        if count > 0, bytes.count < outputBytesMax { bytes += chunk[..<count] }
+        return count > 0 || count < 0 && (errno == EINTR || errno == EAGAIN)
+    }
+}
