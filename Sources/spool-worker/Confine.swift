@@ -30,7 +30,8 @@ func confine(_ words: [String]) -> Never {
     var arguments = words[(end + 2)...].map { strdup($0) }
     arguments.append(nil)
     execv(words[end + 1], arguments)
-    give(up: errno, "start \"\(words[end + 1])\": \(String(cString: strerror(errno)))")
+    // The worker says what could not be started.
+    give(up: errno, "")
 }
 
 private func apply(_ confinement: Confinement) {
@@ -81,7 +82,7 @@ struct Trouble: ~Copyable {
     /// The end for the command's descriptor 3.
     var raw: Int32 { writer?.raw ?? -1 }
 
-    /// Waits until the command has begun or has failed.
+    /// Waits until the command has begun or has failed. The message is empty when the command itself could not be started.
     mutating func check() throws(StartFailure) {
         writer = nil
         let bytes: [UInt8]
@@ -92,7 +93,7 @@ struct Trouble: ~Copyable {
             return  // an unreadable pipe gives no reason; the command's own end is then reported
         }
         guard !bytes.isEmpty else { return }
-        let parts = String(decoding: bytes, as: UTF8.self).split(separator: " ", maxSplits: 1)
+        let parts = String(decoding: bytes, as: UTF8.self).split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
         throw StartFailure(errno: Int32(parts[0]) ?? 0, message: parts.count > 1 ? String(parts[1]) : "could not be confined")
     }
 }

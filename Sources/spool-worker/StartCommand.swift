@@ -83,8 +83,10 @@ private func startConfined(
     do throws(StartFailure) { try trouble.check() } catch {
         var status: Int32 = 0
         while waitpid(process.pid, &status, 0) < 0 && errno == EINTR {}
+        let message = error.message.isEmpty
+            ? describe(SystemError(call: "spawn", errno: error.errno), executable, request).message : error.message
         // A limit of the job itself is not a shortage of the machine, which would make the job wait for better times.
-        throw StartFailure(errno: error.errno == EAGAIN || error.errno == ENOMEM ? ECANCELED : error.errno, message: error.message)
+        throw StartFailure(errno: error.errno == EAGAIN || error.errno == ENOMEM ? ECANCELED : error.errno, message: message)
     }
     return process
 }

@@ -42,7 +42,7 @@ struct ConfinementTests {
         #expect(missing.outcome == "failed spawn 127")
         #expect(missing.error.hasPrefix("command not found: \"no-such-program\""), "\(missing.error)")
         let interpreter = try spool.run("script = \"#!/no/such/interpreter\\n\"\nnice = 1", as: "interpreter")
-        #expect(interpreter.outcome == "failed spawn", "\(interpreter.outcome)")
+        #expect(interpreter.outcome == "failed spawn 127", "\(interpreter.outcome)")
     }
 
     /// The controllers that the daemon would find, read in the same way.
