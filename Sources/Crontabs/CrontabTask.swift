@@ -9,6 +9,15 @@ public struct CrontabTask: Sendable {
     public let source: Source
     public let entry: Crontab.Entry
 
+    /// How a line runs.
+    enum Manner {
+        /// As under cron(8).
+        case cron
+        /// As in a container that has the crontab as its purpose: with the container's own variables, without mail unless `MAILTO` asks for
+        /// it, and never beside an earlier run of itself.
+        case container
+    }
+
     /// The reason why a line is not carried over.
     public struct Refusal: Error {
         public var why: String
@@ -36,7 +45,7 @@ public struct CrontabTask: Sendable {
 
     /// The keys of the task. `catchUp` is a value of the key `catch_up`: cron does not make up for missed times.
     static func table(
-        _ entry: Crontab.Entry, owner: String, user: String, isRoot: Bool, catchUp: String = "none"
+        _ entry: Crontab.Entry, owner: String, user: String, isRoot: Bool, catchUp: String = "none", _ manner: Manner = .cron
     ) throws(Refusal) -> Table {
         let settings = entry.settings
         let user = entry.user ?? user
@@ -54,14 +63,14 @@ public struct CrontabTask: Sendable {
         if settings.shell != "/bin/sh" { table.set("shell", Value(.string(settings.shell))) }
         if user != owner { table.set("user", Value(.string(user))) }
         // cron starts a run even while earlier runs of the same line are still running.
-        table.set("overlap", Value(.string("allow")))
+        table.set("overlap", Value(.string(manner == .cron ? "allow" : "skip")))
         if let home = settings["HOME"] {
             guard home.hasPrefix("/") else { throw Refusal(why: "HOME is \"\(home)\", not an absolute path") }
             table.set("directory", Value(.string(home)))
         }
         // cron mails both streams in the order in which they were written.
         table.set("combine_output", Value(.boolean(true)))
-        let to = settings.mailTo ?? user
+        let to = settings.mailTo ?? (manner == .cron ? user : "")
         if !Crontab.Settings.isMailed(to) {
             table.set("mail", Value(.boolean(false)))
         } else {
@@ -74,7 +83,7 @@ public struct CrontabTask: Sendable {
         }
         var environment = Table()
         for (name, value) in settings.variables { environment.set(name, Value(.string(value))) }
-        if settings["PATH"] == nil { environment.set("PATH", Value(.string(Mail.cronPath))) }
+        if settings["PATH"] == nil, manner == .cron { environment.set("PATH", Value(.string(Mail.cronPath))) }
         table.set("env", Value(.table(environment)))
         table.set("schedule", Value(.array([Value(.table(try schedule(entry, catchUp)))])))
         return table

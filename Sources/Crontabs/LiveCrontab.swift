@@ -78,6 +78,8 @@ public struct LiveCrontab: Sendable {
         public var isUser: (String) -> Bool
         /// Returns the reason why the runs of a task could not be started, or nil.
         public var fault: (Source) -> String?
+        /// It is the crontab of a container: see ``CrontabTask/Manner/container``.
+        public var isOfContainer = false
 
         public init(
             owner: String, isRoot: Bool, catchUp: String, isUser: @escaping (String) -> Bool, fault: @escaping (Source) -> String?
@@ -95,7 +97,7 @@ public struct LiveCrontab: Sendable {
         var places: [Int: KnownLines.Place] = [:]
         var tasks: [Task] = []
         // Half of a command may be another command. cron(8) and crontab(1) refuse such a file.
-        let isWhole = bytes.last == UInt8(ascii: "\n")
+        let isWhole = bytes.last == UInt8(ascii: "\n") || reading.isOfContainer
         let crontab = Crontab(bytes, isSystem: user == nil, isUser: reading.isUser) { unread in
             let place = finder.place(of: unread)
             guard isWhole, var task = earlier[place], task.identity.user.isEmpty || reading.isUser(task.identity.user) else {
@@ -120,7 +122,7 @@ public struct LiveCrontab: Sendable {
         var faults = crontab.problems
         known.isOnly = isOnly
         let unended = isWhole ? nil : Array(texts).last?.number
-        let base = BaseName(path: path, user: user, isOnly: isOnly)
+        let base = BaseName(path: path, user: reading.isOfContainer ? nil : user, isOnly: isOnly)
         for entry in crontab.entries {
             do throws(CrontabTask.Refusal) {
                 guard entry.line != unended else {
@@ -157,7 +159,8 @@ public struct LiveCrontab: Sendable {
         var entry = entry
         if entry.comment.map(isLegend) ?? false { entry.comment = nil }
         let table = try CrontabTask.table(
-            entry, owner: reading.owner, user: user ?? reading.owner, isRoot: reading.isRoot, catchUp: reading.catchUp)
+            entry, owner: reading.owner, user: user ?? reading.owner, isRoot: reading.isRoot, catchUp: reading.catchUp,
+            reading.isOfContainer ? .container : .cron)
         let source = Source(writing: table)
         if let why = reading.fault(source) { throw CrontabTask.Refusal(why: why) }
         return Task(line: entry.line, baseName: base.of(entry.command), identity: Identity(of: table), source: source)

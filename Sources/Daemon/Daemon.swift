@@ -36,12 +36,16 @@ public final class Daemon {
     private let location: SpoolLocation
     private let programs: PatternPrograms
     private let workers: WorkerPool
+    /// Nil when the output of jobs is in files alone.
+    private let output: JobOutput?
     /// The crontabs of the machine. Nil except in root's daemon.
     private let crontabs: CrontabWatch?
+    private let given: GivenFiles
     /// The daemons of users. Nil except in root's daemon.
     private let users: UserDaemons?
     /// The link to root's daemon. Nil except in the daemon of one user, which root's daemon has started.
     private let link: UserLink?
+    private let drain: Drain
     private let status: StatusFile
     private let metrics: MetricsFile
     private let upgrade: Upgrade
@@ -57,6 +61,8 @@ public final class Daemon {
     /// Serves the spool until a signal ends the daemon. With `isStandby` first waits until no other daemon serves the spool.
     public static func serve(_ options: DaemonOptions) throws(DaemonFailure) {
         umask(0o077)
+        // A signal that process 1 neither handles nor blocks does nothing: one that is sent during the start must count later.
+        if getpid() == 1 { blockSignals() }
         // Each user and each worker needs at least one descriptor.
         DescriptorLimit.raise()
         do {
@@ -76,6 +82,10 @@ public final class Daemon {
         } catch {
             throw DaemonFailure("\(error)")
         }
+    }
+
+    private static func blockSignals() {
+        _ = try? SignalDescriptor.block(Startup.signals)  // fails for no signal of the list
     }
 
     /// Throws unless this program could serve the spool. Changes nothing.
@@ -114,21 +124,27 @@ public final class Daemon {
         let gate = StartGate(path: path, configuration, service, log)
         for part in [service, notification, files, location, configuration, programs, paths, gate] as [any Part] { loop.add(part) }
         for part in [watch, zones, configuration] as [any FileWatcher] { files.add(part) }
+        if let form = options.output { output = JobOutput(form, loop, service, log) } else { output = nil }
         workers = WorkerPool(
-            surroundings, program: options.worker, of: program, isQuiet: options.user != nil, loop, slots, configuration, service, log)
+            surroundings, program: options.worker, of: program, isQuiet: options.user != nil, loop, slots,
+            inheriting: options.crontab == nil ? .none : .all, output, configuration, service, log)
         crontabs = startup.isForEverybody ? CrontabWatch(files, service, log) : nil
         if let crontabs {
             files.add(crontabs)
             loop.add(crontabs)
         }
+        given = GivenFiles(options, user: surroundings.user.name, files, service, log)
+        files.add(given)
         users = startup.isForEverybody
             ? UserDaemons(options, program: program, loop, files, watch, crontabs, slots, configuration, service, log) : nil
         if let user = options.user { link = UserLink(of: user, loop, files, slots, gate, service) } else { link = nil }
-        status = StatusFile(options, configuration, slots, gate, users, service, log)
+        drain = Drain(options.drain, gate, users, notification, service, log)
+        status = StatusFile(options, configuration, slots, gate, drain, output, users, service, log)
         metrics = MetricsFile(options, configuration, slots, gate, isForEverybody: startup.isForEverybody, service, log)
         upgrade = Upgrade(program: program, options, location, programs, notification, service, log)
         if let link { loop.add(link) }
-        for part in [status, metrics, log, upgrade] as [any Part] { loop.add(part) }
+        if let output { loop.add(output) }
+        for part in [drain, status, metrics, log, upgrade] as [any Part] { loop.add(part) }
         disk = BrokenDisk(startup.awaited, spoolID: identity.id, program: program, options, service, log)
 
         world.connect(
@@ -182,6 +198,9 @@ public final class Daemon {
         }
         location.onNewState = { workers.forgetRecords() }
         location.onNewDirectories = { () throws(SystemError) in try users?.openSpool() }
+        drain.onEnd = { [unowned self] in isStopping = true }
+        link?.onDrain = { [drain] in drain.begin() }
+        link?.onStopJobs = { [drain] in drain.stopJobs(because: "spoold was told to end") }
         link?.onEnd = { [unowned self] in isStopping = true }
         link?.onRest = { [unowned self] in
             isResting = true
@@ -217,6 +236,7 @@ public final class Daemon {
         configuration.load(isFirst: true)
         // Nobody knows whether crontabs count, so their tasks stay as they are.
         if configuration.isRefused { service.awaitCrontab() }
+        given.begin()
         service.wasDiskBroken = disk.wasBroken
         do throws(SystemError) {
             try users?.openSpool()
@@ -236,7 +256,7 @@ public final class Daemon {
             try serve()
         } catch {
             log.flush()
-            try disk.letGo(for: error, isStopping: isStopping) { users?.end() }
+            try disk.letGo(for: error, isStopping: isStopping || drain.isUnderWay) { users?.end() }
             throw error
         }
         if let lost = location.lost { throw DaemonFailure("\(lost); running jobs continue with their workers") }
@@ -256,21 +276,27 @@ public final class Daemon {
         while true {
             notification.isAlive()
             log.flush()
-            try loop.wait(isBusy: service.hasWork || programs.canStartMore || isStopping)
+            try loop.wait(isBusy: service.hasWork || programs.canStartMore || isStopping && isOutputWritten())
             try loop.beforeTurn()
             if location.lost != nil { return }
-            if isStopping { return try stop() }
+            if isStopping, isOutputWritten() { return try stop() }
             try service.turn()
             try loop.afterTurn()
         }
     }
 
+    /// True when this daemon, which ends, has written the output of the jobs that have ended, or has waited long enough for its reader.
+    private func isOutputWritten() -> Bool {
+        guard let output, !output.isOver else { return true }
+        service.isEnding = true
+        workers.endIdle(keeping: 0)
+        return !output.waitsToEnd(isMoreComing: workers.isOutputComing)
+    }
+
     private func takeSignals() throws(SystemError) {
         while let signal = try signals.next() {
             switch signal.number {
-            case SIGTERM, SIGINT:
-                if !isStopping { log.write(.notice, "stopping", at: service.now, ["signal": Signal.name(signal.number)]) }
-                isStopping = true
+            case SIGTERM, SIGINT, SIGQUIT: if !isStopping { drain.signaled(signal.number) }
             case SIGHUP: configuration.load()
             case SIGUSR2: upgrade.begin()
             case SIGCHLD: reapChildren()

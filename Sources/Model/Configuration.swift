@@ -38,6 +38,9 @@ public struct Configuration: Sendable {
     /// The keys `mail` and `on_failure`, for all runs of tasks that say nothing else.
     public var taskDefaults = TaskDefaults()
 
+    /// The variables of spoold's environment that jobs of its own user get. Nil when the file does not say.
+    public var inheritedVariables: InheritedVariables?
+
     /// The number of tasks that have metrics of their own.
     public var metricsTasks = 1000
 
@@ -65,7 +68,7 @@ public struct Configuration: Sendable {
     public static let keys = [
         "slots", "user_slots", "timezone", "default_timeout", "keep", "journal_max", "output_limit", "max_load", "min_free_space",
         "mail_command", "pam_service", "crontabs", "crontab_root", "crontab_catch_up",
-        "mail", "on_failure", "queues", "calendars", "metrics_tasks",
+        "mail", "on_failure", "inherit_env", "queues", "calendars", "metrics_tasks",
         "allow", "deny",
     ]
 
@@ -125,6 +128,7 @@ public struct Configuration: Sendable {
         }
         if reader.mail("mail") != nil { taskDefaults.mail = table["mail"] }
         if reader.followUp("on_failure", .failure) != nil { taskDefaults.onFailure = table["on_failure"] }
+        inheritedVariables = reader.inheritedVariables("inherit_env") ?? inheritedVariables
         metricsTasks = reader.integer("metrics_tasks", in: 0...Self.metricsTasksMax) ?? metricsTasks
         allow = reader.strings("allow") ?? allow
         deny = reader.strings("deny") ?? deny

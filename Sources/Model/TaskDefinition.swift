@@ -16,6 +16,8 @@ public struct TaskDefinition: Sendable {
     public let references: [TaskReference]
     /// The path of the crontab whose line the task is. Nil for a task that has a file of its own.
     public var crontab: String?
+    /// The path of the file that defines the task, if that is in a directory of `--tasks`.
+    public var mounted: String?
 
     /// The keys about the expectations of a task. Jobs do not have them.
     public static let expectationKeys = ["expect", "on_overdue"]

@@ -15,11 +15,12 @@ extension Scheduler {
             if !isKnownText { reinstate(task: definition.name, at: now) }
             return
         }
-        if !isKnownText || known?.crontab != definition.crontab {
+        if !isKnownText || known?.crontab != definition.crontab || known?.mounted != definition.mounted {
             // The task was created when its name was defined first.
             let createdAt = known.map(\.createdAt) ?? now
             let recorded = RecordedDefinition(
-                definition.source, writtenAt: definition.writtenAt, createdAt: createdAt, stamp: stamp, crontab: definition.crontab)
+                definition.source, writtenAt: definition.writtenAt, createdAt: createdAt, stamp: stamp, crontab: definition.crontab,
+                mounted: definition.mounted)
             commit(.defined(file: "tasks/\(definition.name)", recorded), at: now)
         } else if let stamp, known?.stamp != stamp {
             commit(.stamped(file: "tasks/\(definition.name)", stamp), at: now)
@@ -80,7 +81,7 @@ extension Scheduler {
         guard let state = tasks[name], !state.isDefined, let known = state.recorded else { return }
         do throws(Problems) {
             var definition = try TaskDefinition(name: name, source: known.source, context(known.writtenAt))
-            definition.crontab = known.crontab
+            (definition.crontab, definition.mounted) = (known.crontab, known.mounted)
             define(definition, since: now, at: now)
         } catch {
             turn.refusals.append(Turn.Refusal(file: "tasks/\(name)", why: "the definition accepted earlier cannot be read: \(error)"))

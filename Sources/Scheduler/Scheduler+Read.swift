@@ -68,13 +68,16 @@ extension Scheduler {
     // MARK: Time
 
     /// The time at which something happens without an event. Nil when nothing will.
-    public func nextWake() -> Instant? {
+    ///
+    /// - Parameter mayStart: as for `takeTurn`.
+    public func nextWake(mayStart: Bool = true) -> Instant? {
         var wake: Instant?
         func consider(_ instant: Instant) { wake = wake.map { min($0, instant) } ?? instant }
         if let next = derived.timetable.delayed.first() { consider(next.instant) }
         if let next = derived.timetable.deadlines.first() { consider(next.instant) }
-        if let next = derived.timetable.dues.first() { consider(next.instant) }
         if let next = derived.timetable.slow.first() { consider(next.instant) }
+        guard mayStart else { return wake }
+        if let next = derived.timetable.dues.first() { consider(next.instant) }
         for schedule in derived.questions.failing { if let again = schedule.asking?.askedAgain { consider(again) } }
         if let next = derived.timetable.expectations.first() { consider(next.instant) }
         return wake

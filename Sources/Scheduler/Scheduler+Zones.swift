@@ -20,7 +20,7 @@ extension Scheduler {
             if let old = tasks[name]?.definition(ifAny: isRead) {
                 do throws(Problems) {
                     var new = try TaskDefinition(name: name, source: old.source, context(old.writtenAt))
-                    new.crontab = old.crontab
+                    (new.crontab, new.mounted) = (old.crontab, old.mounted)
                     for (before, after) in zip(old.schedules, new.schedules) where isRead(before) {
                         carryOver(before, to: after, of: name, isStart: isStart, at: now)
                     }

@@ -1,6 +1,6 @@
 // A frame has the length of its body as four bytes, little-endian, and then the body: version, kind, fields. A number has eight bytes. A
-// text has its length in four bytes and then its UTF-8 without NUL. A list has its count in four bytes and then its elements. An optional
-// has a byte 0 or 1 and then its value. No bytes may be left over in a body.
+// text has its length in four bytes and then its UTF-8 without NUL; other bytes are written in the same way. A list has its count in four
+// bytes and then its elements. An optional has a byte 0 or 1 and then its value. No bytes may be left over in a body.
 
 /// Bytes that are not a frame of this protocol. The rest of the stream cannot be trusted.
 public enum ProtocolError: Error, Sendable, Equatable {
@@ -53,17 +53,20 @@ public struct FrameBuffer: Sendable {
 /// installed at its worker's path, which may be newer.
 private enum Version {
     static let reports: UInt8 = 2
-    static let commands: UInt8 = 5
+    static let commands: UInt8 = 6
 }
 
 private enum Tag {
     static let run: UInt8 = 1
     static let signal: UInt8 = 2
     static let stop: UInt8 = 3
+    static let outputTaken: UInt8 = 4
     static let ended: UInt8 = 129
     static let running: UInt8 = 130
     static let cannotServe: UInt8 = 131
     static let remark: UInt8 = 132
+    static let output: UInt8 = 133
+    static let outputEnded: UInt8 = 134
     static let exited: Int64 = 0
     static let signaled: Int64 = 1
     static let timedOut: Int64 = 2
@@ -89,6 +92,10 @@ extension Command {
             var writer = FrameWriter(kind: Tag.stop, version: Version.commands)
             writer.write(optional: killAfterMilliseconds) { $0.write($1) }
             return writer.finish()
+        case .outputTaken(let count):
+            var writer = FrameWriter(kind: Tag.outputTaken, version: Version.commands)
+            writer.write(Int64(count))
+            return writer.finish()
         }
     }
 
@@ -99,6 +106,7 @@ extension Command {
         case Tag.run: self = .run(try reader.request())
         case Tag.signal: self = .signal(try reader.int32())
         case Tag.stop: self = .stop(killAfterMilliseconds: try reader.flag() ? try reader.int64() : nil)
+        case Tag.outputTaken: self = .outputTaken(try reader.int())
         default: throw .unknownKind(reader.kind)
         }
         try reader.finish()
@@ -130,6 +138,7 @@ extension FrameWriter {
         write(request.substitutes.leavesOutEnvironmentFile)
         write(optional: request.journal?.socket) { $0.write($1) }
         write(request.journal?.fields ?? [])
+        write(request.reportsOutput)
     }
 }
 
@@ -163,6 +172,7 @@ extension FrameReader {
             let fields = try texts()
             request.journal = socket.map { JournalTarget(socket: $0, fields: fields) }
         }
+        if version >= 6 { request.reportsOutput = try flag() }
         guard (0...request.environment.count).contains(request.replaceable) else { throw .malformed }
         return request
     }
@@ -205,6 +215,20 @@ extension Report {
             writer.write(Int64(errno))
             writer.write(message)
             return writer.finish()
+        case .output(let output):
+            var writer = FrameWriter(kind: Tag.output, version: Version.reports)
+            writer.write(output.jobID)
+            writer.write(Int64(output.attempt))
+            writer.write(output.stream)
+            writer.write(output.isPartial)
+            writer.write(output.bytes)
+            return writer.finish()
+        case .outputEnded(let jobID, let attempt, let leftOutBytes):
+            var writer = FrameWriter(kind: Tag.outputEnded, version: Version.reports)
+            writer.write(jobID)
+            writer.write(Int64(attempt))
+            writer.write(leftOutBytes)
+            return writer.finish()
         }
     }
 
@@ -223,6 +247,13 @@ extension Report {
                     maxRSSBytes: try reader.int64(), leftovers: try reader.int(), pid: try reader.int32()))
         case Tag.remark: self = .remark(jobID: try reader.text(), attempt: try reader.int(), try reader.text())
         case Tag.cannotServe: self = .cannotServe(errno: try reader.int32(), message: try reader.text())
+        case Tag.output:
+            self = .output(
+                Output(
+                    jobID: try reader.text(), attempt: try reader.int(), stream: try reader.text(), isPartial: try reader.flag(),
+                    bytes: try reader.bytes()))
+        case Tag.outputEnded:
+            self = .outputEnded(jobID: try reader.text(), attempt: try reader.int(), leftOutBytes: try reader.int64())
         default: throw .unknownKind(reader.kind)
         }
         try reader.finish()
@@ -310,6 +341,11 @@ private struct FrameWriter {
         bytes.append(contentsOf: text.utf8)
     }
 
+    mutating func write(_ content: [UInt8]) {
+        write(count: content.count)
+        bytes += content
+    }
+
     mutating func write(_ texts: [String]) {
         write(count: texts.count)
         for text in texts { write(text) }
@@ -371,6 +407,14 @@ private struct FrameReader {
         rest = rest.dropFirst(length)
         guard !bytes.contains(0), let text = String(validating: bytes, as: UTF8.self) else { throw .malformed }
         return text
+    }
+
+    mutating func bytes() throws(ProtocolError) -> [UInt8] {
+        let length = Int(try little(4))
+        guard length <= rest.count else { throw .malformed }
+        let bytes = Array(rest.prefix(length))
+        rest = rest.dropFirst(length)
+        return bytes
     }
 
     /// An id names a directory, so its length is at most 255 bytes. WorkerRecord relies on this limit.

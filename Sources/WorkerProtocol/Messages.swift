@@ -49,6 +49,8 @@ public struct RunRequest: Sendable, Equatable {
     public var substitutes = Substitutes()
     /// The journal that gets the lines of the output too. Nil when none does.
     public var journal: JournalTarget?
+    /// True to report the output to the daemon too.
+    public var reportsOutput = false
 
     public init(
         jobID: String, attempt: Int, jobDirectory: String, arguments: [String], environment: [String],
@@ -165,6 +167,8 @@ public enum Command: Sendable, Equatable {
     /// Ask all processes of the run to end with the stop signal, and kill the rest after this time. Nil means the run's own
     /// `killAfterMilliseconds`.
     case stop(killAfterMilliseconds: Int64?)
+    /// The daemon has written this many bytes of ``Report/output(_:)``. This is not about the current run alone.
+    case outputTaken(Int)
 }
 
 /// The reports of a worker to the daemon.
@@ -176,6 +180,28 @@ public enum Report: Sendable, Equatable {
     case remark(jobID: String, attempt: Int, String)
     /// The worker could not become its user, or could not write its record, and ends. It has begun no run and will begin none.
     case cannotServe(errno: Int32, message: String)
+    /// Lines of the output of a run that reports it. The run may have ended.
+    case output(Output)
+    /// No more output of the try follows. This many bytes were not reported, because the daemon did not take them in time.
+    case outputEnded(jobID: String, attempt: Int, leftOutBytes: Int64)
+
+    public struct Output: Sendable, Equatable {
+        public var jobID: String
+        public var attempt: Int
+        /// The name of the file.
+        public var stream: String
+        /// True when the bytes are a part of a line that continues. Otherwise they are whole lines, without the end of the last one.
+        public var isPartial: Bool
+        public var bytes: [UInt8]
+
+        public init(jobID: String, attempt: Int, stream: String, isPartial: Bool, bytes: [UInt8]) {
+            self.jobID = jobID
+            self.attempt = attempt
+            self.stream = stream
+            self.isPartial = isPartial
+            self.bytes = bytes
+        }
+    }
 }
 
 /// The end of a process, as wait(2) reports it.

@@ -33,7 +33,8 @@ struct Run {
     /// The time at which the worker announces the run to the daemon. Nil once it has.
     private var announceAt: MonotonicInstant?
     private var outputLimit: OutputLimit?
-    private let outputJournal: OutputJournal?
+    /// Those who get the output besides its files.
+    let outputSenders: [OutputSender]
     /// The standard input, if another command gives it during the run.
     private let input: GivenInput?
     /// The input ended before its giver had given all of it.
@@ -68,14 +69,17 @@ struct Run {
     private static let retryAfterMilliseconds: Int64 = 10
     private static let announceAfterMilliseconds: Int64 = 50
 
-    init(request: RunRequest, pid: pid_t, startedAt: Int64, input: GivenInput? = nil) {
+    init(request: RunRequest, pid: pid_t, startedAt: Int64, input: GivenInput? = nil, output: DaemonOutput) {
         self.input = input
         self.request = request
         self.pid = pid
         self.startedAt = startedAt
         announceAt = began.advanced(byMilliseconds: Run.announceAfterMilliseconds)
         outputLimit = OutputLimit(request)
-        outputJournal = OutputJournal(request)
+        var readers: [any OutputReader] = []
+        if let journal = request.journal { readers.append(JournalReader(journal)) }
+        if request.reportsOutput { readers.append(DaemonReader(output, request)) }
+        outputSenders = readers.map { OutputSender(request, to: $0) }
         if request.timeoutMilliseconds > 0 {
             limit = began.advanced(byMilliseconds: request.timeoutMilliseconds)
         }
@@ -83,7 +87,8 @@ struct Run {
 
     /// The next moment at which ``strike()`` has something to do.
     var deadline: MonotonicInstant? {
-        [limit, killAt, retryAt, announceAt, outputLimit?.nextLookAt, outputJournal?.nextLookAt, inputLookAt].lazy.compactMap(\.self).min()
+        let least = [limit, killAt, retryAt, announceAt, outputLimit?.nextLookAt, inputLookAt].lazy.compactMap(\.self).min()
+        return outputSenders.reduce(least) { least, sender in least.map { min($0, sender.nextLookAt) } ?? sender.nextLookAt }
     }
 
     var isCommandEnded: Bool { outcome != nil }
@@ -122,7 +127,7 @@ extension Run {
         }
         if let retryAt, retryAt <= now { self.retryAt = nil }
         // Before a part of the output is given back.
-        if let outputJournal, outputJournal.nextLookAt <= now { outputJournal.look() }
+        for sender in outputSenders where sender.nextLookAt <= now { sender.look() }
         if let outputLimit, outputLimit.nextLookAt <= now { self.outputLimit?.look() }
         if let inputLookAt, inputLookAt <= now { lookAtInput() }
     }
@@ -231,10 +236,10 @@ extension Run {
         if giveUpAt == nil { giveUpAt = now.advanced(byMilliseconds: Run.giveUpAfterMilliseconds) }
     }
 
-    /// Sends the rest of the output to the journal, and cuts the output files that are too large, once the command has ended. Returns the
+    /// Sends what the readers of the output take now, and cuts the output files that are too large, once the command has ended. Returns the
     /// cuts that must be made later.
     func finishOutput() -> [LaterCut] {
-        outputJournal?.finish()
+        for sender in outputSenders { sender.commandEnded() }
         return outputLimit?.finish() ?? []
     }
 

@@ -15,6 +15,10 @@ struct Worker: ~Copyable {
     private var run: Run?
     private var leftovers = Leftovers()
     private var laterCuts = LaterCuts()
+    /// Senders of the output of ended runs whose reader has not taken all of it yet, oldest first.
+    private var lateSenders: [OutputSender] = []
+    private static let lateSendersMax = 16
+    private let output: DaemonOutput
     /// The end of a run that the disk has refused to record, and when the worker tries that again.
     private var unrecorded: (end: RunEnd, tryAgainAt: MonotonicInstant)?
     /// The daemon is gone: no more commands arrive, and nobody reads reports.
@@ -30,6 +34,7 @@ struct Worker: ~Copyable {
         self.record = record
         self.group = group
         self.signals = signals
+        output = DaemonOutput { Self.send($0, to: socket) }
     }
 
     deinit { inbox.deallocate() }
@@ -37,7 +42,7 @@ struct Worker: ~Copyable {
     /// Serves until the daemon is gone or a signal ends the worker. Returns the exit code.
     consuming func serve() -> Int32 {
         while true {
-            if run == nil && unrecorded == nil && (daemonIsGone || exitCode != 0) { break }
+            if run == nil && unrecorded == nil && lateSenders.isEmpty && (daemonIsGone || exitCode != 0) { break }
             let (hasCommand, hasSignal, hasInput) = wait()
             // Signals first: the end of a run is reported before a command for that run is read.
             if hasSignal { takeSignal() }
@@ -48,6 +53,7 @@ struct Worker: ~Copyable {
             }
             if run?.deadline != nil { enforceDeadlines() }
             laterCuts.lookIfDue()
+            sendLate()
             if let unrecorded, unrecorded.tryAgainAt <= .now() { record(unrecorded.end) }
         }
         laterCuts.lookAtAll()
@@ -63,7 +69,8 @@ struct Worker: ~Copyable {
             pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0),
             pollfd(fd: run?.inputEvents ?? -1, events: Int16(POLLIN), revents: 0)
         )
-        let deadline = [run?.deadline, laterCuts.nextLookAt, unrecorded?.tryAgainAt].lazy.compactMap(\.self).min()
+        let deadline = [run?.deadline, laterCuts.nextLookAt, unrecorded?.tryAgainAt, lateSenders.lazy.map(\.nextLookAt).min()]
+            .lazy.compactMap(\.self).min()
         let timeout = deadline.map { $0.pollTimeout() } ?? -1
         let count = withUnsafeMutablePointer(to: &descriptors) {
             $0.withMemoryRebound(to: pollfd.self, capacity: 3) { poll($0, 3, timeout) }
@@ -89,8 +96,9 @@ extension Worker {
 
     /// A signal ends an idle worker, even one whose last run is not on record yet.
     private mutating func leave() {
-        daemonIsGone = true
+        loseDaemon()
         unrecorded = nil
+        lateSenders = []
     }
 
     /// Reaps every child that has ended, and ends the run if its command is among them.
@@ -136,6 +144,16 @@ extension Worker {
         let later = ended.finishOutput()
         report(ended.end(leftovers: leftovers))
         laterCuts.add(later)
+        lateSenders += ended.outputSenders.filter { !$0.isFinished }
+        while lateSenders.count > Self.lateSendersMax { lateSenders.removeFirst().giveUp() }
+    }
+
+    /// Sends more of the output of ended runs.
+    private mutating func sendLate() {
+        guard !lateSenders.isEmpty else { return }
+        let now = MonotonicInstant.now()
+        for sender in lateSenders where sender.nextLookAt <= now { sender.look() }
+        lateSenders.removeAll(where: \.isFinished)
     }
 }
 
@@ -145,16 +163,13 @@ extension Worker {
     private mutating func takeCommands() {
         let count = recv(socket.raw, inbox.baseAddress, inbox.count, 0)
         if count < 0 && (errno == EINTR || errno == EAGAIN) { return }
-        guard count > 0 else {
-            daemonIsGone = true
-            return
-        }
+        guard count > 0 else { return loseDaemon() }
         frames.append(UnsafeRawBufferPointer(rebasing: inbox[..<count]))
         do throws(ProtocolError) {
             while let body = try frames.next() { carryOut(try Command(body: body)) }
         } catch {
             // The limits between frames are lost, so this daemon cannot be served any longer.
-            daemonIsGone = true
+            loseDaemon()
             exitCode = 1
         }
     }
@@ -164,7 +179,17 @@ extension Worker {
         case .run(let request): start(request)
         case .signal(let number): signal(number)
         case .stop(let killAfterMilliseconds): stop(killAfterMilliseconds: killAfterMilliseconds)
+        case .outputTaken(let count):
+            output.taken(count)
+            for sender in (run?.outputSenders ?? []) + lateSenders { sender.look() }
+            lateSenders.removeAll(where: \.isFinished)
         }
+    }
+
+    /// The daemon is gone, or cannot be served any longer.
+    private mutating func loseDaemon() {
+        daemonIsGone = true
+        output.daemonIsGone()
     }
 
     private mutating func start(_ request: RunRequest) {
@@ -185,7 +210,7 @@ extension Worker {
             let request = try request.withEnvironmentFile(&remarks)
             let (process, input) = try startCommand(request, entering: group, &remarks)
             input?.begin()
-            run = Run(request: request, pid: process.pid, startedAt: startedAt, input: input)
+            run = Run(request: request, pid: process.pid, startedAt: startedAt, input: input, output: output)
             // The input may have become complete, or broken off, before it was watched.
             run?.lookAtInput()
             try? record.write(running: request, process, startedAt: startedAt)  // full disk: "about to begin" stays in the record
@@ -253,22 +278,28 @@ extension Worker {
 
     private mutating func send(_ report: Report) {
         if daemonIsGone { return }
+        // EPIPE: the record contains the end.
+        if !Self.send(report, to: socket.raw) { loseDaemon() }
+    }
+
+    /// Returns false when the daemon is gone.
+    private static func send(_ report: Report, to socket: Int32) -> Bool {
         let frame = report.frame()
         var done = 0
         while done < frame.count {
             let count = frame.withUnsafeBytes {
-                Glibc.send(socket.raw, $0.baseAddress! + done, $0.count - done, Int32(MSG_NOSIGNAL))
+                Glibc.send(socket, $0.baseAddress! + done, $0.count - done, Int32(MSG_NOSIGNAL))
             }
             if count >= 0 {
                 done += count
             } else if errno == EAGAIN {
-                var writable = pollfd(fd: socket.raw, events: Int16(POLLOUT), revents: 0)
+                var writable = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
                 poll(&writable, 1, -1)
             } else if errno != EINTR {
-                daemonIsGone = true  // EPIPE: the record contains the end
-                return
+                return false
             }
         }
+        return true
     }
 }
 

@@ -14,7 +14,8 @@ SystemCheck.perform(for: "spoold")
 _ = linux_ignore_signal(SIGXFSZ)
 
 let usage = """
-    Usage: spoold [--spool DIR] [--config FILE] [--worker PATH] [--standby]
+    Usage: spoold [--spool DIR] [--config FILE] [--worker PATH] [--tasks DIR]... [--crontab FILE]
+                  [--output stdout|json|files] [--standby] [--drain[=DURATION] | --no-drain]
 
     Serves a spool: takes up the jobs and tasks that are dropped into it, and runs them when they are due.
     Runs in the foreground and logs to standard error, one event a line. See spoold(8) and spool(5).
@@ -24,14 +25,24 @@ let usage = """
       --config FILE  the configuration; else /etc/spoold/spoold.toml for root and
                      ${XDG_CONFIG_HOME:-$HOME/.config}/spoold/spoold.toml for anyone else
       --worker PATH  the spool-worker program; else beside spoold, or in ../libexec/spoold/
+      --tasks DIR    also run the tasks defined in DIR, which is only read; may be repeated
+      --crontab FILE also run the lines of this crontab, as the own user and with the own variables
+      --output stdout|json|files
+                     also write the output of jobs to standard output, as lines that begin with task and id or
+                     as JSON objects; files, the default, writes it to the jobs' directories alone
       --standby      while another spoold serves the spool, wait, and take over when it ends
+      --drain[=DURATION]
+                     when told to end, start nothing new and wait for running jobs; after DURATION,
+                     such as 20s, stop them. Process 1 does so without being asked
+      --no-drain     end at once when told to, even as process 1
       --check        say whether this program could serve the spool, change nothing, and end
       --release-cgroups
                      lift the limits that keep systemd from starting the next spoold in its unit, and end
       --help         this text
       --version      the version
 
-    SIGTERM and SIGINT end it and leave running jobs to their workers; SIGHUP re-reads the configuration;
+    SIGTERM and SIGINT end it and leave running jobs to their workers, or, with --drain, wait for them: a second
+    one stops the jobs, a third one does not wait. SIGQUIT ends it at once. SIGHUP re-reads the configuration;
     SIGUSR2 starts the program anew in the same process (spoolctl restart does so too, and waits).
 
     """
@@ -41,6 +52,13 @@ func fail(_ message: String, code: Int32) -> Never {
     // Standard error is closed, so only the exit code reports the failure.
     _ = line.withUTF8 { write(2, $0.baseAddress, $0.count) }
     exit(code)
+}
+
+/// The form of `--output`. Nil for `files`.
+func outputForm(_ word: String) -> OutputForm? {
+    guard word != "files" else { return nil }
+    guard let form = OutputForm(rawValue: word) else { fail("--output must be files, stdout or json, not \"\(word)\"", code: 2) }
+    return form
 }
 
 func environment(_ name: String) -> String? {
@@ -62,6 +80,10 @@ var configuration: String?
 var worker: String?
 var isStandby = false
 var isCheck = false
+var drain: DrainRule?
+var output: OutputForm?
+var crontab: String?
+var taskDirectories: [String] = []
 var user: String?
 var isAfterRest = false
 var arguments = (0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0].map { FileName.string(from: $0) } }.dropFirst()
@@ -77,12 +99,25 @@ while let argument = arguments.popFirst() {
     case "--worker": worker = value()
     case "--standby": isStandby = true
     case "--check": isCheck = true
+    case "--crontab": crontab = value()
+    case "--tasks": taskDirectories.append(value())
+    case "--drain": drain = .wait(stopAfterMilliseconds: nil)
+    case "--no-drain": drain = DrainRule.none
     // Arguments that spoold passes to another spoold, see spoold(8).
     case "--serve-user": user = value()
     case "--after-rest": isAfterRest = true
     case _ where argument.hasPrefix("--spool="): spool = String(argument.dropFirst(8))
     case _ where argument.hasPrefix("--config="): configuration = String(argument.dropFirst(9))
     case _ where argument.hasPrefix("--worker="): worker = String(argument.dropFirst(9))
+    case "--output": output = outputForm(value())
+    case _ where argument.hasPrefix("--output="): output = outputForm(String(argument.dropFirst(9)))
+    case _ where argument.hasPrefix("--crontab="): crontab = String(argument.dropFirst(10))
+    case _ where argument.hasPrefix("--tasks="): taskDirectories.append(String(argument.dropFirst(8)))
+    case _ where argument.hasPrefix("--drain="):
+        let text = String(argument.dropFirst(8))
+        do throws(RecurrenceError) { drain = .wait(stopAfterMilliseconds: try Span.parse(text).approximateMilliseconds) } catch {
+            fail("--drain: \(error.message)", code: 2)
+        }
     case "--release-cgroups":
         do throws(DaemonFailure) { try Daemon.releaseGroups() } catch { fail("\(error)", code: 1) }
         exit(0)
@@ -95,7 +130,11 @@ while let argument = arguments.popFirst() {
     default:
         let near = nearest(
             to: argument,
-            among: ["--spool", "--config", "--worker", "--standby", "--check", "--release-cgroups", "--help", "--version"])
+            among: [
+                "--spool", "--config", "--worker", "--standby", "--tasks", "--crontab", "--output", "--drain", "--no-drain", "--check",
+                "--release-cgroups",
+                "--help", "--version",
+            ])
         fail("unknown argument \"\(argument)\"\(near.map { "; did you mean \"\($0)\"?" } ?? "")", code: 2)
     }
 }
@@ -134,9 +173,14 @@ guard let program = worker.map(absolute) ?? workerPaths.first(where: isExecutabl
 guard isExecutable(program) else { fail("the worker \(program) cannot be executed", code: 1) }
 
 do throws(DaemonFailure) {
-    let options = DaemonOptions(
+    var options = DaemonOptions(
         spool: absolute(directory), configuration: configurationFile.map(absolute), worker: program, version: Version.text,
         isStandby: isStandby, user: user, isAfterRest: isAfterRest)
+    options.output = output
+    options.crontab = crontab.map(absolute)
+    options.taskDirectories = taskDirectories.map(absolute)
+    // The end of process 1 kills all other processes of its container.
+    options.drain = drain ?? (getpid() == 1 ? .wait(stopAfterMilliseconds: nil) : .none)
     if isCheck {
         try Daemon.check(options)
         print("spoold \(Version.text)")

@@ -27,7 +27,7 @@ import WorkerProtocol
     static let commands: [Command] = [
         .run(request), .run(withSubstitutes), .run(withJournal),
         .run(RunRequest(jobID: "", attempt: 0, jobDirectory: "", arguments: [], environment: [], workingDirectory: "")),
-        .signal(9), .signal(-1), .stop(killAfterMilliseconds: nil), .stop(killAfterMilliseconds: 5),
+        .signal(9), .signal(-1), .outputTaken(65_536), .stop(killAfterMilliseconds: nil), .stop(killAfterMilliseconds: 5),
     ]
 
     static let ends: [RunEnd] = [
@@ -75,8 +75,8 @@ import WorkerProtocol
         }
     }
 
-    @Test("Messages of earlier daemons are understood: without env_file for the worker, without substitutes and without the journal",
-        arguments: [(2, 23), (3, 14), (4, 5)] as [(UInt8, Int)])
+    @Test("Messages of earlier daemons are understood: without env_file for the worker, without substitutes, the journal and the output",
+        arguments: [(2, 24), (3, 15), (4, 6), (5, 1)] as [(UInt8, Int)])
     func olderCommands(version: UInt8, lacking bytes: Int) throws {
         var old = Self.request
         old.environmentFile = nil
@@ -85,7 +85,18 @@ import WorkerProtocol
         var body = Array(Command.run(old).frame()[4...].dropLast(bytes))
         body[0] = version
         #expect(try Command(body: body[...]) == .run(old))
-        #expect(throws: ProtocolError.unknownVersion(6)) { try Command(body: [6, 1]) }
+        #expect(throws: ProtocolError.unknownVersion(7)) { try Command(body: [7, 1]) }
+    }
+
+    @Test(arguments: [
+        Report.output(.init(jobID: "job", attempt: 2, stream: "stderr", isPartial: true, bytes: [0, 255, 10])),
+        .output(.init(jobID: "job", attempt: 1, stream: "stdout", isPartial: false, bytes: [])),
+        .outputEnded(jobID: "job", attempt: 3, leftOutBytes: 1 << 40),
+    ])
+    func outputComesBack(_ report: Report) throws {
+        #expect(try Report(body: report.frame()[4...]) == report)
+        let body = report.frame()[4...]
+        for length in 0..<body.count { #expect(throws: ProtocolError.self) { try Report(body: body.prefix(length)) } }
     }
 
     @Test func theRemarkComesBack() throws {

@@ -37,6 +37,17 @@ private func read(_ text: String) throws -> Configuration {
         #expect(configuration.queueSlots == ["gpu": 1, "mail": 4096])
     }
 
+    static let inherited: [(text: String, has: [String])] = [
+        ("true", ["COLOUR", "PATH"]), ("false", []), ("[]", []), ("[\"COLOUR\", \"JOURNAL_STREAM\"]", ["COLOUR", "JOURNAL_STREAM"]),
+    ]
+
+    @Test(arguments: inherited) func variablesAreInherited(text: String, has: [String]) throws {
+        let variables = try #require(try read("inherit_env = \(text)").inheritedVariables)
+        let names = ["COLOUR", "PATH", "SPOOL_DIR", "SPOOLD_JOURNAL_SOCKET", "NOTIFY_SOCKET", "JOURNAL_STREAM"]
+        #expect(names.filter(variables.has) == has)
+        #expect(try read("").inheritedVariables == nil)
+    }
+
     static let refused: [Refused] = [
         Refused("slots = 0", "1:9: slots is 0, outside 1 to 4096"),
         Refused("slots = 4097", "1:9: slots is 4097, outside 1 to 4096"),
@@ -51,6 +62,11 @@ private func read(_ text: String) throws -> Configuration {
         Refused("mail_command = [\"mail\"]", "1:16: mail_command must begin with an absolute path"),
         Refused("crontab_root = \"srv\"", "1:16: crontab_root must be an absolute path"),
         Refused("crontab_catch_up = \"all\"", #"1:20: crontab_catch_up must be "none" or "last", not "all""#),
+        Refused("inherit_env = 1", "1:15: inherit_env must be true, false or a list of names of variables, not a whole number"),
+        Refused("inherit_env = [\"A=B\"]", "1:16: inherit_env must hold names of variables"),
+        Refused(
+            "inherit_env = [\"TZ\", \"SPOOL_DIR\"]",
+            #"1:22: inherit_env names "SPOOL_DIR": variables that begin with SPOOL are spoold's own, and it sets those of jobs"#),
         Refused("queues = 3", "1:10: queues must be a table of queues, not a whole number"),
         Refused("queues.gpu = 3", "1:14: queues.gpu must be a table with slots, not a whole number"),
         Refused("[queues.gpu]\nslot = 3", #"2:1: unknown key "slot"; did you mean "slots"?"#),

@@ -18,6 +18,8 @@ package struct CrontabFile: Sendable {
     /// The user whose crontab it is. Nil for the system's crontabs, whose lines name a user.
     package var user: String?
     package var content: Content
+    /// True for the crontab of `--crontab`.
+    package var isGiven = false
 
     package init(path: String, user: String? = nil, _ content: Content) {
         (self.path, self.user, self.content) = (path, user, content)

@@ -37,6 +37,8 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
 
     private struct State {
         var lines: CrontabLines
+        /// It is the crontab of `--crontab`, which counts whatever the configuration says.
+        var isGiven = false
         var faults: [LiveCrontab.Fault] = []
         var changedAt: Instant?
         var refusal: String?
@@ -70,7 +72,7 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
     }
 
     /// The configuration names no crontabs.
-    func noneCounts() { for path in crontabs.keys { noticed(CrontabFile(path: path, .gone)) } }
+    func noneCounts() { for (path, state) in crontabs where !state.isGiven { noticed(CrontabFile(path: path, .gone)) } }
 
     /// The crontab whose line the task of this name is.
     func crontab(of task: String) -> String? { scheduler.tasks[task]?.crontab }
@@ -189,7 +191,9 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
         let users = UserAnswers(isUser)
         let catchUp = world.configuration.crontabCatchUp
         let earlier = crontabs[path].flatMap { $0.catchUp == catchUp ? $0.known : nil } ?? KnownLines()
-        let crontab = LiveCrontab(bytes, path: path, user: file.user, reading(before, users), earlier: earlier)
+        var reading = reading(before, users)
+        reading.isOfContainer = file.isGiven
+        let crontab = LiveCrontab(bytes, path: path, user: file.user, reading, earlier: earlier)
         if let error = users.error {
             unanswered[path] = file
             askAt = askAt ?? monotonicNow.advanced(byMilliseconds: Self.askMilliseconds)
@@ -203,7 +207,8 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
         define(crontab, before, after, path)
         if after.all != before.all || crontabs[path]?.changedAt != changedAt || crontabs[path]?.refusal != nil { unpublished.insert(path) }
         crontabs[path] = State(
-            lines: after, faults: crontab.faults, changedAt: changedAt, known: crontab.known, catchUp: catchUp, users: users.known)
+            lines: after, isGiven: file.isGiven, faults: crontab.faults, changedAt: changedAt, known: crontab.known, catchUp: catchUp,
+            users: users.known)
         report(path)
     }
 

@@ -162,7 +162,7 @@ final class MetricsFile: Part {
             metrics.add(.running, name, .count(task.runningCount))
             metrics.add(.overdue, name, .truth(task.isOverdue))
             metrics.add(.paused, name, .truth(!pauses.isEmpty && pauses[.task(task.name)] != nil))
-            metrics.add(.definitionRefused, name, .truth(!problems.isEmpty && problems["\(Layout.tasks)/\(task.name)"] != nil))
+            metrics.add(.definitionRefused, name, .truth(!problems.isEmpty && problems[task.problemPath] != nil))
             metrics.add(.expect, name, task.expectMilliseconds.map { .seconds(milliseconds: $0) })
         }
     }

@@ -12,6 +12,8 @@ final class StartGate: Part {
     private var held: String?
     /// The reason why root's daemon lets this daemon start nothing. Nil when it may start jobs.
     private var heldByRoot: String?
+    /// The reason why nothing starts any more, because the daemon ends. Nil while it serves.
+    private var heldForEnd: String?
     /// The next time at which the machine is checked while jobs are held.
     private var lookAt = MonotonicInstant(nanoseconds: 0)
     private let path: String
@@ -27,7 +29,7 @@ final class StartGate: Part {
     }
 
     /// The reason why nothing is started, for `state/status.json`.
-    var reason: String? { heldByRoot ?? held }
+    var reason: String? { heldForEnd ?? heldByRoot ?? held }
 
     var wakeAt: Wake { Wake(monotonic: held == nil ? nil : lookAt) }
 
@@ -36,6 +38,9 @@ final class StartGate: Part {
         heldByRoot = why
         lookAt = min(lookAt, .now())
     }
+
+    /// Sets the reason why nothing starts before the daemon ends. The service then starts nothing.
+    func holdForEnd(_ why: String) { heldForEnd = why }
 
     /// Called when the scheduler has taken its turn. `obstacle` is the reason why a job that was ready did not start.
     func turnTaken(obstacle: String?) {

@@ -29,18 +29,22 @@ final class StatusFile: Part {
     private let configuration: ConfigurationFile
     private let slots: SlotLimit
     private let gate: StartGate
+    private let drain: Drain
+    private let output: JobOutput?
     private let users: UserDaemons?
     private let service: SpoolService
     private let log: Log
 
     init(
-        _ options: DaemonOptions, _ configuration: ConfigurationFile, _ slots: SlotLimit, _ gate: StartGate, _ users: UserDaemons?,
-        _ service: SpoolService, _ log: Log
+        _ options: DaemonOptions, _ configuration: ConfigurationFile, _ slots: SlotLimit, _ gate: StartGate, _ drain: Drain,
+        _ output: JobOutput?, _ users: UserDaemons?, _ service: SpoolService, _ log: Log
     ) {
         self.options = options
         self.configuration = configuration
         self.slots = slots
         self.gate = gate
+        self.drain = drain
+        self.output = output
         self.users = users
         self.service = service
         self.log = log
@@ -136,6 +140,8 @@ final class StatusFile: Part {
         writer.key("configuration")
         configuration.published.write(to: &writer)
         writer.member("held", gate.reason)
+        drain.write(to: &writer)
+        output?.write(to: &writer)
         writeTroubles(to: &writer)
         if let users {
             writer.key("users")

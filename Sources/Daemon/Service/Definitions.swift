@@ -94,12 +94,17 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
         do {
             let files = try found?.files ?? spool.definitionFiles(in: Layout.tasks, stem: stem)
             if let crontab = service.liveCrontabs.crontab(of: stem) {
-                refuse(files, inFavourOf: crontab, at: path)
+                refuse(files, inFavourOf: "a line of \(crontab)", at: path)
+                return true
+            }
+            if let mounted = service.mountedTasks.file(of: stem) {
+                refuse(files, inFavourOf: mounted, at: path)
                 return true
             }
             guard !files.isEmpty else {
                 service.health.solved(path)
                 handle(.taskRemoved(stem))
+                service.mountedTasks.isFree(stem)
                 return true
             }
             let state = scheduler.tasks[stem]
@@ -137,12 +142,11 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
 
     private func keep(schedule stem: String) { if !scheduler.isInForce(schedule: stem) { handle(.scheduleUnusable(id: stem)) } }
 
-    /// Reports files whose name a line of a crontab has. The line was there first, and keeps its history.
-    private func refuse(_ files: [String], inFavourOf crontab: String, at path: String) {
-        guard let file = files.first else { return service.health.solved(path) }
+    /// Reports files whose name a line of a crontab or a file outside of the spool has. That was there first, and keeps its history.
+    private func refuse(_ files: [String], inFavourOf other: String, at path: String) {
+        guard let file = files.first else { return service.health.solvedIfReported(path) }
         service.health.report(
-            problem: ["\(Layout.tasks)/\(file): a line of \(crontab) has this name; rename the file"], of: path,
-            inForce: "the line of the crontab")
+            problem: ["\(Layout.tasks)/\(file): \(other) has this name; rename the file"], of: path, inForce: other)
     }
 
     func loadSchedule(_ stem: String, _ found: FoundDefinition? = nil) {

@@ -22,6 +22,9 @@ package final class Service<FS: FileSystem, W: World> {
     /// Set before `begin` when the spool is not root's: all its jobs run as its owner.
     package var owner: SpoolOwner?
 
+    /// True when the daemon waits for its jobs to end: nothing starts any more, and due times are left to the next start.
+    package var isEnding = false
+
     /// Events that the next turn gives to the scheduler.
     private var submitted = EventQueue()
 
@@ -31,6 +34,7 @@ package final class Service<FS: FileSystem, W: World> {
     private(set) lazy var requests = Requests(self)
     private(set) lazy var definitions = Definitions(self)
     private(set) lazy var liveCrontabs = LiveCrontabs(self)
+    private(set) lazy var mountedTasks = MountedTasks(self)
     private(set) lazy var intake = Intake(self)
     private(set) lazy var uniqueKeys = UniqueKeys(self)
     private(set) lazy var placement = Placement(self)
@@ -114,14 +118,14 @@ package final class Service<FS: FileSystem, W: World> {
     /// True when there is work that needs no further event.
     package var hasWork: Bool {
         intake.hasWork || !submitted.isEmpty || unreportedRuns.hasWork || requests.hasWork || definitions.hasNoticed
-            || liveCrontabs.hasNoticed || retention.hasWork
+            || liveCrontabs.hasNoticed || mountedTasks.hasNoticed || retention.hasWork
             || spool.journal.hasPending
     }
 
     /// True when nothing is running, and nothing waits to be taken up.
     package var isAtRest: Bool {
         scheduler.runningCount == 0 && !intake.hasNames && submitted.isEmpty && !unreportedRuns.hasWork && !requests.hasNoticed
-            && !definitions.hasNoticed && !liveCrontabs.hasNoticed
+            && !definitions.hasNoticed && !liveCrontabs.hasNoticed && !mountedTasks.hasNoticed
     }
 
     /// The number of running jobs, without those whose end has been submitted.
@@ -139,7 +143,7 @@ package final class Service<FS: FileSystem, W: World> {
     /// The time of the next turn if nothing happens before.
     package var wakeAt: Wake {
         Wake(
-            wall: [scheduler.nextWake(), retention.wakeAt].lazy.compactMap { $0 }.min(),
+            wall: [scheduler.nextWake(mayStart: !isEnding), retention.wakeAt].lazy.compactMap { $0 }.min(),
             monotonic: [intake.wakeAt, placement.wakeAt, unreportedRuns.wakeAt, liveCrontabs.wakeAt].lazy.compactMap { $0 }.min())
     }
 
@@ -153,6 +157,7 @@ package final class Service<FS: FileSystem, W: World> {
         _ = try recovery.recover(boot: boot)
         definitions.loadDefinitions()
         try liveCrontabs.begin()
+        mountedTasks.begin()
         requests.begin(version: version)
         try intake.begin()
         try recovery.settleCopy()
@@ -161,6 +166,7 @@ package final class Service<FS: FileSystem, W: World> {
         retention.begin()
         try carryOut(try decide(isFirst: true))
         liveCrontabs.publish()
+        mountedTasks.publish()
         try retention.rotateIfDue()
     }
 
@@ -174,6 +180,7 @@ package final class Service<FS: FileSystem, W: World> {
         try retention.removeSome()
         try carryOut(try decide(isFirst: false))
         liveCrontabs.publish()
+        mountedTasks.publish()
         // The journal now contains the place of each job.
         try placement.placeAgain()
         try retention.rotateIfDue()
@@ -196,6 +203,7 @@ package final class Service<FS: FileSystem, W: World> {
         unreportedRuns.concludeGone()
         requests.takeNoticed()
         liveCrontabs.takeNoticed()
+        mountedTasks.takeNoticed()
         definitions.takeNoticed()
     }
 
@@ -225,6 +233,7 @@ package final class Service<FS: FileSystem, W: World> {
         try world.gather(isFirst: isFirst)
         handleSubmitted()
         let now = now
+        if isEnding { return scheduler.takeTurn(at: now, mayStart: false) }
         var obstacle: String?
         let turn = scheduler.takeTurn(at: now, onRecord: recordedRuns(dueAt: now)) {
             if health.troubles[.descriptors] != nil || health.troubles[.spool] != nil { return false }
@@ -279,6 +288,14 @@ extension Service {
 
     /// Writes the journal from memory if somebody has removed or changed its segment. Returns true if so.
     package func writeJournalAnew() throws(SystemError) -> Bool { try retention.writeJournalAnew() }
+
+    /// Asks all running jobs to end that were not asked yet. Each run is recorded as it ends, with this remark.
+    package func stopRunning(_ remark: String) {
+        for job in scheduler.jobs.values where job.state == .running && job.stopping == nil {
+            submit(.remarked(job.id, remark))
+            placement.stop(job, .politely)
+        }
+    }
 
     /// Requests to restart the program.
     package var restartRequests: [String] { requests.restarts }

@@ -10,6 +10,14 @@ public struct DaemonOptions: Sendable {
     public var user: String?
     /// True for a user's daemon whose predecessor rested until now.
     public var isAfterRest: Bool
+    /// The crontab whose lines are tasks. Nil when none was given.
+    public var crontab: String?
+    /// Directories with more definitions of tasks, which are only read.
+    public var taskDirectories: [String] = []
+    /// The form in which the output of jobs is written to standard output. Nil when it is in files alone.
+    public var output: OutputForm?
+    /// How the daemon ends when it is told to.
+    public var drain = DrainRule.none
 
     public init(
         spool: String, configuration: String?, worker: String, version: String, isStandby: Bool, user: String? = nil, isAfterRest: Bool = false

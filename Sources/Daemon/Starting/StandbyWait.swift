@@ -52,7 +52,7 @@ final class StandbyWait {
             }
             while let signal = try signals.next() {
                 switch signal.number {
-                case SIGTERM, SIGINT:
+                case SIGTERM, SIGINT, SIGQUIT:
                     say("stopping")
                     try end()
                     return nil

@@ -18,7 +18,7 @@ struct Startup {
     let isForEverybody: Bool
 
     /// The signals that a daemon handles in its loop. While it waits for its lock or its disk they are blocked too.
-    static let signals = [SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD]
+    static let signals = [SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR2, SIGCHLD]
 
     init(_ options: DaemonOptions) {
         self.options = options

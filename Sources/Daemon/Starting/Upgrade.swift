@@ -52,6 +52,7 @@ final class Upgrade: Part {
             return onEnd()
         }
         guard check == nil, !isDue else { return }
+        if service.isEnding { return refuse("spoold was told to end") }
         do throws(SystemError) { check = try ProgramCheck(program) } catch { refuse("\(error)") }
     }
 
@@ -83,6 +84,7 @@ final class Upgrade: Part {
         if !service.restartRequests.isEmpty { begin() }
         guard isDue else { return }
         isDue = false
+        if service.isEnding { return refuse("spoold was told to end") }
         let microseconds = MonotonicInstant.now().nanoseconds / 1000
         notification.send("RELOADING=1\nMONOTONIC_USEC=\(microseconds)\nSTATUS=Restarting\n")
         // Nobody would read the answers of these programs: the new program asks again. If it cannot be executed, their ends are answers.

@@ -378,6 +378,23 @@ final class UserDaemons: Part, FileWatcher {
         return wake
     }
 
+    /// Has all users' daemons end when their jobs have ended, because this one does. None is started any more.
+    func drain() {
+        isStopping = true
+        for one in users.values {
+            if one.descriptor == nil { one.letGo() } else { one.send("drain") }
+        }
+    }
+
+    /// Has all users' daemons ask their jobs to end.
+    func stopJobs() { for one in users.values { one.send("stop jobs") } }
+
+    /// True when no daemon of a user has a job to wait for: they have ended.
+    var isDrained: Bool { users.values.allSatisfy { isStopping ? !$0.isRunning : $0.running == 0 } }
+
+    /// The number of jobs that the daemons of users run.
+    var runningCount: Int { users.values.reduce(0) { $0 + $1.running } }
+
     /// Has all users' daemons end in order, and waits a limited time for their ends.
     func end() {
         isStopping = true

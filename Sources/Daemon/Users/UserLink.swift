@@ -29,6 +29,9 @@ final class UserLink: Part {
     private let files: FileWatches
     /// Called when root's daemon has ended or closed the link.
     var onEnd: () -> Void = {}
+    /// Called when root's daemon waits for all jobs before it ends, and when it has all jobs stopped then.
+    var onDrain: () -> Void = {}
+    var onStopJobs: () -> Void = {}
     /// Called when this daemon has nothing to do and root's daemon has agreed that it ends.
     var onRest: () -> Void = {}
 
@@ -64,6 +67,10 @@ final class UserLink: Part {
                 gate.holdForRoot(why.isEmpty ? nil : why)
             } else if words.count == 3, words[0] == "crontab" {
                 take(crontab: words[1], String(words[2]))
+            } else if line == "drain" {
+                onDrain()
+            } else if line == "stop jobs" {
+                onStopJobs()
             } else if line == "rest" {
                 idleTime.wasGranted()
             }

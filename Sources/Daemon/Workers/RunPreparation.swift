@@ -13,6 +13,22 @@ struct RunSurroundings {
     var hasSessions = Session.own != nil
     var defaultTimeoutMilliseconds: Int64?
     var outputLimitBytes = Configuration().outputLimitBytes
+    /// True when the daemon writes the output of jobs to its standard output too.
+    var reportsOutput = false
+    /// The variables of this process that jobs of its user get too.
+    private(set) var inherited: [(name: String, value: String)] = []
+
+    /// Takes these variables of the environment with which this process was started.
+    mutating func inherit(_ variables: InheritedVariables) {
+        inherited = []
+        guard variables != .none else { return }
+        var entry = environ
+        while let text = entry.pointee {
+            entry += 1
+            let parts = FileName.string(from: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count == 2, variables.has(String(parts[0])) { inherited.append((String(parts[0]), String(parts[1]))) }
+        }
+    }
 
     /// The search path of a job that sets none: systemd's default path.
     static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -36,8 +52,8 @@ struct RunNotPrepared: Error {
 
 extension RunRequest {
     /// Makes the request for the current try of a job, to run as `user`. Calls `note` with a sentence for each way in which the run differs
-    /// from the job's definition.
-    init(_ job: Job, as user: User, _ surroundings: RunSurroundings, note: (String) -> Void) throws(RunNotPrepared) {
+    /// from the job's definition. `isOwn` is true when `user` is the daemon's own user.
+    init(_ job: Job, as user: User, isOwn: Bool, _ surroundings: RunSurroundings, note: (String) -> Void) throws(RunNotPrepared) {
         let definition = job.definition
         let directory = "\(surroundings.spool)/\(Layout.directory(of: job.id, .running))"
         var arguments: [String]
@@ -73,6 +89,7 @@ extension RunRequest {
 
         var environment = Environment()
         for (name, value) in RunSurroundings.variables(of: user) { environment.set(name, value) }
+        if isOwn { for (name, value) in surroundings.inherited { environment.set(name, value) } }
         // The worker inserts the variables of its session and of `env_file` between these variables and the job's own.
         let file = definition.environmentFile.map { $0.hasPrefix("/") ? $0 : "\(working)/\($0)" }
         if file != nil || surroundings.hasSessions { environment.keepWhatIsSet() }
@@ -125,6 +142,7 @@ extension RunRequest {
             environmentFile: file, replaceable: environment.kept)
         self.substitutes = substitutes
         if definition.output == .journal { journal = JournalTarget(of: job) }
+        reportsOutput = surroundings.reportsOutput
     }
 
     /// The directory in which a job runs: the named one, or the user's home. Throws for a relative directory of a user without a home.

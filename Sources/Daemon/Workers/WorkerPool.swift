@@ -30,6 +30,8 @@ final class WorkerPool: Part {
     private let cgroups: Cgroups
     private let identities: RunIdentities
     private let cronLog: CronLog
+    /// Nil when the output of jobs is in files alone.
+    private let output: JobOutput?
     /// The path of the worker program.
     private let program: String
     /// The path of spoold, which opens sessions.
@@ -41,11 +43,16 @@ final class WorkerPool: Part {
     private let loop: EventLoop
     private let service: SpoolService
     private let log: Log
+    /// The variables that jobs get unless the configuration says which.
+    private let inheritedByDefault: InheritedVariables
 
     init(
         _ surroundings: RunSurroundings, program: String, of daemonProgram: String, isQuiet: Bool, _ loop: EventLoop, _ slots: SlotLimit,
-        _ configuration: ConfigurationFile, _ service: SpoolService, _ log: Log
+        inheriting inheritedByDefault: InheritedVariables, _ output: JobOutput?, _ configuration: ConfigurationFile,
+        _ service: SpoolService, _ log: Log
     ) {
+        self.inheritedByDefault = inheritedByDefault
+        self.output = output
         self.surroundings = surroundings
         self.program = program
         self.daemonProgram = daemonProgram
@@ -58,6 +65,12 @@ final class WorkerPool: Part {
         cronLog = CronLog(owner: surroundings.user.name, service)
         adopted = AdoptedWorkers(spool: surroundings.spool, loop, service, log)
         startLimit = StartLimit(slots, configuration, service)
+        self.surroundings.inherit(inheritedByDefault)
+        self.surroundings.reportsOutput = output != nil
+        output?.onWritten = { [unowned self] worker, count in
+            // A worker that is gone reports its end on its socket.
+            try? workers[worker]?.send(.outputTaken(count))
+        }
         for part in [self, adopted, startLimit] as [any Part] { loop.add(part) }
     }
 
@@ -66,6 +79,7 @@ final class WorkerPool: Part {
     func configure(_ configuration: Configuration) {
         surroundings.defaultTimeoutMilliseconds = configuration.defaultTimeoutMilliseconds
         surroundings.outputLimitBytes = configuration.outputLimitBytes
+        surroundings.inherit(configuration.inheritedVariables ?? inheritedByDefault)
         // Only root can open a session of another user. The daemon of a user is in one itself.
         let next = geteuid() == 0 ? configuration.pamService.map { Session(service: $0, program: daemonProgram) } : nil
         guard next != session else { return }
@@ -85,7 +99,7 @@ final class WorkerPool: Part {
         do {
             let identity = try identities.find(job.definition, at: service.now)
             if let remark = identity.remark { note(remark, of: job) }
-            var request = try RunRequest(job, as: identity.user, surroundings) { note($0, of: job) }
+            var request = try RunRequest(job, as: identity.user, isOwn: identity.credentials == nil, surroundings) { note($0, of: job) }
             let group = try cgroups.make(for: job)
             if let group { request.confinement.append(.cgroup(group)) }
             if let message = cronLog.message(of: job) { request.confinement.append(.logged(message)) }
@@ -119,6 +133,7 @@ final class WorkerPool: Part {
             worker.job = job
             do throws(SystemError) {
                 try worker.send(.run(request))
+                if output != nil { worker.outputs.append(OutputSource(job)) }
                 return
             } catch {
                 // The worker has died; its socket reports the end.
@@ -194,7 +209,8 @@ final class WorkerPool: Part {
                 do throws(SystemError) {
                     let worker = try WorkerProcess(
                         program: program, record: "\(surroundings.spool)/\(Layout.workers)/\(number)", number: number, as: credentials,
-                        in: session.flatMap { session in user.map { (session, $0.name) } }, opening: group, isQuiet: isQuiet)
+                        in: session.flatMap { session in user.map { (session, $0.name) } }, opening: group, isQuiet: isQuiet,
+                        reportsOutput: output != nil)
                     workers[number] = worker
                     worker.token = try loop.add(worker.descriptor) { [unowned self] () throws(SystemError) in try takeReports(number) }
                     return worker
@@ -228,7 +244,10 @@ final class WorkerPool: Part {
 
     /// Ends idle workers until `count` are left. A worker exits when its socket is closed.
     func endIdle(keeping count: Int) {
-        while idle.count > count, let worker = idle.popLast() { forget(worker) }
+        while idle.count > count, let worker = idle.popLast() {
+            // The rest of its output comes first.
+            if worker.outputs.isEmpty { forget(worker) } else { worker.isLast = true }
+        }
         if idle.isEmpty { idleSince = nil }
     }
 
@@ -265,7 +284,8 @@ final class WorkerPool: Part {
             case .ended(let end):
                 guard let job = worker.job, job.id.text == end.jobID, job.attempt == end.attempt else { continue }
                 worker.job = nil
-                if worker.isLast { forget(worker) } else { becameIdle(worker) }
+                if case .spawnFailed = end.kind { worker.outputs.removeAll { $0.isOf(end.jobID, end.attempt) } }
+                if !worker.isLast { becameIdle(worker) } else if worker.outputs.isEmpty { forget(worker) }
                 if case .spawnFailed(let errno, let message) = end.kind, SystemError(call: "spawn", errno: errno).isRefusedStart {
                     refused(job, message)
                     continue
@@ -273,6 +293,14 @@ final class WorkerPool: Part {
                 startLimit.succeeded(job)
                 cronLog.ended(job, end)
                 service.submit(.ended(job.id, attempt: end.attempt, RunResult(end)))
+            case .output(let output):
+                // A worker speaks for its own runs alone.
+                guard let source = worker.outputs.first(where: { $0.isOf(output.jobID, output.attempt) }) else { continue }
+                self.output?.take(output, of: source, from: number)
+            case .outputEnded(let id, let attempt, let leftOutBytes):
+                guard let index = worker.outputs.firstIndex(where: { $0.isOf(id, attempt) }) else { continue }
+                output?.leaveOut(leftOutBytes, of: worker.outputs.remove(at: index))
+                if worker.isLast, worker.job == nil, worker.outputs.isEmpty { forget(worker) }
             case .cannotServe(let errno, let message):
                 guard let job = worker.job else { continue }
                 // The worker ends now. It has no job any more, so its end concerns none.
@@ -312,6 +340,9 @@ final class WorkerPool: Part {
         // The lock is held: the worker is just exiting, or has closed its socket and runs on.
         try adopted.watch(job, record: record)
     }
+
+    /// True while output of ended runs is still to come.
+    var isOutputComing: Bool { workers.values.contains { $0.outputs.count > ($0.job == nil ? 0 : 1) } }
 
     // MARK: Stopping
 

@@ -17,7 +17,9 @@ final class WorkerProcess {
     let credentials: Credentials?
     private let socket: FileDescriptor
     private var frames = FrameBuffer()
-    private var buffer = [UInt8](repeating: 0, count: 4096)
+    private var buffer: [UInt8]
+    /// The runs of this worker whose output still comes.
+    var outputs: [OutputSource] = []
     /// The job that the worker runs now. Nil when the worker is idle.
     var job: Job?
     /// The token of the socket in the event loop.
@@ -35,7 +37,7 @@ final class WorkerProcess {
     /// of the daemon's log.
     init(
         program: String, record: String, number: Int, as credentials: Credentials?, in session: (Session, user: String)?,
-        opening group: String?, isQuiet: Bool
+        opening group: String?, isQuiet: Bool, reportsOutput: Bool
     ) throws(SystemError) {
         let file = try FileDescriptor.open(record, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
         guard try file.tryLock() else { throw SystemError(call: "flock", path: record, errno: EWOULDBLOCK) }
@@ -46,6 +48,7 @@ final class WorkerProcess {
             session?.0.program ?? program, arguments: arguments, environment: Session.own.map { [$0] } ?? [],
             descriptors: [(isQuiet ? 1 : 2, 2), (pair.second.raw, Self.socketDescriptor), (file.raw, 4)], newSession: true)
         socket = try pair.first.duplicate()
+        buffer = [UInt8](repeating: 0, count: reportsOutput ? 64 << 10 : 4096)
         self.number = number
         self.credentials = credentials
     }

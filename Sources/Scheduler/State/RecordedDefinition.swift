@@ -13,12 +13,16 @@ public struct RecordedDefinition: Sendable {
 
     /// The path of the crontab whose line the task is. Nil for a task that has a file of its own, and for schedules and calendars.
     public var crontab: String?
+    /// The path of the task's file, if that is in a directory of `--tasks`.
+    public var mounted: String?
 
     public init(
-        _ source: Source, writtenAt: Instant, createdAt: Instant? = nil, stamp: ContentStamp? = nil, crontab: String? = nil
+        _ source: Source, writtenAt: Instant, createdAt: Instant? = nil, stamp: ContentStamp? = nil, crontab: String? = nil,
+        mounted: String? = nil
     ) {
         self.source = source
         self.crontab = crontab
+        self.mounted = mounted
         self.writtenAt = writtenAt
         self.createdAt = createdAt
         self.stamp = stamp
@@ -34,11 +38,17 @@ struct PackedDefinition {
     private var stampNumber: UInt64
     private let format: Source.Format
     /// An object, because few tasks have it.
-    private let ofCrontab: CrontabReference?
+    private let outside: Outside?
 
-    private final class CrontabReference {
-        let path: String
-        init(path: String) { self.path = path }
+    /// The file outside of the spool that defines the task.
+    private final class Outside {
+        let crontab: String?
+        let mounted: String?
+
+        init?(_ definition: RecordedDefinition) {
+            guard definition.crontab != nil || definition.mounted != nil else { return nil }
+            (crontab, mounted) = (definition.crontab, definition.mounted)
+        }
     }
 
     init(_ definition: RecordedDefinition) {
@@ -47,10 +57,11 @@ struct PackedDefinition {
         writtenAt = definition.writtenAt
         createdAt = PackedInstant(definition.createdAt)
         stampNumber = definition.stamp?.number ?? 0
-        ofCrontab = definition.crontab.map(CrontabReference.init)
+        outside = Outside(definition)
     }
 
-    var crontab: String? { ofCrontab?.path }
+    var crontab: String? { outside?.crontab }
+    var mounted: String? { outside?.mounted }
 
     var source: Source { Source(format: format, bytes: bytes) }
 
@@ -60,7 +71,8 @@ struct PackedDefinition {
     }
 
     var definition: RecordedDefinition {
-        RecordedDefinition(source, writtenAt: writtenAt, createdAt: createdAt.instant, stamp: stamp, crontab: crontab)
+        RecordedDefinition(
+            source, writtenAt: writtenAt, createdAt: createdAt.instant, stamp: stamp, crontab: crontab, mounted: mounted)
     }
 }
 

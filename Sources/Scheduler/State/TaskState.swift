@@ -42,6 +42,9 @@ public final class TaskState {
     /// The path of the crontab whose line the task is, by its recorded definition.
     public var crontab: String? { text?.crontab }
 
+    /// The path of the task's file in a directory of `--tasks`, by its recorded definition.
+    public var mounted: String? { text?.mounted }
+
     /// True when the recorded text was read and is in force.
     public var isDefined: Bool { inForce != nil }
 
@@ -51,9 +54,11 @@ public final class TaskState {
     /// The definition in force, put together from its parts.
     public var definition: TaskDefinition? {
         guard let inForce, let text else { return nil }
-        return TaskDefinition(
+        var definition = TaskDefinition(
             name: name, source: text.source, writtenAt: text.writtenAt, overlap: inForce.overlap, saysOverlap: inForce.saysOverlap,
             schedules: Array(ofDefinition), expectMilliseconds: expectMilliseconds, references: references, crontab: text.crontab)
+        definition.mounted = text.mounted
+        return definition
     }
 
     /// The definition in force, if one of its schedules is wanted.

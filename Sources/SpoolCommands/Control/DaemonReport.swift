@@ -90,6 +90,11 @@ struct DaemonReport {
             rows.add([.init("paused", .dim), .init("\(pause.scope.spoken())\(pause.note.isEmpty ? "" : ": \(pause.note)")", .yellow)])
         }
         if holder != nil, let why = table?.text("held") { rows.add([.init("held", .dim), .init("nothing starts: \(why)", .yellow)]) }
+        if case .table(let output)? = table?["output"]?.kind, let bytes = output.whole("left_out_bytes"), bytes > 0 {
+            let why = "its reader \(output.text("closed_at") == nil ? "was too slow" : "is gone")"
+            let text = "\(bytes) bytes of jobs' output are in their directories alone: \(why)"
+            rows.add([.init("stdout", .dim), .init(text, .yellow)])
+        }
         for trouble in troubles { rows.add([.init("trouble", .dim), .init(line(of: trouble), .red)]) }
         if case .array(let tasks)? = table?["overdue"]?.kind {
             for case .table(let one) in tasks.map(\.kind) {

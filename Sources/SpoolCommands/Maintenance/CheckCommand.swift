@@ -7,7 +7,7 @@ extension SpoolCommand {
             """
             Without FILE, checks all tasks, schedules and waiting jobs of the spool, and the configuration. A FILE in a directory named \
             tasks, or with a schedule key, is read as a task; a FILE in a directory named schedules as a schedule; spoold.toml as the \
-            configuration; any other FILE as a job.
+            configuration; a crontab where cron looks for it, and any other FILE with lines of one, as a crontab; any other FILE as a job.
             """,
             """
             Prints nothing and exits with 0 when there is no problem; exits with 4 when there is one. A valid but surprising schedule \
@@ -15,7 +15,9 @@ extension SpoolCommand {
             In a FILE outside the spool, names of tasks are checked only with --spool.
             """,
         ],
-        options: [Option("task", "read every FILE as a task")],
+        options: [
+            Option("task", "read every FILE as a task"), Option("crontab", "read every FILE as the crontab of spoold --crontab"),
+        ],
         examples: [
             Example("spoolctl check tasks/*.toml", "checks files before a commit, without a spool"),
             Example("spoolctl check --json", "prints the problems for an editor"),

@@ -85,7 +85,9 @@ struct DefinitionCheck {
 
     /// Checks the crontabs of the spool: where they are, if the caller is root, otherwise as the daemon has read them.
     private mutating func crontabs(_ spool: Spool<DiskFileSystem>) throws(Failure) {
+        let published = try attempt { () throws(SystemError) in try spool.publishedCrontabs() }
         if geteuid() == 0, session.owner == nil {
+            for directory in published where directory.lines.contains(where: { $0.file != nil }) { add(directory) }
             guard let root = crontabRoot else { return }
             for place in ["etc/crontab", "etc/cron.d", "var/spool/cron/crontabs"] {
                 let path = root.hasSuffix("/") ? "\(root)\(place)" : "\(root)/\(place)"
@@ -93,51 +95,73 @@ struct DefinitionCheck {
             }
             return
         }
-        for published in try attempt({ () throws(SystemError) in try spool.publishedCrontabs() }) {
-            count += 1
-            for line in published.lines {
-                if let fault = line.fault { report.add(told: fault.why) }
-                guard let remark = line.source.flatMap(CrontabTask.remark) else { continue }
-                report.warn(published.path, [DocumentError(position: Position(line: line.number, column: 1), message: remark)])
+        for crontab in published { add(crontab) }
+    }
+
+    /// Adds what the daemon has published about a crontab or a directory of `--tasks`.
+    private mutating func add(_ published: PublishedCrontab) {
+        count += 1
+        for line in published.lines {
+            if let fault = line.fault { report.add(told: fault.why) }
+            guard line.file == nil, let remark = line.source.flatMap(CrontabTask.remark) else { continue }
+            report.warn(published.path, [DocumentError(position: Position(line: line.number, column: 1), message: remark)])
+        }
+        if let refusal = published.refusal { report.add(told: refusal) }
+    }
+
+    /// Checks the lines of a crontab that spoold gets by `--crontab`.
+    private mutating func givenCrontab(_ path: String) {
+        count += 1
+        guard let (bytes, _) = read(path, path) else { return }
+        tell(givenCrontab(bytes, path), of: path)
+    }
+
+    private func givenCrontab(_ bytes: [UInt8], _ path: String) -> LiveCrontab {
+        let user = ((try? User.find(id: geteuid())) ?? nil)?.name ?? String(geteuid())  // without an entry: the number
+        var reading = reading(owner: user, isRoot: false)
+        reading.isOfContainer = true
+        return LiveCrontab(bytes, path: path, user: user, reading)
+    }
+
+    private func reading(owner: String, isRoot: Bool) -> LiveCrontab.Reading {
+        let context = session.contextInAnyCase()
+        return LiveCrontab.Reading(
+            owner: owner, isRoot: isRoot, catchUp: "none",
+            isUser: { ((try? User.find(name: $0)) ?? nil) != nil }  // one that cannot be looked up is no user
+        ) { source in
+            do throws(Problems) {
+                try TaskDefinition(name: "line", source: source, context).checkRun(context)
+                return nil
+            } catch {
+                return error.all.map(\.message).joined(separator: "; ")
             }
-            if let refusal = published.refusal { report.add(told: refusal) }
         }
     }
 
     /// Checks the lines of a crontab.
     private mutating func crontab(_ path: String) throws(Failure) {
-        let context = session.contextInAnyCase()
         for found in try CrontabFiles(session).found([path]) {
             count += 1
             guard case .bytes(let bytes) = found.content else {
                 if case .refused(let why) = found.content { report.add(found.file, why) }
                 continue
             }
-            let reading = LiveCrontab.Reading(
-                owner: found.user ?? "root", isRoot: found.isSystem, catchUp: "none",
-                isUser: { ((try? User.find(name: $0)) ?? nil) != nil }  // one that cannot be looked up is no user
-            ) { source in
-                do throws(Problems) {
-                    try TaskDefinition(name: "line", source: source, context).checkRun(context)
-                    return nil
-                } catch {
-                    return error.all.map(\.message).joined(separator: "; ")
-                }
-            }
-            let crontab = LiveCrontab(bytes, path: found.file, user: found.isSystem ? nil : found.user ?? "root", reading)
-            if let refusal = crontab.refusal {
-                let position = Position(line: refusal.line, column: refusal.column)
-                report.add(found.file, Problems(DocumentError(position: position, message: refusal.message)))
-            }
-            for fault in crontab.faults {
-                let position = Position(line: fault.line, column: fault.column)
-                report.add(found.file, Problems(DocumentError(position: position, message: fault.message)))
-            }
-            let remarks = crontab.remarks.map {
-                DocumentError(position: Position(line: $0.line, column: $0.column), message: $0.message)
-            }
-            report.warn(found.file, remarks)
+            let reading = reading(owner: found.user ?? "root", isRoot: found.isSystem)
+            tell(LiveCrontab(bytes, path: found.file, user: found.isSystem ? nil : found.user ?? "root", reading), of: found.file)
         }
+    }
+
+    private mutating func tell(_ crontab: LiveCrontab, of file: String) {
+        if let refusal = crontab.refusal {
+            let position = Position(line: refusal.line, column: refusal.column)
+            report.add(file, Problems(DocumentError(position: position, message: refusal.message)))
+        }
+        for fault in crontab.faults {
+            let position = Position(line: fault.line, column: fault.column)
+            report.add(file, Problems(DocumentError(position: position, message: fault.message)))
+        }
+        report.warn(
+            file, crontab.remarks.map { DocumentError(position: Position(line: $0.line, column: $0.column), message: $0.message) })
     }
 
     /// True for a path at which cron(8) looks for a crontab.
@@ -154,6 +178,7 @@ struct DefinitionCheck {
         let name = String(parts.last ?? "")
         let absolute = try absolute(path, "the file")
         let directory = absolute.split(separator: "/").dropLast().last.map(String.init) ?? ""
+        if session.arguments.flag("crontab") { return givenCrontab(path) }
         if Self.isCrontab(absolute) { return try crontab(absolute) }
         let own = session.configurationPath
         let isConfiguration = name == "spoold.toml" || path == own || path == own.map { Configuration.defaultsPath(for: $0) }
@@ -215,6 +240,8 @@ struct DefinitionCheck {
         guard let (bytes, mode) = read(path, shown) else { return }
         let name = String(path.split(separator: "/").last ?? "")
         guard let format = Source.format(ofFile: name, firstBytes: bytes, isExecutable: mode & 0o111 != 0) else {
+            let crontab = givenCrontab(bytes, shown)
+            if crontab.lines.contains(where: { if case .task = $0 { true } else { false } }) { return tell(crontab, of: shown) }
             let (message, hint) = Source.refusal(firstBytes: bytes)
             return report.add(shown, message, hint: hint)
         }

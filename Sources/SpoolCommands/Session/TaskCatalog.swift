@@ -187,14 +187,20 @@ extension TaskCatalog.Entry {
     /// The task's file, as messages name it.
     var file: String { line?.path ?? "\(Layout.tasks)/\(files[0])" }
 
-    /// Ends a command that changes the text of a task, when the task is a line of a crontab.
+    /// Ends a command that changes the text of a task, when the text is outside of the spool: in a crontab or a directory of `--tasks`.
     func refuseIfLine() throws(Failure) {
         guard let line else { return }
-        throw Failure(ExitCode.failed, "task \"\(name)\" is line \(line.line) of \(line.path): edit that file; \(line.remedy)")
+        throw line.refusal
     }
 }
 
 extension CrontabLineTask {
+    /// The error of a command that would change the text.
+    var refusal: Failure {
+        let place = line.map { "is line \($0) of \(path)" } ?? "is defined in \(path), which spoold only reads"
+        return Failure(ExitCode.failed, "task \"\(name)\" \(place): edit that file; \(remedy)")
+    }
+
     /// The way to edit the crontab.
     var remedy: String {
         let parts = path.split(separator: "/")

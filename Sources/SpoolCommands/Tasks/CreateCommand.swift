@@ -31,7 +31,9 @@ extension SpoolCommand {
         }
         try Name.check(name, hint: name.contains(" ") ? "a title may have blanks: --title \"\(name)\"" : nil)
         let (source, schedules) = try Create(session).source(name, Array(session.arguments.operands.dropFirst()))
-        let tasks = DefinitionWriting(fs: try session.openSpoolForWriting(), directory: Layout.tasks)
+        let fs = try session.openSpoolForWriting()
+        if let other = try attempt({ () throws(SystemError) in try Spool(fs, host: "").crontabTask(name) }) { throw other.refusal }
+        let tasks = DefinitionWriting(fs: fs, directory: Layout.tasks)
         guard try tasks.add(source, stem: name) else {
             throw Failure(ExitCode.failed, "task \"\(name)\" exists; spoolctl update changes it")
         }

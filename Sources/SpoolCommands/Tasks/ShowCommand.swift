@@ -32,11 +32,11 @@ extension SpoolCommand {
             table.add("state", catalog.state(of: entry))
             table.add("note", catalog.pauseNote(of: entry).flatMap { $0.isEmpty ? nil : $0 })
             table.add("file", catalog.path(of: entry))
-            if let line = entry.line { table.add("line", String(line.line)) }
+            if let line = entry.line?.line { table.add("line", String(line)) }
             if let createdAt { table.add("created", session.time(createdAt)) }
             if let changedAt = entry.changedAt { table.add("changed", session.time(changedAt)) }
             for line in entry.remarks { table.add([.init("problem", .dim), .init(line, .red)]) }
-            if entry.line != nil { table.add("remark", (entry.task?.source).flatMap(CrontabTask.remark)) }
+            if entry.line?.line != nil { table.add("remark", (entry.task?.source).flatMap(CrontabTask.remark)) }
             // A definition in force can be parsed again without an error.
             for key in (try? entry.task?.source.table())?.entries ?? [] where key.key != "schedule" {
                 table.add(key.key, Self.text(key.value))

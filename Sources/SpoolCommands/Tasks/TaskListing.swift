@@ -55,7 +55,7 @@ extension TaskCatalog {
         writer.member("description", text("description", of: entry))
         writer.member("next_due", due.next([entry], count: 1).first?.instant)
         writer.member("file", path(of: entry))
-        if let line = entry.line { writer.member("line", line.line) }
+        if let line = entry.line?.line { writer.member("line", line) }
         writer.member("in_force", entry.task != nil)
         writer.member("changed_at", entry.changedAt)
         if details, let table = try? entry.task?.source.table() {  // as above

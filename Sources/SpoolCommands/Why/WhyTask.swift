@@ -141,8 +141,9 @@ struct WhyTask {
         if let entry {
             for problem in entry.problems {
                 let isOfTask = problem.hasPrefix("\(Layout.tasks)/")
-                if entry.line != nil {
-                    sentences.append("Its line in the crontab is refused: \(problem); the task stays as it was before.")
+                if let line = entry.line {
+                    let what = line.line == nil ? "Its file" : "Its line in the crontab"
+                    sentences.append("\(what) is refused: \(problem); the task stays as it was before.")
                     continue
                 }
                 let before = isOfTask ? accepted.map { "the definition accepted at \(wording.instant($0.at)) or before" } : nil

@@ -119,6 +119,7 @@ extension JournalLine {
             field("created", optional: definition.createdAt)
             field("stamp", optional: definition.stamp)
             if let crontab = definition.crontab { field("crontab", crontab) }
+            if let mounted = definition.mounted { field("mounted", mounted) }
         case .stamped(let file, let stamp):
             self.begin(sequence: sequence, at: now, "stamped")
             field("file", file)
@@ -321,7 +322,8 @@ extension JournalFields {
         case "defined":
             guard let file = self["file"], let source else { return nil }
             let definition = RecordedDefinition(
-                source, writtenAt: instant("written") ?? at, createdAt: instant("created"), stamp: stamp, crontab: self["crontab"])
+                source, writtenAt: instant("written") ?? at, createdAt: instant("created"), stamp: stamp, crontab: self["crontab"],
+                mounted: self["mounted"])
             return .defined(file: file, definition)
         case "stamped": return self["file"].map { .stamped(file: $0, stamp) }
         case "refused":

@@ -1,4 +1,5 @@
-// The lines of crontabs that are in force, as the daemon publishes them for programs that read the spool.
+// The lines of crontabs that are in force, as the daemon publishes them for programs that read the spool. The definitions in directories of
+// `--tasks` are published in the same way: each directory is a crontab, and each file a line with a file of its own.
 //
 // The crontabs themselves are read where they are, and the journal decides what is in force. These files follow from both. They say
 // which line of which crontab a task is, and contain the text of the task, so that nobody else needs to read or to be allowed to read the
@@ -18,6 +19,10 @@ public struct PublishedCrontab: Sendable {
         public var number: Int
         /// The task's text.
         public var source: Source?
+        /// The path of the task's own file, in a directory of `--tasks`. Nil for a line of a crontab.
+        public var file: String?
+        /// The time of the last change of that file.
+        public var changedAt: Instant?
         /// The text of an unusable line, and the reason with its position. Nil for a line that can be used.
         public var fault: (text: String, why: String)?
 
@@ -53,6 +58,10 @@ public struct PublishedCrontab: Sendable {
             writer.beginObject()
             writer.member("name", line.name)
             writer.member("line", line.number)
+            if let file = line.file {
+                writer.member("file", file)
+                writer.member("changed", line.changedAt)
+            }
             if let fault = line.fault {
                 writer.member("fault", fault.text)
                 writer.member("why", fault.why)
@@ -82,9 +91,12 @@ public struct PublishedCrontab: Sendable {
             let source = table.text("source").map { text in
                 Source(format: table.text("format").flatMap { Source.Format(rawValue: $0) } ?? .toml, bytes: Array(text.utf8))
             }
-            return Line(
+            var line = Line(
                 name: table.text("name"), number: table.whole("line").map { Int($0) } ?? 0, source: source,
                 fault: table.text("fault").map { ($0, table.text("why") ?? "") })
+            line.file = table.text("file")
+            line.changedAt = table.instant("changed")
+            return line
         }
     }
 
@@ -103,12 +115,13 @@ public struct PublishedCrontab: Sendable {
     }
 }
 
-/// A task that is a line of a crontab.
+/// A task that is a line of a crontab, or a file in a directory of `--tasks`.
 public struct CrontabLineTask: Sendable {
     public var name: String
-    /// The path of the crontab.
+    /// The path of the crontab, or of the task's file.
     public var path: String
-    public var line: Int
+    /// The number of the line. Nil for a file.
+    public var line: Int?
     public var source: Source
     public var changedAt: Instant?
     /// The reasons why the present text of the line or of the whole crontab is refused. Empty when it is in force.
@@ -116,8 +129,8 @@ public struct CrontabLineTask: Sendable {
 
     init?(_ crontab: PublishedCrontab, _ line: PublishedCrontab.Line) {
         guard let name = line.name, let source = line.source else { return nil }
-        (self.name, path, self.line, self.source) = (name, crontab.path, line.number, source)
-        changedAt = crontab.changedAt
+        (self.name, path, self.line, self.source) = (name, line.file ?? crontab.path, line.file == nil ? line.number : nil, source)
+        changedAt = line.changedAt ?? crontab.changedAt
         problems = [line.fault?.why, crontab.refusal].compactMap(\.self)
     }
 }
@@ -125,7 +138,7 @@ public struct CrontabLineTask: Sendable {
 extension DefinitionFile {
     init(_ line: CrontabLineTask) {
         self.init(file: "\(line.name).toml", stem: line.name, source: line.source, changedAt: line.changedAt ?? Instant(milliseconds: 0))
-        crontab = line.path
+        if line.line == nil { mounted = line.path } else { crontab = line.path }
     }
 }
 

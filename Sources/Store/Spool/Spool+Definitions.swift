@@ -17,6 +17,8 @@ public struct DefinitionFile: Sendable {
     public private(set) var stampSettles: Instant?
     /// The path of the crontab whose line the task is. Nil for a file in `tasks/` or `schedules/`.
     public var crontab: String?
+    /// The path of the file, if it is in a directory of `--tasks`.
+    public var mounted: String?
 
     public init(file: String, stem: String, source: Source, changedAt: Instant) {
         (self.file, self.stem, self.source, self.changedAt) = (file, stem, source, changedAt)
@@ -159,7 +161,7 @@ extension Spool {
     public func task(_ file: DefinitionFile, _ context: ReadingContext) throws(DefinitionProblem) -> TaskDefinition {
         do throws(Problems) {
             var task = try TaskDefinition(name: file.stem, source: file.source, file.context(context))
-            task.crontab = file.crontab
+            (task.crontab, task.mounted) = (file.crontab, file.mounted)
             return task
         } catch {
             throw DefinitionProblem(

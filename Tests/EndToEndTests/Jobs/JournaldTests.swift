@@ -181,6 +181,16 @@ struct JournaldTests {
         }
     }
 
+    @Test("W4: NUL bytes, as in a part of the output that was given back to the disk, are not sent")
+    func gaps() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let journal = try TestJournal(spool)
+        try start(spool, journal)
+        try spool.drop("gaps.toml", "command = '''printf 'a\\0\\0b\\n\\0c\\0\\n\\0\\0\\nlast\\0' '''\noutput = \"journal\"")
+        try journal.wait(spool, for: ["MESSAGE": "last", "SPOOL_STREAM": "stdout"])
+        #expect(journal.messages.filter { $0["SPOOL_STREAM"] != nil }.map { $0["MESSAGE"] } == ["a b", "c", "last"])
+    }
+
     @Test("W4: Without a journal, a job whose output goes there runs as any other")
     func absent() throws {
         let spool = try SpoolUnderTest(starting: false)

@@ -88,7 +88,7 @@ struct TaskPage {
 
     private func definition(_ part: Session, _ catalog: TaskCatalog, _ entry: TaskCatalog.Entry) -> Markup {
         var rows: [(name: String, value: Markup)] = [("file", "<span class=\"mono\">\(catalog.path(of: entry))</span>")]
-        if let line = entry.line { rows.append(("line", "\(line.line)")) }
+        if let line = entry.line?.line { rows.append(("line", "\(line)")) }
         if let changedAt = entry.changedAt { rows.append(("changed", context.timeAndDistance(changedAt))) }
         if let table = try? entry.task?.source.table() {  // a definition in force can be parsed again without an error
             rows += DefinitionFacts.rows(table, without: ["schedule"])

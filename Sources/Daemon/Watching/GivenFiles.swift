@@ -1,0 +1,163 @@
+import Crontabs
+import Glibc
+import Linux
+import Scheduler
+import Store
+
+/// Reads the definitions in the directories of `--tasks` and the crontab of `--crontab`, watches them, and gives them to the service. It
+/// never writes there.
+///
+/// Invariants:
+/// - Symbolic links are followed, and a change of any link on the way is noticed: Kubernetes replaces the content of a volume by renaming
+///   the link `..data`.
+/// - A file that is made by somebody whom spoold has no reason to obey is refused: see ``objection(to:_:)``.
+final class GivenFiles: FileWatcher {
+    private static let changes: InotifyMask = [
+        .closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .attributesChanged, .selfMoved, .selfDeleted, .onlyDirectory,
+    ]
+
+    private let directories: [String]
+    private let crontab: String?
+    /// The user whose crontab it is: the daemon's own.
+    private let user: String
+    /// The names on the way to the directories, to the crontab and to the targets of links.
+    private var watched = WatchedNames()
+    private var watches: Set<Int32> = []
+    private let files: FileWatches
+    private let service: SpoolService
+    private let log: Log
+
+    init(_ options: DaemonOptions, user: String, _ files: FileWatches, _ service: SpoolService, _ log: Log) {
+        directories = options.taskDirectories
+        crontab = options.crontab
+        self.user = user
+        self.files = files
+        self.service = service
+        self.log = log
+    }
+
+    /// Called once, before the service begins.
+    func begin() { lookAnew() }
+
+    // MARK: Events
+
+    func take(_ events: [InotifyEvent]) {
+        let isConcerned = events.contains { event in
+            // An event without a name that only concerns the attributes of the directory.
+            if event.name.isEmpty, event.mask.contains(.attributesChanged) { return false }
+            return watches.contains(event.watch) || watched.concerns(event)
+        }
+        if isConcerned { lookAnew() }
+    }
+
+    func lookAnew() {
+        guard crontab != nil || !directories.isEmpty else { return }
+        // The names are watched before the files are read, so that no change is missed between the two.
+        watch()
+        service.noticed(mounted: directories.map(read))
+        if let crontab { service.noticed(crontab: read(crontab: crontab)) }
+    }
+
+    private func watch() {
+        var paths = directories + [crontab].compactMap(\.self)
+        for directory in directories {
+            for name in (try? names(in: directory)) ?? [] {  // reported when the directory is read
+                let path = "\(directory)/\(name)"
+                if (try? FileStatus.read(path))?.kind == .symbolicLink { paths.append(path) }  // gone: no link
+            }
+        }
+        let names = paths.map(WatchedNames.names).reduce(into: Set()) { $0.formUnion($1) }
+        watched.replace(by: names, in: files, for: self) { name, error in sayUnwatched("\(name.directory)/\(name.name)", error) }
+        var new: Set<Int32> = []
+        for directory in directories {
+            do throws(SystemError) { new.insert(try files.watch(directory, Self.changes, for: self)) } catch {
+                // When the directory is missing, its name in its parent is one of the names.
+                if error.isOutOfReach || files.isForLater(error) { continue }
+                sayUnwatched(directory, error)
+            }
+        }
+        for watch in watches.subtracting(new) { files.unwatch(watch, for: self) }
+        watches = new
+    }
+
+    private func sayUnwatched(_ path: String, _ error: SystemError) {
+        log.write(.warning, "not-watched", at: service.now, ["file": path, "error": "\(error)"])
+    }
+
+    // MARK: Reading
+
+    private func names(in directory: String) throws(SystemError) -> [String] {
+        try Directory.open(directory).list().map(\.name).filter { !Name.isUnfinished($0) }.sorted()
+    }
+
+    private func read(_ directory: String) -> MountedDirectory {
+        do throws(SystemError) {
+            var found: [MountedDirectory.File] = []
+            for name in try names(in: directory) {
+                let content: MountedDirectory.File.Content
+                switch Self.open("\(directory)/\(name)", limit: Source.bytesMax) {
+                case .gone, .other(.directory): continue
+                case .other(let kind): content = .refused("is \(kind.article), not a regular file")
+                case .busy: content = .busy
+                case .refused(let why): content = .refused(why)
+                case .text(let bytes, let changedAt): content = .text(bytes, changedAt: changedAt)
+                }
+                found.append(MountedDirectory.File(name: name, content))
+            }
+            return MountedDirectory(path: directory, files: found)
+        } catch {
+            return MountedDirectory(path: directory, problem: "its tasks stay as they are: \(error)")
+        }
+    }
+
+    private func read(crontab path: String) -> CrontabFile {
+        var file = CrontabFile(path: path, user: user, .unknown)
+        file.isGiven = true
+        switch Self.open(path, limit: CrontabPaths.bytesMax) {
+        // A crontab that was given and is missing is a mistake, unlike one of cron's.
+        case .gone: file.content = .refused("there is no such file")
+        case .other(let kind): file.content = .refused("is \(kind.article), not a regular file")
+        case .busy: file.content = .busy
+        case .refused(let why): file.content = .refused(why)
+        case .text(let bytes, let changedAt): file.content = .text(bytes, changedAt: changedAt)
+        }
+        return file
+    }
+
+    private enum Opened {
+        case text([UInt8], changedAt: Instant)
+        case refused(String)
+        case busy
+        case other(FileKind)
+        case gone
+    }
+
+    private static func open(_ path: String, limit: Int) -> Opened {
+        do throws(SystemError) {
+            // Opening a device may do something.
+            let look = try FileStatus.read(path, followingLinks: true)
+            guard look.kind == .file else { return .other(look.kind) }
+            let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK)
+            let status = try file.status()
+            guard status.kind == .file else { return .other(status.kind) }
+            guard status.size <= Int64(limit) else { return .refused("is \(status.size) bytes; at most \(limit) are read") }
+            if let why = objection(to: status, file) { return .refused(why) }
+            guard file.excludeWriters() else { return .busy }
+            return .text(try file.readAll(limit: limit), changedAt: Instant(milliseconds: status.modifiedNanoseconds / 1_000_000))
+        } catch {
+            return error.isMissing ? .gone : .refused("\(error)")
+        }
+    }
+
+    /// The reason why a file is not obeyed: somebody else can write it. Nobody here can write to a file system that is mounted read-only,
+    /// so there the owner and the mode, which may be those of another machine, do not matter.
+    private static func objection(to status: FileStatus, _ file: borrowing FileDescriptor) -> String? {
+        var system = statvfs()
+        if fstatvfs(file.raw, &system) == 0, system.f_flag & UInt(ST_RDONLY) != 0 { return nil }
+        guard status.owner == 0 || status.owner == geteuid() else {
+            return "belongs to user \(status.owner); chown it to root, or mount it read-only"
+        }
+        guard status.mode & 0o022 == 0 else { return "can be written by others than its owner; chmod go-w it, or mount it read-only" }
+        return nil
+    }
+}

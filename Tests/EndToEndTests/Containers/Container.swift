@@ -1,0 +1,101 @@
+import Glibc
+import Linux
+import TestSupport
+
+extension SpoolUnderTest {
+    /// True when tests can make containers.
+    static let canContain: Bool = {
+        guard geteuid() == 0, Commands.has("unshare"), Commands.has("pivot_root"), Commands.has("setpriv") else { return false }
+        return (try? Commands.run("unshare", "-m", "-p", "-i", "-u", "--fork", "true"))?.code == 0
+    }()
+
+    /// The user of containers, who has no entry in the user database.
+    static let containerUser: uid_t = 65532
+
+    /// Starts spoold as process 1 of a container: in namespaces of its own, on a read-only root in which only the directory of the test can
+    /// be written, as a user without rights. Waits until it serves.
+    ///
+    /// - Parameter mounts: directories that are mounted read-only, each with the directory of this machine that is seen there.
+    func startContained(
+        _ arguments: [String] = [], as user: uid_t = containerUser, environment: [String] = [], mounts: [String: String] = [:],
+        awaitingReady: Bool = true
+    ) throws {
+        try Commands.succeed("chown", "-R", "\(user):\(user)", base)
+        forgetNotifications()
+        try launch(environment: environment, tracer: contained(as: user, mounts: mounts), arguments: arguments)
+        if awaitingReady { try notification("READY=1") }
+    }
+
+    /// Runs a program as process 1 of a container whose spool is at another path, and waits until that program, spoold, serves.
+    ///
+    /// - Parameter volumes: directories that the container can write.
+    func startContained(
+        program: [String], as user: uid_t, environment: [String], mounts: [String: String], volumes: [String: String]
+    ) throws {
+        try Commands.succeed("chown", "-R", "\(user):\(user)", base)
+        let log = try FileDescriptor.open("\(base)/log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+        let line = contained(as: user, mounts: mounts, volumes: volumes) + program
+        lead(
+            try Child(
+                line[0], Array(line.dropFirst()), environment: environment + ["NOTIFY_SOCKET=\(base)/notify"], output: log.raw,
+                error: log.raw))
+        try notification("READY=1")
+    }
+
+    private func contained(as user: uid_t, mounts: [String: String], volumes: [String: String] = [:]) -> [String] {
+        // Every machine has this directory; in the container's own mount namespace it is another one.
+        let root = "/mnt"
+        var seen: [(there: String, here: String)] = [("/usr", "/usr"), (Self.programs, Self.programs)]
+        if Files.exists("/opt/swift") { seen.append(("/opt/swift", "/opt/swift")) }
+        seen += mounts.sorted { $0.key < $1.key }.map { (there: $0.key, here: $0.value) }
+        var script = """
+            set -e
+            mount --make-rprivate /
+            mount -t tmpfs -o mode=755 tmpfs \(root)
+            cd \(root)
+            mkdir proc dev tmp etc old
+            for name in bin sbin lib lib64; do ln -s usr/$name $name; done
+            for name in null zero full urandom; do : > dev/$name; mount --bind /dev/$name dev/$name; done
+            mount -t proc proc proc
+            echo 'root:x:0:0:root:/:/bin/sh' > etc/passwd
+
+            """
+        for (there, here) in seen {
+            script += "mkdir -p .\(there); mount --rbind \(here) .\(there); mount -o remount,bind,ro .\(there)\n"
+        }
+        for (there, here) in volumes { script += "mkdir -p .\(there); mount --bind \(here) .\(there)\n" }
+        script += """
+            mkdir -p .\(base)
+            mount --bind \(base) .\(base)
+            mount -o remount,ro .
+            pivot_root . old
+            umount -l /old
+            cd /
+            exec setpriv --reuid=\(user) --regid=\(user) --clear-groups --no-new-privs --bounding-set=-all "$@"
+            """
+        return [
+            "/usr/bin/unshare", "-m", "-p", "-i", "-u", "--fork", "--kill-child", "/bin/sh", "-c", script, "sh",
+        ]
+    }
+
+    /// The process that is process 1 of the container, by its number here.
+    func processOne() throws -> pid_t {
+        guard let daemon else { throw failure("no container was started") }
+        let children = try Files.text("/proc/\(daemon.pid)/task/\(daemon.pid)/children")
+        guard let pid = pid_t(children.prefix { $0 != " " }) else { throw failure("the container has no process") }
+        return pid
+    }
+
+    /// Sends a signal to process 1 of the container, as `docker kill` does.
+    func signalContained(_ number: Int32) throws { kill(try processOne(), number) }
+
+    /// Runs a program in the container, as `docker exec` does.
+    func exec(_ line: String..., as user: uid_t = containerUser) throws -> Commands.Result {
+        try exec(line, as: user, environment: environment)
+    }
+
+    func exec(_ line: [String], as user: uid_t, environment: [String]) throws -> Commands.Result {
+        let enter = ["-t", "\(try processOne())", "-m", "-p", "-i", "-u", "-r", "-w", "-S", "\(user)", "-G", "\(user)"]
+        return try Commands.run("nsenter", enter + line, environment: environment)
+    }
+}

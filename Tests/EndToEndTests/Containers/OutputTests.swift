@@ -1,0 +1,169 @@
+import Documents
+import Glibc
+import Linux
+import TestSupport
+import Testing
+
+/// The output of jobs on spoold's standard output.
+@Suite("The output of jobs on standard output", .ownThreads)
+struct OutputTests {
+    /// A spool whose daemon writes its standard output to a pipe that the test reads, or does not.
+    private final class Piped {
+        let spool: SpoolUnderTest
+        let fifo: String
+        private(set) var reader: FileDescriptor?
+        private var read: [UInt8] = []
+
+        init(_ form: String) throws {
+            spool = try SpoolUnderTest(starting: false)
+            fifo = "\(spool.out)/stdout"
+            guard mkfifo(fifo, 0o600) == 0 else { throw SystemError(call: "mkfifo", path: fifo, errno: errno) }
+            reader = try FileDescriptor.open(fifo, O_RDONLY | O_NONBLOCK)
+            try spool.launch(tracer: ["/bin/sh", "-c", "exec \"$@\" > \(fifo)", "sh"], arguments: ["--output=\(form)", "--drain"])
+            try spool.notification("READY=1")
+        }
+
+        func close() { reader = nil }
+
+        /// Reads until `condition` is true of the lines.
+        func lines(until condition: ([String]) throws -> Bool) throws -> [String] {
+            let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
+            while true {
+                let lines = read.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast()
+                    .map { String(decoding: $0, as: UTF8.self) }
+                if try condition(lines) { return lines }
+                guard let raw = reader?.raw, awaitReadable([raw], until: end) else {
+                    throw spool.failure("no more output: \(lines.suffix(5))")
+                }
+                var buffer = [UInt8](repeating: 0, count: 1 << 16)
+                let count = Glibc.read(raw, &buffer, buffer.count)
+                if count > 0 { read += buffer[..<count] }
+            }
+        }
+
+        func lines(count: Int) throws -> [String] { try lines { $0.count >= count } }
+    }
+
+    @Test("U10: Each line of output follows its task and id; the last one also without an end; the files stay")
+    func text() throws {
+        let piped = try Piped("stdout")
+        let spool = piped.spool
+        try spool.acceptedTask("greet", "command = 'echo one; echo; printf last; echo error >&2'")
+        let id = try spool.ctl("run", "greet", "-w").id
+        let lines = try piped.lines(count: 4)
+        #expect(Set(lines) == ["greet \(id): one", "greet \(id): ", "greet \(id): last", "greet \(id) stderr: error"], "\(lines)")
+        #expect(lines.filter { !$0.contains("stderr") } == ["greet \(id): one", "greet \(id): ", "greet \(id): last"])
+        let job = try spool.end(of: "greet")
+        #expect(try job.stdout == "one\n\nlast" && job.stderr == "error\n")
+        // A line is written while the job runs.
+        let gate = try spool.gate()
+        try spool.drop("slow.toml", "command = 'echo now; read x < \(gate.path)'")
+        #expect(try piped.lines(count: 5).last?.hasSuffix(": now") == true)
+        try gate.release()
+        #expect(try spool.stop() == 0)
+    }
+
+    @Test("W5: As JSON, each line is an object with time, task, id, try and stream, whatever bytes the job writes")
+    func json() throws {
+        let piped = try Piped("json")
+        let spool = piped.spool
+        try spool.drop("odd.toml", "command = '''printf 'a\"b\\\\c\\033[31m\\377\\n' ; false'''\ntries = 2\nbackoff = '0s'")
+        let ended = try spool.end(of: "odd")
+        for (line, attempt) in zip(try piped.lines(count: 2), [1, 2]) {
+            guard case .table(let table) = try JSON.parse(Array(line.utf8)).kind else { throw spool.failure("no object: \(line)") }
+            func text(_ key: String) -> String? { if case .string(let text)? = table[key]?.kind { text } else { nil } }
+            #expect(text("task") == "odd" && text("id") == ended.id && text("stream") == "stdout", "\(line)")
+            #expect(text("text") == "a\"b\\c\u{1B}[31m\u{FFFD}", "\(line)")
+            #expect(text("time")?.count == 24)
+            if case .integer(let number)? = table["try"]?.kind { #expect(number == Int64(attempt)) } else { Issue.record("\(line)") }
+        }
+        try spool.stop()
+    }
+
+    @Test("W5: Lines of jobs that write at once are never mixed, and a long line is written in parts, each marked")
+    func whole() throws {
+        let piped = try Piped("stdout")
+        let spool = piped.spool
+        for job in 0..<4 {
+            let letter = ["a", "b", "c", "d"][job]
+            let line = String(repeating: letter, count: 60)
+            try spool.drop("w\(letter).toml", "command = 'i=0; while [ $i -lt 2000 ]; do echo \(line); i=$((i+1)); done'")
+        }
+        try spool.drop("long.toml", "command = 'head -c 100000 /dev/zero | tr \"\\0\" x; echo; echo end'")
+        let lines = try piped.lines { lines in
+            lines.count { !$0.hasPrefix("long ") } == 8000 && lines.contains { $0.hasPrefix("long ") && $0.hasSuffix(": end") }
+        }
+        for line in lines where !line.hasPrefix("long ") {
+            let parts = line.split(separator: ": ", maxSplits: 1)
+            let letter = try #require(line.dropFirst().first)
+            #expect(parts.count == 2 && parts[1] == String(repeating: letter, count: 60), "\(line)")
+        }
+        let long = lines.filter { $0.hasPrefix("long ") }.map { $0.split(separator: ": ", maxSplits: 1)[1] }
+        #expect(long.dropLast().map(\.count).reduce(0, +) == 100_000)
+        #expect(long.count > 2 && long.dropLast().allSatisfy { $0.count <= 32 << 10 })
+        try spool.stop()
+    }
+
+    @Test("W5: A reader that reads nothing holds up no job and no end of spoold; what it does not get is counted and is in the files")
+    func stuck() throws {
+        let piped = try Piped("stdout")
+        let spool = piped.spool
+        let job = try spool.run("command = 'seq 1 300000'", as: "much")
+        #expect(try job.outcome == "done 0" && job.stdout.hasSuffix("\n300000\n"))
+        #expect(try spool.runsOn())
+        try spool.logLine("event=output-left-out", "id=\(job.id)")
+        let status = try spool.wait(for: "the status to count it") { () throws -> String? in
+            let text = try spool.ctl("status").output
+            return text.contains("are in their directories alone") ? text : nil
+        }
+        #expect(status.contains("stdout"))
+        #expect(try spool.ctl("health").code == 0)
+        // It reads again, and is told what it has not got.
+        let lines = try piped.lines { $0.contains { $0.contains("bytes are left out here") } }
+        #expect(lines.first == "much \(job.id): 1")
+        _ = try spool.run("command = 'echo again'", as: "again")
+        _ = try piped.lines { $0.last?.hasSuffix(": again") == true }
+        // Stuck again at the end.
+        _ = try spool.run("command = 'seq 1 300000'", as: "more")
+        #expect(try spool.stop() == 0)
+    }
+
+    @Test("W5: When nobody reads its output any more, spoold goes on and says so once")
+    func closed() throws {
+        let piped = try Piped("json")
+        let spool = piped.spool
+        _ = try spool.run("command = 'echo first'", as: "first")
+        _ = try piped.lines(count: 1)
+        piped.close()
+        for name in ["second", "third"] { #expect(try spool.run("command = 'echo \(name)'", as: name).stdout == "\(name)\n") }
+        try spool.logLine("event=output-closed", "Broken pipe")
+        #expect(spool.log.split(separator: "\n").count { $0.contains("event=output-closed") } == 1)
+        #expect(try spool.stop() == 0)
+    }
+
+    @Test("W5: A run whose daemon was killed ends as ever, also with output = \"journal\"")
+    func without() throws {
+        let piped = try Piped("stdout")
+        let spool = piped.spool
+        let gate = try spool.gate()
+        try spool.drop("early.toml", "command = 'echo begun; read x < \(gate.path); seq 1 100000; exit 3'\noutput = \"journal\"")
+        _ = try piped.lines(count: 1)
+        try spool.crash()
+        try gate.release()
+        try spool.start()
+        let ended = try spool.end(of: "early")
+        #expect(try ended.outcome == "failed exit 3" && ended.stdout.hasSuffix("\n100000\n"))
+    }
+
+    static let forms: [(argument: String, code: Int32)] = [
+        ("--output=xml", 2), ("--output=files", 0), ("--output=stdout", 0), ("--output=json", 0),
+    ]
+
+    @Test("W5: --output names its forms", arguments: forms)
+    func forms(_ argument: String, _ code: Int32) throws {
+        let spool = try SpoolUnderTest()
+        let result = try Commands.run("\(SpoolUnderTest.programs)/spoold", ["--spool", spool.path, argument, "--check"])
+        #expect(result.code == code)
+        if code != 0 { #expect(result.error.contains("must be files, stdout or json, not \"xml\"")) }
+    }
+}
