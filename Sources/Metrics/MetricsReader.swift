@@ -6,12 +6,19 @@ extension Metrics {
     /// - Parameters:
     ///   - user: the user whose metrics these are, whatever the text says.
     ///   - omitted: families that the caller knows better.
-    public init(reading text: [UInt8], user: String?, without omitted: [MetricFamily] = []) {
+    ///   - labelledMax: how many tasks, and how many queues, have metrics of their own: the first ones.
+    public init(reading text: [UInt8], user: String?, without omitted: [MetricFamily] = [], labelledMax: Int = .max) {
         self.init(user: user)
+        var labelled: [String: Set<String>] = [:]
         var histograms: [Int: HistogramText] = [:]
         var seen: Set<[String]> = []
         for line in text.split(separator: UInt8(ascii: "\n")) where line.first != UInt8(ascii: "#") {
             guard let sample = Sample(line), !omitted.contains(sample.family) else { continue }
+            // The values of the other labels are few, but a text of somebody else's can name anything.
+            if let label = sample.family.labels.first, let value = sample.labels.first, sample.family.kind != .histogram {
+                guard labelled[label]?.contains(value) == true || labelled[label]?.count ?? 0 < labelledMax else { continue }
+                labelled[label, default: []].insert(value)
+            }
             if sample.family.kind == .histogram {
                 histograms[MetricFamily.places[sample.family.base] ?? 0, default: HistogramText()].take(sample)
             } else if seen.insert([sample.name] + sample.labels).inserted {

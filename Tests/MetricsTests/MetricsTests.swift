@@ -137,6 +137,15 @@ import Testing
         #expect(Metrics(reading: Array("\(line)\n".utf8), user: "alice").text(.prometheus).isEmpty)
     }
 
+    @Test("Of a text with more tasks than its reader wants, the first ones are read, with all that is said of them")
+    func many() {
+        let names = ["running", "paused"]
+        let lines = (0..<100).flatMap { task in names.map { "spoold_task_\($0){task=\"t\(task)\"} 1\n" } }
+        let read = text(Metrics(reading: Array(lines.joined().utf8), user: nil, labelledMax: 10)).split(separator: "\n")
+        let samples = read.filter { !$0.hasPrefix("#") }
+        #expect(samples.count == 20 && samples.allSatisfy { !$0.contains("t10") && !$0.contains("t99") }, "\(samples)")
+    }
+
     @Test("A second sample of a series is left out, and a histogram that cannot be one is left out as a whole")
     func forged() {
         let twice = Metrics(reading: Array("spoold_up 1\nspoold_up{user=\"root\"} 0\n".utf8), user: "alice")

@@ -111,8 +111,9 @@ final class MetricsFile: Part {
         let fs = service.spool.fs
         let standbys = try? Standby.all(ofSpool: options.spool).count  // left out
         metrics.add(.standbys, [], standbys.map { .count($0) })
-        var bytes: Int64? = 0
-        for segment in (try? Journal<DiskFileSystem>.segments(fs)) ?? [] {  // left out, as the sum of none
+        let segments = try? Journal<DiskFileSystem>.segments(fs)  // left out
+        var bytes = segments.map { _ in Int64(0) }
+        for segment in segments ?? [] {
             let status = try? fs.status("\(Layout.journal)/\(segment)")  // left out
             bytes = status.flatMap { status in bytes.map { $0 + status.size } }
         }

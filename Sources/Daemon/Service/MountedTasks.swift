@@ -65,13 +65,12 @@ final class MountedTasks<FS: FileSystem, W: World>: ServicePart {
     // MARK: Reading
 
     /// Takes up what the world has found. Without any, the tasks of the directories of an earlier daemon are removed.
-    func begin() {
+    func begin() throws(SystemError) {
         noticed = noticed ?? []
         takeNoticed()
         let given = Set(directories.map(\.path))
         // Published by an earlier daemon, and not given any more.
-        for published in (try? spool.publishedCrontabs()) ?? []  // unreadable: what it describes is gone from the journal
-        where published.lines.allSatisfy({ $0.file != nil }) && !published.lines.isEmpty && !given.contains(published.path) {
+        for published in try spool.publishedCrontabs() where published.isDirectory && !given.contains(published.path) {
             unpublished.insert(published.path)
         }
         unpublished.formUnion(given)
@@ -91,7 +90,7 @@ final class MountedTasks<FS: FileSystem, W: World>: ServicePart {
         }
         // The names of removed files are free for others.
         let unlisted = new.filter { $0.problem != nil }.map { "\($0.path)/" }
-        for state in scheduler.tasks.values.sorted(by: { $0.name < $1.name }) {
+        for state in scheduler.tasks.values.filter({ $0.mounted != nil }).sorted(by: { $0.name < $1.name }) {
             guard let path = state.mounted, files[state.name] == nil else { continue }
             if unlisted.contains(where: path.hasPrefix) { keep(state.name) } else { remove(state.name) }
         }
@@ -200,7 +199,7 @@ final class MountedTasks<FS: FileSystem, W: World>: ServicePart {
         let paths = Set(tasks.compactMap(\.mounted))
         let unusable = files.keys.filter { !paths.contains($0) && service.health.hasProblem(of: $0) }
         return PublishedCrontab(
-            path: directory.path, changedAt: nil, refusal: nil,
+            path: directory.path, isDirectory: true, changedAt: nil, refusal: nil,
             lines: tasks.sorted { $0.name < $1.name }.map { line($0.mounted ?? "", $0) } + unusable.sorted().map { line($0, nil) })
     }
 }

@@ -157,7 +157,7 @@ package final class Service<FS: FileSystem, W: World> {
         _ = try recovery.recover(boot: boot)
         definitions.loadDefinitions()
         try liveCrontabs.begin()
-        mountedTasks.begin()
+        try mountedTasks.begin()
         requests.begin(version: version)
         try intake.begin()
         try recovery.settleCopy()

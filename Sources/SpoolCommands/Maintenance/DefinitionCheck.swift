@@ -87,7 +87,7 @@ struct DefinitionCheck {
     private mutating func crontabs(_ spool: Spool<DiskFileSystem>) throws(Failure) {
         let published = try attempt { () throws(SystemError) in try spool.publishedCrontabs() }
         if geteuid() == 0, session.owner == nil {
-            for directory in published where directory.lines.contains(where: { $0.file != nil }) { add(directory) }
+            for directory in published where directory.isDirectory { add(directory) }
             guard let root = crontabRoot else { return }
             for place in ["etc/crontab", "etc/cron.d", "var/spool/cron/crontabs"] {
                 let path = root.hasSuffix("/") ? "\(root)\(place)" : "\(root)/\(place)"

@@ -15,28 +15,33 @@ struct MetricsReport {
     /// The bytes of a file that are read: more than a daemon writes for the tasks that the configuration lets it name.
     private static let bytesMin = 256 << 10
     private static let bytesOfTask = 2048
+    /// The queues that a file can name.
+    private static let labelsMin = 4096
 
     /// Reads the files anew. Throws when the session's own part cannot be read.
     init(_ session: Session) throws(Failure) {
         let tasks = (try? session.configuration())?.metricsTasks ?? Configuration().metricsTasks  // commands that need it report the error
         let limit = Self.bytesMin + tasks * Self.bytesOfTask
-        metrics = try Self.read(session, limit: limit)
+        metrics = try Self.read(session, limit: limit, tasks: tasks)
         for part in try EverybodysSpool.users(session) {
             do throws(Failure) {
-                metrics.add(try part.asOwner { () throws(Failure) in try Self.read(part, limit: limit) })
+                metrics.add(try part.asOwner { () throws(Failure) in try Self.read(part, limit: limit, tasks: tasks) })
             } catch {
                 troubles += part.troubles(error)
             }
         }
     }
 
-    private static func read(_ session: Session, limit: Int) throws(Failure) -> Metrics {
+    private static func read(_ session: Session, limit: Int, tasks: Int) throws(Failure) -> Metrics {
         let fs = try session.openSpool()
         let user = session.owner?.name ?? (UserPart.servesEverybody(session.spoolPath) ? "root" : nil)
         let taken = try attempt { () throws(SystemError) in try fs.take(Layout.metrics, limit: limit, ignoringWriters: true) }
         var metrics = Metrics(user: user)
         switch taken {
-        case .file(_, let bytes): metrics = Metrics(reading: bytes, user: user, without: [.up, .oldestWaitLength])
+        case .file(_, let bytes):
+            // More labels than a daemon writes are not shown, whatever a user has written.
+            metrics = Metrics(
+                reading: bytes, user: user, without: [.up, .oldestWaitLength], labelledMax: max(tasks, Self.labelsMin))
         // No daemon has written it yet, or none that knows metrics.
         case .missing: break
         case .tooLarge: throw Failure(ExitCode.failed, "\(session.spoolPath)/\(Layout.metrics) has more than \(limit) bytes; not read")

@@ -33,14 +33,16 @@ public struct PublishedCrontab: Sendable {
 
     /// The path of the crontab.
     public var path: String
+    /// True for a directory of `--tasks`.
+    public var isDirectory = false
     /// The time of the file's last change.
     public var changedAt: Instant?
     /// The reason why the whole file is refused. Its lines as they were accepted last stay in force.
     public var refusal: String?
     public var lines: [Line]
 
-    public init(path: String, changedAt: Instant?, refusal: String?, lines: [Line]) {
-        (self.path, self.changedAt, self.refusal, self.lines) = (path, changedAt, refusal, lines)
+    public init(path: String, isDirectory: Bool = false, changedAt: Instant?, refusal: String?, lines: [Line]) {
+        (self.path, self.isDirectory, self.changedAt, self.refusal, self.lines) = (path, isDirectory, changedAt, refusal, lines)
     }
 
     // MARK: Text
@@ -49,6 +51,7 @@ public struct PublishedCrontab: Sendable {
         var writer = JSONWriter(reserving: 256 * (lines.count + 1))
         writer.beginObject()
         writer.member("crontab", path)
+        if isDirectory { writer.member("directory", true) }
         writer.member("changed", changedAt)
         writer.member("refusal", refusal)
         writer.endObject()
@@ -82,6 +85,7 @@ public struct PublishedCrontab: Sendable {
         var texts = bytes.split(separator: UInt8(ascii: "\n"))[...]
         guard let first = texts.popFirst(), let head = Self.table(first), let path = head.text("crontab") else { return nil }
         self.path = path
+        if case .boolean(true)? = head["directory"]?.kind { isDirectory = true }
         changedAt = head.instant("changed")
         refusal = head.text("refusal")
         let prefix = name.map { Array("{\"name\":\"\($0)\"".utf8) }

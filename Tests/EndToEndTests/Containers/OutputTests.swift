@@ -155,11 +155,11 @@ struct OutputTests {
         #expect(try ended.outcome == "failed exit 3" && ended.stdout.hasSuffix("\n100000\n"))
     }
 
-    static let forms: [(argument: String, code: Int32)] = [
+    static let outputForms: [(argument: String, code: Int32)] = [
         ("--output=xml", 2), ("--output=files", 0), ("--output=stdout", 0), ("--output=json", 0),
     ]
 
-    @Test("W5: --output names its forms", arguments: forms)
+    @Test("W5: --output names its forms", arguments: outputForms)
     func forms(_ argument: String, _ code: Int32) throws {
         let spool = try SpoolUnderTest()
         let result = try Commands.run("\(SpoolUnderTest.programs)/spoold", ["--spool", spool.path, argument, "--check"])
