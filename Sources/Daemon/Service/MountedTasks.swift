@@ -70,9 +70,7 @@ final class MountedTasks<FS: FileSystem, W: World>: ServicePart {
         takeNoticed()
         let given = Set(directories.map(\.path))
         // Published by an earlier daemon, and not given any more.
-        for published in try spool.publishedCrontabs() where published.isDirectory && !given.contains(published.path) {
-            unpublished.insert(published.path)
-        }
+        unpublished.formUnion(try spool.publishedDirectories())
         unpublished.formUnion(given)
     }
 

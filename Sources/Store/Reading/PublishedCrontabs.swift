@@ -219,6 +219,11 @@ extension Spool {
         try publishedTexts().compactMap { PublishedCrontab($0) }.sorted { $0.path < $1.path }
     }
 
+    /// The paths of the directories of `--tasks` among them.
+    public func publishedDirectories() throws(SystemError) -> [String] {
+        try publishedTexts().compactMap { PublishedCrontab($0, only: "") }.filter(\.isDirectory).map(\.path)
+    }
+
     /// The task of this name, if it is a line of a crontab.
     public func crontabTask(_ name: String) throws(SystemError) -> CrontabLineTask? {
         for text in try publishedTexts() {

@@ -85,6 +85,32 @@ struct MonitorTests {
         for text in own { #expect(!text.contains("of-daemon") && !text.contains("roots") && !text.contains("says-daemon")) }
     }
 
+    @Test("W2: The link of a number lists what is counted, and waiting jobs that are too many for a view are all in a list",
+        .enabled(if: Commands.has("curl"), "needs curl"))
+    func numbers() throws {
+        let spool = try SpoolUnderTest()
+        #expect(try spool.ctl("submit", "-w", "--name", "bad", "false").code == 1)
+        #expect(try spool.ctl("pause").code == 0)
+        let id = try spool.ctl("submit", "--name", "given-up", "true").id
+        #expect(try spool.ctl("cancel", id).code == 0)
+        let count = 230
+        for number in 0..<count { try spool.drop("w\(number).toml", "command = 'true'") }
+        try spool.wait(for: "all jobs to wait") {
+            try spool.jobs(in: "failed").count == 2 && spool.statusText.contains("\"waiting\":\(count),")
+        }
+        func link(_ text: String, _ start: String) throws -> String {
+            let found = try #require(text.firstRange(of: "href=\"\(start)"), "\(text)")
+            let address = text[text.index(found.lowerBound, offsetBy: 6)...].prefix { $0 != "\"" }
+            return address.split(separator: "&amp;").joined(separator: "&")
+        }
+        let pages = try page(spool, ["env"], "/", "/waiting", "/queues")
+        #expect(pages[2].contains(">\(count) waiting jobs</a>"))
+        let lists = try page(spool, ["env"], link(pages[0], "/jobs?state=failed"), link(pages[1], "/jobs?state=new"))
+        #expect(lists[0].contains(">bad<") && !lists[0].contains("given-up"), "\(lists[0])")
+        let older = try page(spool, ["env"], link(lists[1], "/jobs?state=new&amp;before="))
+        #expect(older[0].contains(">w") && older[0].contains("Older"))
+    }
+
     // MARK: A browser
 
     private static let browser = Commands.has("chromium") && Commands.has("chromedriver")

@@ -50,7 +50,7 @@ struct OverviewPage {
             <div class="figures" role="group" aria-label="Now">
             <a href="/running"><b>\(used) <span>of \(slots)</span></b><span>slots in use</span></a>
             <a href="/waiting"><b>\(snapshot.waitingCount)</b><span>\(waits)</span></a>
-            <a href="/jobs?state=failed&amp;since=24h"\(kind("bad", ended.failed > 0))><b>\(ended.failed)</b><span>failed in 24 h</span></a>
+            <a href="\(Self.allFailed.text)"\(kind("bad", ended.failed > 0))><b>\(ended.failed)</b><span>failed in 24 h</span></a>
             <a href="#attention"\(kind("warn", !attention.items.isEmpty))><b>\(attention.items.count)</b><span>want a person</span></a>
             <a href="\(due.map { PageContext.address(ofTask: $0.task).text } ?? "/tasks")"><b>\(next)</b><span>\(nextWhat)</span></a>
             <a href="/jobs?state=done&amp;since=24h"><b>\(ended.done)</b><span>done in 24 h\(share)</span></a>
@@ -99,7 +99,11 @@ struct OverviewPage {
         return context.section("failed", "Failed since yesterday", more: more, "<div class=\"card\">\(list)</div>\n")
     }
 
-    private static let allFailed = WebAddress(path: ["jobs"], query: [("state", "failed"), ("since", "24h")])
+    /// The jobs that are counted as failed: not those that somebody canceled or that another run has replaced.
+    private static let allFailed: WebAddress = {
+        let reasons = FailureReason.allCases.filter { $0 != .canceled && $0 != .replaced }.map(\.rawValue).joined(separator: ",")
+        return WebAddress(path: ["jobs"], query: [("state", "failed"), ("reason", reasons), ("since", "24h")])
+    }()
 
     private func tasks() throws(Failure) -> Markup {
         var names: [String] = []

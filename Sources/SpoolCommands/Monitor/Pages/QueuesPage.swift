@@ -27,9 +27,9 @@ struct QueuesPage {
             queues[one.status.queue] = queue
         }
         let rows = queues.sorted { $0.key < $1.key }.map { name, queue in row(name, queue) }
-        let counted = snapshot.waitingCount > snapshot.waiting.count
-        let remark: Markup =
-            counted ? "counted among the first \(snapshot.waiting.count) of \(snapshot.waitingCount) waiting jobs" : "\(rows.count)"
+        let isCut = snapshot.waitingCount > snapshot.waiting.count
+        let all = context.link(MonitorView.waiting.address, "\(snapshot.waitingCount) waiting jobs")
+        let remark: Markup = isCut ? "counted among the first \(snapshot.waiting.count) of \(all)" : "\(rows.count)"
         let table = context.table(
             "Queues",
             [

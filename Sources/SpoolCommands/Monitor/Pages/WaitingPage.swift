@@ -17,8 +17,15 @@ struct WaitingPage {
     func page() -> MonitorPage {
         let queue = context.address.value("queue").map { " in queue \($0)" } ?? ""
         let main = context.section(
-            "waiting", "Waiting\(queue)", more: count(shown: Self.shownMax), isWide: true, table(atMost: Self.shownMax))
+            "waiting", "Waiting\(queue)", more: count(shown: Self.shownMax), isWide: true, table(atMost: Self.shownMax) + others)
         return MonitorPage(title: "Waiting", view: .waiting, main: main)
+    }
+
+    /// A link to the list that has all waiting jobs, page by page. Nothing when all are shown.
+    private var others: Markup {
+        guard context.snapshot.waiting.count < context.snapshot.waitingCount || jobs.count > Self.shownMax else { return "" }
+        let address = WebAddress(path: ["jobs"], query: [("state", "new")]).with("queue", context.address.value("queue"))
+        return "<p class=\"pages\">\(context.link(address, "All waiting jobs"))</p>\n"
     }
 
     func count(shown: Int) -> Markup {
