@@ -68,7 +68,7 @@ extension SpoolUnderTest {
             mkdir -p .\(base)
             mount --bind \(base) .\(base)
             mount -o remount,ro .
-            pivot_root . old
+            /usr/sbin/pivot_root . old
             umount -l /old
             cd /
             exec setpriv --reuid=\(user) --regid=\(user) --clear-groups --no-new-privs --bounding-set=-all "$@"
