@@ -8,11 +8,20 @@ import Testing
     ])
     func noAnswer(_ number: Int32) {
         #expect(throws: SystemError(call: "getpwnam", errno: number)) {
-            try entry("getpwnam") { _, _, failure -> Int? in
+            try entry("getpwnam", in: "/etc/passwd") { _, _, failure -> Int? in
                 failure = number
                 return nil
             }
         }
+    }
+
+    @Test("A system without a user database has no users")
+    func none() throws {
+        let found = try entry("getpwnam", in: "/etc/passwd/none") { _, _, failure -> Int? in
+            failure = ENOENT
+            return nil
+        }
+        #expect(found == nil)
     }
 
     @Test("A user who does not exist is no error")
@@ -23,7 +32,7 @@ import Testing
     @Test("An entry that does not fit is read again with more room")
     func room() throws {
         var sizes: [Int] = []
-        let found = try entry("getpwnam") { _, size, failure -> Int? in
+        let found = try entry("getpwnam", in: "/etc/passwd") { _, size, failure -> Int? in
             sizes.append(size)
             failure = sizes.count < 4 ? ERANGE : 0
             return failure == 0 ? 7 : nil

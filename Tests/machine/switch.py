@@ -101,8 +101,10 @@ def jump_before(machine, minute):
 
 
 def started(minute):
-    """A command line that prints the lines of cron in the system's log of a minute, but for those of /etc/crontab itself."""
-    return f"journalctl -q -t CRON --since '{minute}:00' --until '{minute}:59.9' -o cat --no-pager | grep ' CMD ' | grep -v run-parts"
+    """A command line that prints the lines of cron in the system's log of a minute, but for those of /etc/crontab itself. journalctl does
+    not find a time after which the clock was set back, so all lines are read."""
+    begin = f"^{minute.replace(' ', 'T')}:[^ ]* [^ ]* CRON\\[[0-9]*\\]: "
+    return f"journalctl -q -t CRON -o short-iso --no-pager | sed -n 's/{begin}//p' | grep ' CMD ' | grep -v run-parts"
 
 
 def wait_started(machine, minute, count):

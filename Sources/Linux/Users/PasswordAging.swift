@@ -18,7 +18,7 @@ public struct PasswordAging: Sendable, Equatable {
 
     /// The entry of a user, getspnam_r(3). Nil when there is none or this process may not read it: the account then counts as not expiring.
     public static func find(name: String) throws(SystemError) -> PasswordAging? {
-        try entry("getspnam") { buffer, size, failure in
+        try entry("getspnam", in: "/etc/shadow") { buffer, size, failure in
             var entry = spwd()
             var result: UnsafeMutablePointer<spwd>?
             failure = name.withCString { getspnam_r($0, &entry, buffer, size, &result) }

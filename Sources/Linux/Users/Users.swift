@@ -62,7 +62,7 @@ public struct User: Sendable, Equatable {
     ) -> Int32
 
     private static func find(_ call: String, _ lookup: Lookup) throws(SystemError) -> User? {
-        try entry(call) { buffer, size, failure in
+        try entry(call, in: "/etc/passwd") { buffer, size, failure in
             var entry = passwd()
             var result: UnsafeMutablePointer<passwd>?
             failure = lookup(&entry, buffer, size, &result)
@@ -84,7 +84,7 @@ public struct User: Sendable, Equatable {
 public enum Group {
     /// The name of a group, getgrgid_r(3). Nil when there is none.
     public static func name(of number: gid_t) throws(SystemError) -> String? {
-        try entry("getgrgid") { buffer, size, failure in
+        try entry("getgrgid", in: "/etc/group") { buffer, size, failure in
             var entry = group()
             var result: UnsafeMutablePointer<group>?
             failure = getgrgid_r(number, &entry, buffer, size, &result)
@@ -103,7 +103,7 @@ public enum Group {
 
     /// The number of a group, getgrnam_r(3). Nil when there is none.
     public static func number(of name: String) throws(SystemError) -> gid_t? {
-        try entry("getgrnam") { buffer, size, failure in
+        try entry("getgrnam", in: "/etc/group") { buffer, size, failure in
             var entry = group()
             var result: UnsafeMutablePointer<group>?
             failure = name.withCString { getgrnam_r($0, &entry, buffer, size, &result) }
@@ -113,9 +113,10 @@ public enum Group {
 }
 
 /// Calls `lookup` with a buffer, and again with longer ones until the result fits. With the GNU C library, an entry that does not exist is
-/// no failure: any error number says that the database did not answer, also those that getpwnam(3) lists for "not found".
+/// no failure: any error number says that the database did not answer, also those that getpwnam(3) lists for "not found". But where there is
+/// no `file`, as in a small container, there are no entries.
 func entry<Found>(
-    _ call: String, _ lookup: (UnsafeMutablePointer<CChar>, Int, inout Int32) -> Found?
+    _ call: String, in file: String, _ lookup: (UnsafeMutablePointer<CChar>, Int, inout Int32) -> Found?
 ) throws(SystemError) -> Found? {
     var size = 1024
     while true {
@@ -127,6 +128,7 @@ func entry<Found>(
         case 0: return found
         case ERANGE where size < 1 << 20: size *= 2
         case EINTR: continue
+        case ENOENT where access(file, F_OK) != 0: return nil
         default: throw SystemError(call: call, errno: failure)
         }
     }
