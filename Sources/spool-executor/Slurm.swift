@@ -4,8 +4,8 @@ import Glibc
 import Linux
 import TextSearch
 
-/// Slurm, by its own programs. Settings: `partition`, `account`, `qos`, `args`, `conf` (the path of slurm.conf), `path` (the directories of the
-/// programs).
+/// Slurm, by its own programs. Settings: `partition`, `account`, `qos`, `args`, `conf` (the path of slurm.conf), `path` (the directories of
+/// the programs).
 ///
 /// - A run is known by its name alone, never by its id: after a crash of slurmctld, the next job gets the id of the one that was lost.
 /// - A program of Slurm that fails has said nothing about any run.
@@ -150,7 +150,8 @@ struct SlurmExecutor: Executor {
                 word.reason = .launch
                 word.message = engineLog(of: run) ?? word.message
             } else if word.reason == .launch {
-                word.message = engineLog(of: run) ?? "\(word.message ?? "Slurm"): it could not start the job; can its node see \(run.directory)?"
+                let said = word.message ?? "Slurm"
+                word.message = engineLog(of: run) ?? "\(said): it could not start the job; can its node see \(run.directory)?"
             }
             Told.answer(.state(run, word))
         }
@@ -316,7 +317,10 @@ struct SlurmExecutor: Executor {
         let isKept = !value("AccountingStorageType").hasSuffix("none") && !value("AccountingStorageType").isEmpty
         Told.answer(.check(
             "accounting", isFine: true,
-            isKept ? "kept" : "none: what became of a job is known for MinJobAge, \(value("MinJobAge")), after its end, and then by its end mark only"))
+            isKept ? "kept" : "none: how a job without an end mark ended is known for MinJobAge, \(value("MinJobAge")), only"))
+        if let key = SbatchArguments.unknownSetting(settings) {
+            Told.answer(.check("settings", isFine: false, "[executors.slurm] has the unknown key \"\(key)\""))
+        }
         checkNodes()
         return 0
     }
@@ -326,7 +330,10 @@ struct SlurmExecutor: Executor {
         let script = "test -d \"$1\" && test -x \"$1\"; echo $? $(date +%s) $(uname -n)"
         let before = Clock.now() / 1000
         let outcome = Program.run(
-            ["srun", "--quiet", "--immediate=10", "--time=1", "--export=NONE", "--chdir=/", "--ntasks=1", "/bin/sh", "-c", script, "sh", spool],
+            [
+                "srun", "--quiet", "--immediate=10", "--time=1", "--export=NONE", "--chdir=/", "--ntasks=1", "/bin/sh", "-c", script, "sh",
+                spool,
+            ],
             environment: environment, limitMilliseconds: 25_000)
         let words = String(decoding: outcome.output, as: UTF8.self).split { $0 == " " || $0 == "\n" }
         guard outcome.isFine, words.count == 3, let time = Int64(words[1]) else {

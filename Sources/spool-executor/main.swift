@@ -21,7 +21,8 @@ signal(SIGPIPE, SIG_IGN)
 let name = CommandLine.arguments.first.map { String($0.split(separator: "/").last ?? "") } ?? ""
 let words = Array(CommandLine.arguments.dropFirst())
 guard words.count == 1, let verb = Verb(rawValue: words[0]) else {
-    Told.refuse("usage: \(name) \(Verb.allCases.map(\.rawValue).joined(separator: "|")), with the lines of spool-executor(7) on standard input")
+    let verbs = Verb.allCases.map(\.rawValue).joined(separator: "|")
+    Told.refuse("usage: \(name) \(verbs), with the lines of spool-executor(7) on standard input")
 }
 
 var lines = InputLines(STDIN_FILENO)

@@ -40,7 +40,8 @@ import Testing
     @Test("An answer is one line of JSON, however long and strange the engine's text is")
     func answers() throws {
         let run = Run(id: "7", attempt: 2, name: "n", directory: "/s")
-        let word = EngineWord(.ended, handle: "5", exit: 7, reason: .failed, message: "Slurm:\n\"FAILED\" \u{1b}[2J" + String(repeating: "é", count: 99_999))
+        let text = "Slurm:\n\"FAILED\" \u{1b}[2J" + String(repeating: "é", count: 99_999)
+        let word = EngineWord(.ended, handle: "5", exit: 7, reason: .failed, message: text)
         let line = Answer.state(run, word).line
         #expect(line.count < Answer.lineBytesMax && line.filter { $0 == UInt8(ascii: "\n") }.count == 1 && !line.contains(0x1b))
         let table = try #require(JSON.readableTable(line))

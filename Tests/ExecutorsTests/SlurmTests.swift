@@ -17,7 +17,8 @@ import Testing
         ("OUT_OF_MEMORY", "ended out_of_memory"), ("PREEMPTED", "ended preempted"), ("TIMEOUT", "ended timeout"),
         ("BF", "ended node_fail"), ("CA", "ended canceled"), ("CD", "ended completed"), ("DL", "ended deadline"), ("F", "ended failed"),
         ("NF", "ended node_fail"), ("OOM", "ended out_of_memory"), ("PR", "ended preempted"), ("TO", "ended timeout"),
-        ("PENDING", "pending"), ("REQUEUED", "pending"), ("REQUEUE_HOLD", "pending"), ("REQUEUE_FED", "pending"), ("SPECIAL_EXIT", "pending"),
+        ("PENDING", "pending"), ("REQUEUED", "pending"), ("REQUEUE_HOLD", "pending"), ("REQUEUE_FED", "pending"),
+        ("SPECIAL_EXIT", "pending"),
         ("RUNNING", "running"), ("COMPLETING", "running"), ("CONFIGURING", "running"), ("RESIZING", "running"), ("SIGNALING", "running"),
         ("STAGE_OUT", "running"), ("STOPPED", "running"), ("SUSPENDED", "running"),
         ("REVOKED", "open"), ("LAUNCH_FAILED", "open"), ("RECONFIG_FAIL", "open"), ("POWER_UP_NODE", "open"), ("42", "open"), ("", "open"),
@@ -43,7 +44,8 @@ import Testing
     }
 
     @Test("Output that is not of the format is no answer", arguments: [
-        "slurm_load_jobs error: Invalid job id specified", "6|FAILED|None|0|n1|main", "JOBID|STATE|REASON|EXIT_CODE|HOST|PARTITION|NAME", "|||||||",
+        "slurm_load_jobs error: Invalid job id specified", "6|FAILED|None|0|n1|main", "JOBID|STATE|REASON|EXIT_CODE|HOST|PARTITION|NAME",
+        "|||||||",
     ])
     func noAnswer(line: String) { #expect(SlurmJob.queue(Array("\(line)\n".utf8)) == nil) }
 
@@ -75,14 +77,16 @@ import Testing
         Judgment(why: "the end of the first copy is found in the accounting", queue: [job("FAILED", id: "6", exit: 124)],
             account: .jobs([job("FAILED", exit: 7), job("FAILED", id: "6", exit: 124)]),
             word: EngineWord(.ended, handle: "5", host: "n1", exit: 7, reason: .failed, message: "Slurm: FAILED")),
-        Judgment(why: "a job that slurmctld has forgotten stays RUNNING in the accounting for ever", queue: [], account: .jobs([job("RUNNING")]),
+        Judgment(why: "a job that slurmctld has forgotten stays RUNNING in the accounting", queue: [], account: .jobs([job("RUNNING")]),
             word: EngineWord(.gone, message: "Slurm's accounting has it as RUNNING")),
         Judgment(why: "without an answer of the accounting nothing is known", queue: [], account: .unanswered, word: nil),
         Judgment(why: "the queue's word needs no accounting", queue: [job("FAILED", exit: 7)], account: .unanswered,
             word: EngineWord(.ended, handle: "5", host: "n1", exit: 7, reason: .failed, message: "Slurm: FAILED")),
-        Judgment(why: "a script that slurmd could not start", queue: [job("FAILED", signal: 53, reason: "JobLaunchFailure")], account: .disabled,
+        Judgment(why: "a script that slurmd could not start", queue: [job("FAILED", signal: 53, reason: "JobLaunchFailure")],
+            account: .disabled,
             word: EngineWord(.ended, handle: "5", host: "n1", reason: .launch, message: "Slurm: FAILED, JobLaunchFailure")),
-        Judgment(why: "a script that was killed", queue: [job("FAILED", signal: 9, reason: "JobLaunchFailure")], account: .disabled,
+        Judgment(why: "a script that was killed", queue: [job("FAILED", signal: 9, reason: "JobLaunchFailure")],
+            account: .disabled,
             word: EngineWord(.ended, handle: "5", host: "n1", signal: 9, reason: .failed, message: "Slurm: FAILED, JobLaunchFailure")),
         Judgment(why: "a limit whose trap exited 0", queue: [job("TIMEOUT", reason: "TimeLimit")], account: .disabled,
             word: EngineWord(.ended, handle: "5", host: "n1", reason: .timeout, message: "Slurm: TIMEOUT, TimeLimit")),
@@ -111,10 +115,11 @@ import Testing
         ("sbatch: error: Batch job submission failed: Unable to contact slurm controller (receive failure)", 1, .unknown),
         ("sbatch: error: Batch job submission failed: Zero Bytes were transmitted or received", 1, .unknown),
         ("", 137, .unknown), ("", 0, .unknown),
-        ("sbatch: error: invalid partition specified: x\nsbatch: error: Batch job submission failed: Invalid partition name specified", 1, .refused),
-        ("sbatch: error: Batch job submission failed: Requested node configuration is not available", 1, .refused),
-        ("sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)", 1,
+        ("sbatch: error: invalid partition specified: x\nsbatch: error: Batch job submission failed: Invalid partition name specified", 1,
             .refused),
+        ("sbatch: error: Batch job submission failed: Requested node configuration is not available", 1, .refused),
+        ("sbatch: error: Batch job submission failed: Job violates accounting/QOS policy "
+            + "(job submit limit, user's size and/or time limits)", 1, .refused),
         ("sbatch: error: Batch job submission failed: Invalid account or account/partition combination specified", 1, .refused),
         ("sbatch: unrecognized option '--bogus'\nTry \"sbatch --help\" for more information", 255, .refused),
         ("sbatch: error: Batch script contains DOS line breaks (\\r\\n)", 1, .refused),
@@ -146,25 +151,28 @@ import Testing
         item.executorArguments = ["-c4", "--exclusive", "--qos", "high"]
         let settings = try #require(JSON.readableTable(Array(#"{"partition":"main","account":"a","args":["--nice=5"],"poll":"9s"}"#.utf8)))
         #expect(try SbatchArguments.of(item, settings: settings) == [
-            "--parsable", "--no-requeue", "--dependency=singleton", "--export=NONE", "--job-name=spoold-7-1", "--chdir=/", "--open-mode=append",
-            "--output=/s 100%%/running/7/slurm.1", "--partition=main", "--account=a", "--cpus-per-task=2", "--mem=2K", "--gpus=1", "--nodes=3",
-            "--time=7", "--nice=5", "--partition=long", "--time=5", "--comment=a b", "--cpus-per-task=4", "--exclusive", "--qos=high",
+            "--parsable", "--no-requeue", "--dependency=singleton", "--export=NONE", "--job-name=spoold-7-1", "--chdir=/",
+            "--open-mode=append", "--output=/s 100%%/running/7/slurm.1", "--partition=main", "--account=a", "--cpus-per-task=2",
+            "--mem=2K", "--gpus=1", "--nodes=3", "--time=7", "--nice=5", "--partition=long", "--time=5", "--comment=a b",
+            "--cpus-per-task=4", "--exclusive", "--qos=high",
         ])
     }
 
     @Test("Options that would undo what the executor needs are refused with a sentence", arguments: [
-        ["--array=1-3"], ["-a", "1"], ["--arr=1"], ["-J", "x"], ["-Jx"], ["--job-name=x"], ["--job=x"], ["--output=x"], ["-ox"], ["--out=x"], ["-e", "x"],
-        ["--error=x"], ["--dependency=afterok:1"], ["-d1"], ["--dep=1"], ["--requeue"], ["--no-requeue"], ["--no-r"], ["--export=ALL"], ["--export-file=x"],
-        ["--exp=ALL"], ["--wait"], ["-W"], ["--parsable"], ["--pars"], ["--test-only"], ["--wrap=x"], ["--chdir=/x"], ["-D/x"], ["--input=x"], ["-M", "c"],
-        ["--clusters=c"], ["--uid=0"], ["--open-mode=truncate"], ["-Q"], ["--quiet"], ["-V"], ["--version"], ["--get-user-env"], ["--help"],
-        ["script.sh"], ["--exclusive", "script.sh"], ["--"], ["-"], [""], ["--partition"], ["-p"], ["-Z"], ["--=x"], ["--hold", "x"],
+        ["--array=1-3"], ["-a", "1"], ["--arr=1"], ["-J", "x"], ["-Jx"], ["--job-name=x"], ["--job=x"], ["--output=x"], ["-ox"],
+        ["--out=x"], ["-e", "x"], ["--error=x"], ["--dependency=afterok:1"], ["-d1"], ["--dep=1"], ["--requeue"], ["--no-requeue"],
+        ["--no-r"], ["--export=ALL"], ["--export-file=x"], ["--exp=ALL"], ["--wait"], ["-W"], ["--parsable"], ["--pars"],
+        ["--test-only"], ["--wrap=x"], ["--chdir=/x"], ["-D/x"], ["--input=x"], ["-M", "c"], ["--clusters=c"], ["--uid=0"],
+        ["--open-mode=truncate"], ["-Q"], ["--quiet"], ["-V"], ["--version"], ["--get-user-env"], ["--help"], ["script.sh"],
+        ["--exclusive", "script.sh"], ["--"], ["-"], [""], ["--partition"], ["-p"], ["-Z"], ["--=x"], ["--hold", "x"],
     ])
     func refusedOptions(words: [String]) {
         #expect(throws: UnusableItem.self) { _ = try SlurmOptions.words(words) }
     }
 
     @Test("#SBATCH lines are words with quotes", arguments: [
-        ("--mem 100 -c 6 # x", ["--mem", "100", "-c", "6"]), ("--comment=\"a b\" -p'x y'", ["--comment=a b", "-px y"]), ("", []), ("# only", []),
+        ("--mem 100 -c 6 # x", ["--mem", "100", "-c", "6"]), ("--comment=\"a b\" -p'x y'", ["--comment=a b", "-px y"]), ("", []),
+        ("# only", []),
         ("--comment=a#b", ["--comment=a#b"]), ("''", [""]),
     ])
     func directives(text: String, words: [String]) throws { #expect(try SlurmOptions.split(directive: text) == words) }

@@ -18,7 +18,8 @@ import Testing
         #expect(try wrapper.file("stdout") == "out\n" && wrapper.file("stderr") == "err\n")
     }
 
-    @Test("The signal that ended the command is told from an exit code above 128", arguments: WrapperUnderTest.shells, [1, 2, 6, 9, 10, 13, 15])
+    @Test("The signal that ended the command is told from an exit code above 128",
+        arguments: WrapperUnderTest.shells, [1, 2, 6, 9, 10, 13, 15])
     func signal(shell: WrapperUnderTest.Shell, number: Int32) throws {
         let wrapper = try WrapperUnderTest(shell)
         #expect(try wrapper.run(wrapper.submission("kill -s \(number) $$; sleep 100")) == 128 + number)
@@ -34,8 +35,13 @@ extension WrapperTests {
         let bytes: [UInt8] = (1...255).map { UInt8($0) }
         let all = FileName.string(from: bytes)
         var item = wrapper.submission("")
-        item.arguments = ["/bin/sh", "-c", #"printf '%s|' "$@" >"$OUT/arguments"; cat /proc/self/environ"#, "-n", "", " ", "\n", "a'b\"c$d`e\\f*", all, "-e", "\n\n"]
-        item.environment = ["PATH=/usr/bin:/bin", "OUT=\(wrapper.directory)", "A=\(all)", "not a name=x", "EMPTY=", "B='$(touch /tmp/spoold-harm)'"]
+        item.arguments = [
+            "/bin/sh", "-c", #"printf '%s|' "$@" >"$OUT/arguments"; cat /proc/self/environ"#, "-n", "", " ", "\n", "a'b\"c$d`e\\f*", all,
+            "-e", "\n\n",
+        ]
+        item.environment = [
+            "PATH=/usr/bin:/bin", "OUT=\(wrapper.directory)", "A=\(all)", "not a name=x", "EMPTY=", "B='$(touch /tmp/spoold-harm)'",
+        ]
         #expect(try wrapper.run(item) == 0)
         let given = try Directory.open(wrapper.directory).readFile("arguments", limit: 1 << 20)
         #expect(given == item.arguments.dropFirst(4).flatMap { FileName.bytes(of: $0) + [UInt8(ascii: "|")] })
@@ -51,7 +57,9 @@ extension WrapperTests {
     func surroundings(shell: WrapperUnderTest.Shell) throws {
         let wrapper = try WrapperUnderTest(shell)
         try Directory.open(wrapper.path).writeFile("input", Array("given".utf8))
-        var item = wrapper.submission("pwd; umask; cat; echo; for f in 3 4 5 6 7 8 9 10 11 12; do [ ! -e /proc/$$/fd/$f ] || echo open $f; done; echo; grep -E 'Sig(Ign|Blk)' /proc/self/status")
+        var item = wrapper.submission(
+            "pwd; umask; cat; echo; for f in 3 4 5 6 7 8 9 10 11 12; do [ ! -e /proc/$$/fd/$f ] || echo open $f; done; "
+                + "grep -E 'Sig(Ign|Blk)' /proc/self/status")
         item.workingDirectory = "/usr"
         item.umask = 0o027
         item.input = "\(wrapper.path)/input"
@@ -70,7 +78,8 @@ extension WrapperTests {
         #expect(try wrapper.file("stdout") == "a\nb\nc\n" && !wrapper.has("stderr"))
     }
 
-    @Test("A command that cannot be started is told with 126 or 127, and everything else with a sentence", arguments: WrapperUnderTest.shells)
+    @Test("A command that cannot be started is told with 126 or 127, and everything else with a sentence",
+        arguments: WrapperUnderTest.shells)
     func cannotStart(shell: WrapperUnderTest.Shell) throws {
         let rows: [(change: (inout Submission) -> Void, code: Int32, isCode: Bool, sentence: String)] = [
             ({ $0.arguments = ["no-such-command"] }, 127, true, "command not found: \"no-such-command\" (PATH=/usr/bin:/bin)"),
@@ -138,9 +147,10 @@ extension WrapperTests {
 
     @Test("The file extend moves the limit, forwards and backwards", arguments: WrapperUnderTest.shells)
     func extended(shell: WrapperUnderTest.Shell) throws {
-        // What is in extend, and the limit in seconds that 100 seconds become. The command ends itself when the limit is far.
+        // The content of extend, the limit in milliseconds, and the outcome. The command ends by itself where the limit is far.
         let rows: [(extend: String, timeout: Int64, isOver: Bool)] = [
-            ("100\n", 200, false), ("-99.8\n", 100_000, true), ("1\nabc\n-100.9\n+0.1\n\n1e9\n", 100_000, true), ("0099\n-0.5\n", 200, false),
+            ("100\n", 200, false), ("-99.8\n", 100_000, true), ("1\nabc\n-100.9\n+0.1\n\n1e9\n", 100_000, true),
+            ("0099\n-0.5\n", 200, false),
             ("-99.8", 100_000, true), ("50\r\n-49.9\n", 200, true),
         ]
         for row in rows {
@@ -204,7 +214,8 @@ extension WrapperTests {
     @Test("What the command leaves running in its group is ended before the end is written", arguments: WrapperUnderTest.shells)
     func leftovers(shell: WrapperUnderTest.Shell) throws {
         let wrapper = try WrapperUnderTest(shell)
-        var item = wrapper.submission("(trap '' TERM; echo $$ >left; while :; do sleep 0.05; done) & while [ ! -s left ]; do sleep 0.02; done; exit 4")
+        let left = "(trap '' TERM; echo $$ >left; while :; do sleep 0.05; done)"
+        var item = wrapper.submission("\(left) & while [ ! -s left ]; do sleep 0.02; done; exit 4")
         item.workingDirectory = wrapper.path
         item.killAfterMilliseconds = 200
         let pid = try wrapper.start(item)

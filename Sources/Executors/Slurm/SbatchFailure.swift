@@ -16,7 +16,8 @@ public struct SbatchFailure: Sendable, Equatable {
     /// are `fatal` too, as that of reading slurm.conf.
     private static let later = [
         "connect failure", "Munge encode failed", "in standby mode", "temporarily unable to accept job",
-        "Resource temporarily unavailable", "Unable to resolve", "MaxSubmit", "Job submission is disabled", "Slurmctld is starting", "try again",
+        "Resource temporarily unavailable", "Unable to resolve", "MaxSubmit", "Job submission is disabled", "Slurmctld is starting",
+        "try again",
         "Requested partition configuration not available now", "Unable to contact slurm controller", "Protocol authentication error",
         "Disk quota exceeded", "I/O error writing script/environment to file", "Nodes required for job are DOWN",
     ]

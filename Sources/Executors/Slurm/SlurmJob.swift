@@ -114,8 +114,8 @@ extension EngineWord {
         if let job = queue.filter({ $0.meaning != .ended }).max(by: { rank($0) < rank($1) }) {
             let isWaiting = job.meaning == .pending
             return EngineWord(
-                job.meaning, handle: job.id, why: isWaiting ? job.reason : nil, position: isWaiting ? positions[job.id] : nil, host: job.host,
-                message: job.meaning == .open ? "Slurm: \(job.state)" : nil)
+                job.meaning, handle: job.id, why: isWaiting ? job.reason : nil, position: isWaiting ? positions[job.id] : nil,
+                host: job.host, message: job.meaning == .open ? "Slurm: \(job.state)" : nil)
         }
         if let job = queue.last(where: { $0.meaning == .ended && !$0.isCopy }) { return ended(job) }
         switch account {

@@ -18,7 +18,9 @@ public enum SlurmOptions {
                 value = parts.count > 1 ? String(parts[1]) : nil
             } else {
                 let letter = word.dropFirst().prefix(1)
-                guard let long = short[String(letter)] else { throw UnusableItem("\"\(word)\" is not an option that a job may give to sbatch") }
+                guard let long = short[String(letter)] else {
+                    throw UnusableItem("\"\(word)\" is not an option that a job may give to sbatch")
+                }
                 name = long
                 value = word.utf8.count > 2 ? String(word.dropFirst(2)) : nil
             }
@@ -76,30 +78,32 @@ public enum SlurmOptions {
     private static let reserved: [String: String] = [
         "array": once, "requeue": once, "no-requeue": once, "dependency": once, "job-name": own, "cluster": own, "clusters": own,
         "output": outputs, "error": outputs, "open-mode": outputs, "input": elsewhere, "export": elsewhere, "export-file": elsewhere,
-        "get-user-env": elsewhere, "chdir": elsewhere, "workdir": elsewhere, "wait": answer, "parsable": answer, "test-only": answer, "quiet": answer,
-        "verbose": answer, "version": answer, "help": answer, "usage": answer, "wrap": "it replaces the job's command",
+        "get-user-env": elsewhere, "chdir": elsewhere, "workdir": elsewhere, "wait": answer, "parsable": answer, "test-only": answer,
+        "quiet": answer, "verbose": answer, "version": answer, "help": answer, "usage": answer, "wrap": "it replaces the job's command",
         "uid": "the job runs as its user", "gid": "the job runs as its user", "ignore-pbs": answer, "kill-on-invalid-dep": once,
     ]
 
     private static let short: [String: String] = [
-        "A": "account", "B": "extra-node-info", "C": "constraint", "D": "chdir", "F": "nodefile", "G": "gpus", "H": "hold", "J": "job-name",
-        "L": "licenses", "M": "clusters", "N": "nodes", "O": "overcommit", "Q": "quiet", "S": "core-spec", "V": "version", "W": "wait",
-        "a": "array", "b": "begin", "c": "cpus-per-task", "d": "dependency", "e": "error", "h": "help", "i": "input", "k": "no-kill",
-        "m": "distribution", "n": "ntasks", "o": "output", "p": "partition", "q": "qos", "s": "oversubscribe", "t": "time", "v": "verbose",
-        "w": "nodelist", "x": "exclude",
+        "A": "account", "B": "extra-node-info", "C": "constraint", "D": "chdir", "F": "nodefile", "G": "gpus", "H": "hold", "J":
+        "job-name", "L": "licenses", "M": "clusters", "N": "nodes", "O": "overcommit", "Q": "quiet", "S": "core-spec", "V": "version",
+        "W": "wait", "a": "array", "b": "begin", "c": "cpus-per-task", "d": "dependency", "e": "error", "h": "help", "i": "input", "k":
+        "no-kill", "m": "distribution", "n": "ntasks", "o": "output", "p": "partition", "q": "qos", "s": "oversubscribe", "t": "time",
+        "v": "verbose", "w": "nodelist", "x": "exclude",
     ]
 
     /// Options that must have a value, so the next word may be it.
     private static let withValue: Set<String> = [
-        "account", "acctg-freq", "batch", "bb", "bbf", "begin", "comment", "constraint", "container", "core-spec", "cores-per-socket", "cpu-freq",
-        "cpus-per-gpu", "cpus-per-task", "deadline", "delay-boot", "distribution", "exclude", "extra-node-info", "gpu-bind", "gpu-freq", "gpus",
-        "gpus-per-node", "gpus-per-socket", "gpus-per-task", "gres", "gres-flags", "hint", "licenses", "mail-type", "mail-user", "mcs-label", "mem",
-        "mem-bind", "mem-per-cpu", "mem-per-gpu", "mincpus", "network", "nodefile", "nodelist", "nodes", "ntasks", "ntasks-per-core",
-        "ntasks-per-gpu", "ntasks-per-node", "ntasks-per-socket", "partition", "power", "prefer", "priority", "profile", "qos", "reservation",
-        "signal", "sockets-per-node", "switches", "thread-spec", "threads-per-core", "time", "time-min", "tmp", "wait-all-nodes", "wckey",
+        "account", "acctg-freq", "batch", "bb", "bbf", "begin", "comment", "constraint", "container", "core-spec", "cores-per-socket",
+        "cpu-freq", "cpus-per-gpu", "cpus-per-task", "deadline", "delay-boot", "distribution", "exclude", "extra-node-info", "gpu-bind",
+        "gpu-freq", "gpus", "gpus-per-node", "gpus-per-socket", "gpus-per-task", "gres", "gres-flags", "hint", "licenses", "mail-type",
+        "mail-user", "mcs-label", "mem", "mem-bind", "mem-per-cpu", "mem-per-gpu", "mincpus", "network", "nodefile", "nodelist",
+        "nodes", "ntasks", "ntasks-per-core", "ntasks-per-gpu", "ntasks-per-node", "ntasks-per-socket", "partition", "power", "prefer",
+        "priority", "profile", "qos", "reservation", "signal", "sockets-per-node", "switches", "thread-spec", "threads-per-core",
+        "time", "time-min", "tmp", "wait-all-nodes", "wckey",
     ]
     /// Options without a value, or with one that must follow an equals sign.
     private static let alone: Set<String> = [
-        "contiguous", "exclusive", "hold", "nice", "no-kill", "overcommit", "oversubscribe", "propagate", "reboot", "spread-job", "use-min-nodes",
+        "contiguous", "exclusive", "hold", "nice", "no-kill", "overcommit", "oversubscribe", "propagate", "reboot", "spread-job",
+        "use-min-nodes",
     ]
 }

@@ -1,8 +1,8 @@
 extension Wrapper {
     /// The part of the script that is the same for all runs. The part before it has set the variables that ``Wrapper/script`` names.
     ///
-    /// The script is one loop that reads words from a FIFO, which nobody but itself writes to. Signals, timers and the end of the command all
-    /// become such words, so none is lost between a look and a wait, and the loop never has to poll. Its processes:
+    /// The script is one loop that reads words from a FIFO, which nobody but itself writes to. Signals, timers and the end of the command
+    /// all become such words, so none is lost between a look and a wait, and the loop never has to poll. Its processes:
     ///
     ///     this shell ── timers (a subshell with a sleep each)
     ///         └── the keeper (a subshell) ── the command, in a session of its own

@@ -11,6 +11,8 @@ final class RemoteCalls {
     var out: String { "\(base)/out" }
     /// The table [executors.NAME], as JSON.
     var settings: String
+    /// Further variables of the executor, `NAME=VALUE`.
+    var variables: [String] = []
     private let program: String
     private var jobs = 0
 
@@ -98,7 +100,7 @@ final class RemoteCalls {
     }
 
     func start(_ verb: String, _ items: [[(String, String)]]) throws -> Commands.Running {
-        try Commands.Running("env", ["HOME=\(Self.home)", program, verb], input: input(items))
+        try Commands.Running("env", ["HOME=\(Self.home)"] + variables + [program, verb], input: input(items))
     }
 
     /// The home of the jobs' user on this side.
