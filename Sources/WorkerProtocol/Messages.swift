@@ -106,8 +106,8 @@ public struct Substitutes: Sendable, Equatable {
     public init() {}
 }
 
-/// One restriction that a process puts on itself, or another thing that it does, before it becomes the job's command. Its text form is an argument of
-/// `spool-worker --confine`.
+/// One restriction that a process puts on itself, or another thing that it does, before it becomes the job's command. Its text form is an
+/// argument of `spool-worker --confine`.
 public enum Confinement: Sendable, Equatable {
     /// nice(2): the command's nice value, -20 to 19. It replaces the daemon's value.
     case nice(Int)

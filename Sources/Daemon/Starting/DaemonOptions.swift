@@ -20,7 +20,8 @@ public struct DaemonOptions: Sendable {
     public var drain = DrainRule.none
 
     public init(
-        spool: String, configuration: String?, worker: String, version: String, isStandby: Bool, user: String? = nil, isAfterRest: Bool = false
+        spool: String, configuration: String?, worker: String, version: String, isStandby: Bool, user: String? = nil,
+        isAfterRest: Bool = false
     ) {
         self.spool = spool
         self.configuration = configuration
