@@ -84,20 +84,27 @@ def idle(but=""):
 FORGET = f"find {SEEN} {MAIL} -type f ! -name 'reboot-*' ! -name 'at-*' -delete"
 
 
+def as_soon_as(machine, condition, command):
+    """Waits for a condition, and runs a command line while it holds: a slow machine takes its time between two command lines."""
+    machine.wait(condition)
+    return machine.succeed(f"until {{ {condition}; }} >/dev/null 2>&1; do sleep 0.2; done; {command}")
+
+
 def before_minute(machine, seconds=3, but=""):
     """Waits until the past minutes' lines have run, forgets what was seen of them, sets the clock to some seconds before the next minute,
     and returns that minute, as probes write it. A slow machine begins and ends a minute's lines late."""
     # timedated is started here, so that it sets the clock at once.
-    machine.wait(f"timedatectl && (( $(date +%-S) < 50 )) && {idle(but)}")
-    return machine.succeed(
+    return as_soon_as(
+        machine, f"timedatectl && (( $(date +%-S) < 50 )) && {idle(but)}",
         f"{FORGET}; now=$(date +%s); left=$((60 - now % 60)); "
         f"timedatectl set-time \"$(date -d @$((now + left - {seconds})) '+%F %T')\"; date -d @$((now + left)) '+%F %H:%M'").strip()
 
 
 def jump_before(machine, minute):
     """The same for a minute that is not the next one."""
-    machine.wait(f"timedatectl && (( $(date +%-S) < 50 )) && {idle()}")
-    machine.succeed(f"{FORGET}; timedatectl set-time \"$(date -d '{minute} 3 seconds ago' '+%F %T')\"")
+    as_soon_as(
+        machine, f"timedatectl && (( $(date +%-S) < 50 )) && {idle()}",
+        f"{FORGET}; timedatectl set-time \"$(date -d '{minute} 3 seconds ago' '+%F %T')\"")
 
 
 def started(minute):
@@ -118,8 +125,8 @@ def wait_idle(machine, but=""):
 def minute_of_cron(machine, count=EACH_MINUTE):
     """Lets cron run the lines of a minute, and returns the minute. cron sleeps through a change of the clock, so it is started anew."""
     done = "! pgrep -P $(systemctl show -P MainPID cron)"
-    machine.wait(f"timedatectl && (( $(date +%-S) < 50 )) && {done}")
-    minute = machine.succeed(
+    minute = as_soon_as(
+        machine, f"timedatectl && (( $(date +%-S) < 50 )) && {done}",
         f"{FORGET}; now=$(date +%s); left=$((60 - now % 60)); timedatectl set-time "
         "\"$(date -d @$((now + left - 6)) '+%F %T')\"; systemctl restart cron; date -d @$((now + left)) '+%F %H:%M'").strip()
     wait_started(machine, minute, count)
