@@ -218,6 +218,8 @@ __attribute__((noinline)) static pid_t linux_start(struct linux_program *start) 
     return -1;
 }
 
+static inline int linux_memfd_create(const char *name, unsigned int flags) { return (int)syscall(SYS_memfd_create, name, flags); }
+
 static inline int linux_pidfd_open(pid_t pid, unsigned int flags) { return (int)syscall(SYS_pidfd_open, pid, flags); }
 
 static inline int linux_pidfd_send_signal(int pidfd, int signal, siginfo_t *info, unsigned int flags) {

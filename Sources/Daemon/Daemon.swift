@@ -35,6 +35,7 @@ public final class Daemon {
     private let configuration: ConfigurationFile
     private let location: SpoolLocation
     private let programs: PatternPrograms
+    private let executors: Executors
     private let workers: WorkerPool
     /// Nil when the output of jobs is in files alone.
     private let output: JobOutput?
@@ -120,10 +121,13 @@ public final class Daemon {
         let slots = SlotLimit(isShared: startup.isForEverybody || options.user != nil, service)
         let surroundings = RunSurroundings(spool: path, user: try startup.ownUser())
         programs = PatternPrograms(loop, service, surroundings, log)
+        let runs = RunWatches(spool: path, files, service)
+        executors = Executors(surroundings, worker: options.worker, loop, runs, service, log)
         let paths = PathWatcher(loop, service, log)
         let gate = StartGate(path: path, configuration, service, log)
-        for part in [service, notification, files, location, configuration, programs, paths, gate] as [any Part] { loop.add(part) }
-        for part in [watch, zones, configuration] as [any FileWatcher] { files.add(part) }
+        let parts: [any Part] = [service, notification, files, location, configuration, programs, executors, paths, gate]
+        for part in parts { loop.add(part) }
+        for part in [watch, zones, configuration, runs] as [any FileWatcher] { files.add(part) }
         if let form = options.output { output = JobOutput(form, loop, service, log) } else { output = nil }
         workers = WorkerPool(
             surroundings, program: options.worker, of: program, isQuiet: options.user != nil, loop, slots,
@@ -141,7 +145,7 @@ public final class Daemon {
         drain = Drain(options.drain, gate, users, notification, service, log)
         status = StatusFile(options, configuration, slots, gate, drain, output, users, service, log)
         metrics = MetricsFile(options, configuration, slots, gate, isForEverybody: startup.isForEverybody, service, log)
-        upgrade = Upgrade(program: program, options, location, programs, notification, service, log)
+        upgrade = Upgrade(program: program, options, location, programs, executors, notification, service, log)
         if let link { loop.add(link) }
         if let output { loop.add(output) }
         for part in [drain, status, metrics, log, upgrade] as [any Part] { loop.add(part) }
@@ -149,7 +153,8 @@ public final class Daemon {
 
         world.connect(
             RealWorld.Parts(
-                configuration: configuration, zones: zones, paths: paths, programs: programs, workers: workers, gate: gate, status: status,
+                configuration: configuration, zones: zones, paths: paths, programs: programs, executors: executors, workers: workers,
+                gate: gate, status: status,
                 mail: MailProgram(configuration, log), reserve: spool.fs.reserve))
         connect(slots)
         try listen()
@@ -161,7 +166,7 @@ public final class Daemon {
 
     /// Connects the parts that need one another.
     private func connect(_ slots: SlotLimit) {
-        let (service, workers, users, status, configuration) = (service, workers, users, status, configuration)
+        let (service, workers, executors, users, status, configuration) = (service, workers, executors, users, status, configuration)
         let crontabs = crontabs
         service.setUsers { name throws(SystemError) in try User.find(name: name) != nil }
         if link != nil { service.awaitCrontab() }
@@ -181,6 +186,7 @@ public final class Daemon {
             service.scheduler.settings.taskDefaults = new.taskDefaults
             service.scheduler.settings.calendars = new.calendars
             workers.configure(new)
+            executors.configure(new)
             slots.configure(new)
             users?.configure(new)
             if let crontabs { crontabs.configure(new) }
@@ -310,12 +316,14 @@ public final class Daemon {
     private func reapChildren() {
         while case let pid = linux_ended_child(), pid > 0 {
             let run = programs.childEnded(pid)
+            let call = executors.childEnded(pid)
             upgrade.childEnded(pid)
             var status: Int32 = 0
             waitpid(pid, &status, WNOHANG)
             workers.childEnded(pid)
             if users?.childEnded(pid, status) ?? false { continue }
             if let run { programs.take(status, of: run) }
+            if let call { executors.take(status, of: call) }
             upgrade.childReaped(pid, status)
         }
     }
@@ -344,6 +352,7 @@ public final class Daemon {
     private func stop() throws(SystemError) {
         notification.send("STOPPING=1\n")
         programs.endAll()
+        executors.endAll()
         upgrade.end()
         try service.finish()
         users?.end()

@@ -20,6 +20,7 @@ final class RealWorld: World {
         let zones: ZoneWatch
         let paths: PathWatcher
         let programs: PatternPrograms
+        let executors: Executors
         let workers: WorkerPool
         let gate: StartGate
         let status: StatusFile
@@ -60,6 +61,7 @@ final class RealWorld: World {
     func hasWorker(of job: Job) -> Bool { connected.workers.hasWorker(of: job) }
     func leaveGroup(of job: Job) -> String? { connected.workers.leaveGroup(of: job) }
     func canMail() -> Bool { connected.mail.isThere(at: now) }
+    func call(_ call: ExecutorCall) { connected.executors.call(call) }
     func ask(_ question: Question) { connected.programs.ask(question) }
     func isOwn(record: String) -> Bool { connected.workers.isOwn(record: record) }
     func isAlive(record: String) throws(SystemError) -> Bool { try connected.workers.isAlive(record: record) }

@@ -127,7 +127,9 @@ public struct Snapshot: Sendable {
     public var slots: [(queue: String?, used: Int, slots: Int)] {
         var used: [String: Int] = [:]
         for one in ownRunning { used[one.status.queue, default: 0] += 1 }
-        return [(nil, runningCount, surroundings.slots)]
+        // Runs that executors have use no slot of this machine.
+        let elsewhere = ownRunning.count { $0.status.isElsewhere }
+        return [(nil, max(0, runningCount - elsewhere), surroundings.slots)]
             + surroundings.queueSlots.sorted { $0.key < $1.key }.map { ($0.key, used[$0.key] ?? 0, $0.value) }
     }
 }
@@ -154,6 +156,7 @@ extension Hold {
         case .lock: return "lock \(note): \(others)"
         case .gate: return note
         case .queue: return "queue is full, \(slots ?? 0)/\(slots ?? 0)"
+        case .executor: return "\(note) is full, \(slots ?? 0)/\(slots ?? 0)"
         case .slots where !note.isEmpty: return "\(note) have the slots"
         case .slots: return "all slots taken, \(slots ?? 0)/\(slots ?? 0)"
         }

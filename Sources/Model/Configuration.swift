@@ -6,6 +6,10 @@ public struct Configuration: Sendable {
     public var userSlots: Int?
     /// The slots of the queues that have fewer than all.
     public var queueSlots: [String: Int] = [:]
+    /// The executors of the queues whose jobs run elsewhere, unless a job names another.
+    public var queueExecutors: [String: String] = [:]
+    /// The executors that have keys of their own, by name.
+    public var executors: [String: ExecutorSettings] = [:]
     public var zone = Zone.utc
     public var defaultTimeoutMilliseconds: Int64?
     public var keepMilliseconds: Int64 = 14 * 86_400_000
@@ -68,7 +72,7 @@ public struct Configuration: Sendable {
     public static let keys = [
         "slots", "user_slots", "timezone", "default_timeout", "keep", "journal_max", "output_limit", "max_load", "min_free_space",
         "mail_command", "pam_service", "crontabs", "crontab_root", "crontab_catch_up",
-        "mail", "on_failure", "inherit_env", "queues", "calendars", "metrics_tasks",
+        "mail", "on_failure", "inherit_env", "queues", "executors", "calendars", "metrics_tasks",
         "allow", "deny",
     ]
 
@@ -143,6 +147,7 @@ public struct Configuration: Sendable {
                     }
                     var inner = TableReader(queue, reader.context)
                     if let slots = inner.integer("slots", in: 1...Self.slotsMax) { queueSlots[entry.key] = slots }
+                    if let executor = inner.name("executor") { queueExecutors[entry.key] = executor }
                     inner.finish()
                     reader.absorb(inner)
                 }
@@ -150,6 +155,7 @@ public struct Configuration: Sendable {
                 reader.fail(value, "queues", expected: "a table of queues")
             }
         }
+        if reader.table["executors"] != nil { executors = reader.executors("executors", over: executors) }
         reader.finish()
         guard reader.problems.isEmpty else { throw Problems(reader.problems) }
     }

@@ -31,6 +31,14 @@ public enum Event {
     case moved(JobID, String)
     /// The running try was begun differently than its job's definition says.
     case remarked(JobID, String)
+    /// The directory of a job that an executor runs is in its place.
+    case placed(JobID, attempt: Int)
+    /// An executor has answered a call, or the call has failed.
+    case replied(ExecutorReply)
+    /// A run that an executor has was seen to have left marks in its directory.
+    case marked(JobID, attempt: Int, RemoteMarks)
+    /// The limit of a run was moved.
+    case extended(JobID, byMilliseconds: Int64)
     case cancel(JobID)
     case kill(JobID, signal: Int32)
     /// An action for a running job is about to be done because of the request of this name. It must not be done twice.

@@ -41,6 +41,7 @@ extension Scheduler {
                 return job.rejection("unique", naming: key, "unique \"\(key)\" is taken by \(first)")
             }
         }
+        if let obstacle = findExecutor(for: &job) { return obstacle }
         guard let after = job.definition.after else { return nil }
         for name in after.all {
             if let obstacle = wait(&job, for: name, after, onRecord) { return obstacle }

@@ -10,11 +10,16 @@ extension Scheduler {
     /// Starts the best jobs until no slot is free, or nothing may start. `mayStart` is the world's answer, once it was asked.
     func dispatch(at now: Instant, _ mayStart: inout Bool?, _ isOpen: () -> Bool) {
         isShortOfSlots = false
+        var isMachineFull = false
+        // The queues are in use while they ask.
+        let remote = derived.remote
         guard pauses[.all] == nil else { return }
         while true {
             guard let job = derived.ready.popBest(where: { queue, running, job in
                 guard pauses[.queue(queue)] == nil else { return false }
-                return job.needsNoSlot || !isShortOfSlots && running < (limits.queueSlots[queue] ?? Int.max)
+                guard job.needsNoSlot || running < (limits.queueSlots[queue] ?? Int.max) else { return false }
+                if let executor = job.executor { return hasRoom(executor, remote) }
+                return !isMachineFull && (job.needsNoSlot || !isShortOfSlots)
             }) else { return }
             if let name = job.task, let task = tasks[name], pauses[.task(name)] != nil || task.blocks(job) {
                 task.hold(job)
@@ -27,13 +32,17 @@ extension Scheduler {
                 if let name = job.task, let task = tasks[name] { releaseHeld(task) }
                 continue
             }
-            guard job.needsNoSlot || slotsUsed < limits.slots else {
-                // Jobs that need no slot may still start.
+            guard job.needsNoSlot || job.executor != nil || slotsUsed < limits.slots else {
+                // Jobs that need no slot of this machine may still start.
                 isShortOfSlots = true
                 derived.ready.push(job)
                 continue
             }
-            guard derived.runningCount < limits.startable else { return derived.ready.push(job) }
+            guard job.executor != nil || derived.runningCount - derived.remote.count < limits.startable else {
+                isMachineFull = true
+                derived.ready.push(job)
+                continue
+            }
             mayStart = mayStart ?? isOpen()
             if mayStart == false {
                 isHeld = true

@@ -72,6 +72,9 @@ extension Scheduler {
             ending.state = .failed
             ending.reason = .replaced
             ending.error = ending.attempt < attempt ? Self.sentence("replaced by a newer run", ending, of: job) : "replaced by a newer run"
+        case .killed where ending.attempt < attempt:
+            ending.reason = .canceled
+            ending.error = Self.sentence("killed", ending, of: job)
         case .killed, nil: break
         }
         if mayTryAgain, ending.state == .failed, job.stopping == nil, triesAgain(job, kind, exitCode: ending.exitCode) {

@@ -43,7 +43,10 @@ extension Scheduler {
     public var runningCount: Int { derived.runningCount }
 
     /// The number of running jobs that have a slot.
-    public var slotsUsed: Int { derived.runningCount - derived.slotless.running }
+    public var slotsUsed: Int { derived.runningCount - derived.slotless.running - derived.remote.count }
+
+    /// The number of running jobs that executors have.
+    public var remoteCount: Int { derived.remote.count }
 
     /// The number of jobs that need no slot and have not ended.
     public var slotlessCount: Int { derived.slotless.all }
@@ -80,6 +83,7 @@ extension Scheduler {
         if let next = derived.timetable.dues.first() { consider(next.instant) }
         for schedule in derived.questions.failing { if let again = schedule.asking?.askedAgain { consider(again) } }
         if let next = derived.timetable.expectations.first() { consider(next.instant) }
+        if let next = derived.remote.nextWake() { consider(next) }
         return wake
     }
 

@@ -11,6 +11,7 @@
 // - At most `slots` jobs run at once, and of each queue at most its own slots. The job with the highest priority starts first,
 //   then the earliest start, then the first to arrive. A full or paused queue never delays a job of another queue.
 // - A run of a crontab's line needs no slot, so no other job delays it, and it delays no other job.
+// - A run that an executor has needs a slot of the executor, and none of this machine.
 // - A job that holds a lock delays only jobs that need the lock. Nothing starts before the jobs that it waits for have ended.
 // - One start per try. A due time becomes one job, or a record with the reason why not.
 // - The follow-ups of a job's end are accepted in the turn of that end.
@@ -21,6 +22,10 @@
 public struct SchedulerLimits: Sendable {
     public var slots: Int
     public var queueSlots: [String: Int]
+    /// The executors of the queues whose jobs run elsewhere.
+    public var queueExecutors: [String: String] = [:]
+    /// What the configuration says of executors.
+    public var executors: [String: ExecutorSettings] = [:]
     /// The number of jobs that the machine can run, including those that need no slot.
     public var startable: Int
 
@@ -103,6 +108,10 @@ public final class Scheduler {
         case .firstFiles(let task, let schedule, let fingerprints): takeFirstFiles(fingerprints, of: schedule, task, at: now)
         case .ended(let id, let attempt, let run): end(id, attempt: attempt, run, at: now)
         case .moved(let id, let moved): if jobs[id] != nil { commit(.moved(id, moved), at: now) }
+        case .placed(let id, let attempt): placed(id, attempt: attempt, at: now)
+        case .replied(let reply): take(reply, at: now)
+        case .marked(let id, let attempt, let marks): take(marks, of: id, attempt: attempt, at: now)
+        case .extended(let id, let milliseconds): extend(id, byMilliseconds: milliseconds)
         case .cancel(let id): cancel(id, at: now)
         case .kill(let id, let signal): kill(id, signal: signal, at: now)
         case .remarked(let id, let remark): if jobs[id]?.state == .running { commit(.remarked(id, remark), at: now) }
@@ -116,11 +125,14 @@ public final class Scheduler {
             takeDue(onRecord, at: now)
             adoptCalendars(isStart: false, at: now)
         case .zonesChanged(let changes, let onRecord): reread(changes, onRecord, at: now)
-        case .started(let boot, let version): start(boot: boot, version: version, at: now)
+        case .started(let boot, let version):
+            derived.remote.clockWasSet(at: now)
+            start(boot: boot, version: version, at: now)
         case .stopped: commit(.daemonStopped, at: now)
         case .clockSet(let milliseconds):
             distrustMarksAhead(at: now)
             keepSlow(clockMovedByMilliseconds: milliseconds)
+            derived.remote.clockWasSet(at: now)
         case .tick: break
         }
     }
@@ -152,7 +164,10 @@ public final class Scheduler {
             if mayStart { dispatch(at: now, &maySpawn, isOpen) }
             // The starts may owe follow-ups.
         } while !agenda.owed.isEmpty
-        if mayStart { turn.questions = takeQuestions(at: now) }
+        if mayStart {
+            turn.questions = takeQuestions(at: now)
+            callExecutors(at: now)
+        }
         defer { turn = Turn() }
         for job in turn.places { job.isTouched = false }
         agenda.ended.removeAll()
@@ -201,6 +216,8 @@ public final class Scheduler {
         guard let job = jobs[id], job.state == .running else { return }
         if signal == 9 {
             stop(job, .killed, at: now)
+        } else if job.executor != nil {
+            derived.remote.signal(job, signal)
         } else {
             turn.stops.append((job, .signal(signal)))
         }
@@ -209,7 +226,9 @@ public final class Scheduler {
     func stop(_ job: Job, _ why: StopReason, at now: Instant) {
         // A canceled run that must be killed still counts as canceled.
         if job.stopping != why, why != .killed || job.stopping == nil { commit(.stopping(job.id, why), at: now) }
+        // One that is not in its place yet ends at once, whoever would run it.
         turn.stops.append((job, why == .killed ? .kill : .politely))
+        stopRemote(job, at: now)
     }
 
     /// Ends a job that never ran, or that waits for another try. The result of its last try is kept.

@@ -1,5 +1,5 @@
 /// The work for the daemon, in this order: create the files of pauses, write and sync the records, move each job to its place,
-/// start, stop, ask programs.
+/// start, stop, call executors, ask programs.
 public struct Turn {
     public enum Stop: Sendable {
         /// `stop_signal`, and SIGKILL after `kill_after`.
@@ -16,6 +16,10 @@ public struct Turn {
     public var moved: [Job] = []
     public var starts: [Job] = []
     public var stops: [(job: Job, how: Stop)] = []
+    /// Calls of executors.
+    public var calls: [ExecutorCall] = []
+    /// The ends of runs that executors had, which become events.
+    public var remoteEnds: [(id: JobID, attempt: Int, result: RunResult)] = []
     /// Questions to programs that compute the due times of schedules.
     public var questions: [Question] = []
     /// Definitions that were read but cannot be accepted.
@@ -32,7 +36,7 @@ public struct Turn {
     }
 
     public var isEmpty: Bool {
-        records.isEmpty && places.isEmpty && starts.isEmpty && stops.isEmpty && questions.isEmpty
-            && refusals.isEmpty
+        records.isEmpty && places.isEmpty && starts.isEmpty && stops.isEmpty && questions.isEmpty && refusals.isEmpty
+            && calls.isEmpty && remoteEnds.isEmpty
     }
 }

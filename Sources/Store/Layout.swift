@@ -47,7 +47,9 @@ public enum Layout {
 
     /// The format in the header of each journal segment. Format 2 may contain keys that a program of format 1 refuses: a table at
     /// `unique`, `fallback`, `output`; the records `moved` and `remarked`; and the field `crontab` of the records
-    /// `defined`, whose task has no file, and `accepted`, whose job needs no slot. Format 3 leaves out fields that the rest of the line tells.
+    /// `defined`, whose task has no file, and `accepted`, whose job needs no slot. Format 3 leaves out fields that the rest of the line tells,
+    /// and may contain the field `executor` of the record `accepted`, the record `submitted` and the keys of executors: an older program would
+    /// run such a job here, a second time.
     public static let journalFormat = "3"
     /// Segments of these formats are read.
     public static let journalFormatsRead = ["1", "2", "3"]
@@ -62,6 +64,12 @@ public enum Layout {
     public static let inputFile = "stdin"
     public static let resultFile = "result"
     public static let progressFile = "progress"
+    /// Executors of the spool itself.
+    public static let executors = "executors"
+    /// The marks of the runs that executors have, each with the number of its run: `started.1`.
+    public static let startMark = "started"
+    public static let beatMark = "beat"
+    public static let endMark = "end"
 
     public static func directory(_ state: JobState) -> String { state.rawValue }
 

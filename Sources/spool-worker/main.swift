@@ -21,6 +21,9 @@
 // `spool-worker --confine CONFINEMENT… -- EXECUTABLE ARGUMENT…` is the step between a worker and a confined command: it applies
 // the confinement to itself and becomes the command. See Confine.swift.
 //
+// `spool-worker --become UID:GID:GID,… EXECUTABLE NAME ARGUMENT…` becomes that user for good, and then the program: the daemon calls the
+// executors of other users' jobs so. See Become.swift.
+//
 // Exit codes: 0 the daemon or a signal has ended the worker; 1 the daemon sent something that is not in the protocol; 2 the worker was not
 // started as above; 3 it could not start, become the user, or write its record.
 
@@ -48,6 +51,7 @@ private func cannotServe(_ what: String, _ error: SystemError) -> Never {
     exit(3)
 }
 
+if CommandLine.arguments.dropFirst().first == "--become" { becomeUser(Array(CommandLine.arguments.dropFirst(2))) }
 if CommandLine.arguments.dropFirst().first == "--confine" { confine(Array(CommandLine.arguments.dropFirst(2))) }
 
 let words = Array(CommandLine.arguments.dropFirst())

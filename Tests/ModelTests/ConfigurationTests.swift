@@ -48,7 +48,39 @@ private func read(_ text: String) throws -> Configuration {
         #expect(try read("").inheritedVariables == nil)
     }
 
+    @Test func anExecutorHasItsOwnKeysAndGetsTheWholeTable() throws {
+        let configuration = try read(
+            """
+            [queues.gpu]
+            executor = "slurm"
+            [executors.slurm]
+            slots = 5
+            poll = "10s"
+            lost_after = "1h"
+            partition = "long"
+            [executors.ssh]
+            hosts = ["a", "b"]
+            """)
+        #expect(configuration.queueExecutors == ["gpu": "slurm"] && configuration.queueSlots.isEmpty)
+        let slurm = try #require(configuration.executors["slurm"])
+        #expect(slurm.slots == 5 && slurm.pollMilliseconds == 10_000 && slurm.lostAfterMilliseconds == 3_600_000)
+        #expect(slurm.isLostWithoutAnswer && slurm.lagMilliseconds == 30_000 && slurm.findGraceMilliseconds == 60_000)
+        #expect(
+            String(decoding: slurm.text, as: UTF8.self)
+                == #"{"slots":5,"poll":"10s","lost_after":"1h","partition":"long"}"#)
+        let ssh = try #require(configuration.executors["ssh"])
+        #expect(ssh.slots == 1000 && !ssh.isLostWithoutAnswer && String(decoding: ssh.text, as: UTF8.self) == #"{"hosts":["a","b"]}"#)
+    }
+
     static let refused: [Refused] = [
+        Refused("executors = 3", "1:13: executors must be a table of executors, not a whole number"),
+        Refused("executors.slurm = 3", "1:19: executors.slurm must be a table with slots, not a whole number"),
+        Refused("[executors.local]\nslots = 1", "1:12: executor \"local\" is this machine; slots says how much it runs"),
+        Refused("[executors.slurm]\nslots = 0", "2:9: slots is 0, outside 1 to 1000000"),
+        Refused("[executors.slurm]\npoll = 0", "2:8: poll must be more than nothing"),
+        Refused(
+            "[queues.gpu]\nexecutor = \"a b\"",
+            "2:12: executor \"a b\" is not a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -"),
         Refused("slots = 0", "1:9: slots is 0, outside 1 to 4096"),
         Refused("slots = 4097", "1:9: slots is 4097, outside 1 to 4096"),
         Refused("journal_max = \"15M\"", "1:15: journal_max must be at least 16M"),

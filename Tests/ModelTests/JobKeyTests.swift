@@ -59,6 +59,12 @@ private func text(_ backoff: Backoff) -> String {
         #expect(job.keepMilliseconds == nil && job.keepCount == nil)
     }
 
+    @Test func linesForSbatchAreReadUpToTheFirstCommand() {
+        let script = "#!/bin/sh\n#SBATCH --time=5 \t\r\n# else\n\n #SBATCH no\n#SBATCHx\n#SBATCH\t-p long\nset -e\n#SBATCH --late\n"
+        #expect(ScriptDirectives.read(Array(script.utf8)) == ["--time=5", "-p long"])
+        #expect(ScriptDirectives.read([]).isEmpty)
+    }
+
     static let actions: [(String, JobDefinition.Action)] = [
         (#"command = ["echo", "a b", ""]"#, .arguments(["echo", "a b", ""])),
         (#"command = "echo $HOME | wc""#, .line("echo $HOME | wc")),
@@ -207,6 +213,16 @@ private func text(_ backoff: Backoff) -> String {
         Accepted("output_limit = 4096", means: "4096") { text($0.outputLimitBytes) },
         Accepted("output = \"journal\"", means: "journal") { $0.output.rawValue },
         Accepted("combine_output = true", means: "true") { text($0.combinesOutput) },
+        Accepted("executor = \"slurm\"", means: "slurm") { text($0.executor) },
+        Accepted("executor = \"local\"\nlimits.nofile = 9", means: "local") { text($0.executor) },
+        Accepted("resources = {cpus = 4, memory = \"8G\", gpus = 0, nodes = 2}", means: "4 8589934592 0 2") {
+            let resources = $0.executorKeys?.resources
+            return [resources?.cpus, resources?.memoryBytes.map { Int($0) }, resources?.gpus, resources?.nodes].map(text)
+                .joined(separator: " ")
+        },
+        Accepted("executor_args = [\"--partition=long\"]", means: "[\"--partition=long\"]") { text($0.executorKeys?.arguments) },
+        Accepted("executor = \"ssh\"\nhost = \"build1\"", means: "[\"build1\"]") { text($0.executorKeys?.hosts) },
+        Accepted("executor = \"ssh\"\nhost = [\"a\", \"b\"]", means: "[\"a\", \"b\"]") { text($0.executorKeys?.hosts) },
     ]
 
     private static func after(_ job: JobDefinition) -> String {
@@ -234,6 +250,20 @@ private func text(_ backoff: Backoff) -> String {
 
     /// Each text follows the line `command = ":"`, so it is on line 2.
     static let refused: [Refused] = [
+        Refused("executor = \"a b\"", "2:12: executor \"a b\" is not a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -"),
+        Refused(
+            "executor = \"slurm\"\nlimits.nofile = 9",
+            "3:1: limits is carried out on this machine, and executor \"slurm\" runs the job elsewhere; "
+                + "resources says what the job needs there"),
+        Refused(
+            "executor = \"slurm\"\nenv_file = \"x\"",
+            "3:12: env_file is carried out on this machine, and executor \"slurm\" runs the job elsewhere; env holds variables for it"),
+        Refused(
+            "executor = \"local\"\nhost = \"a\"", "3:8: host is for an executor, and executor = \"local\" is this machine"),
+        Refused("host = \"-oProxyCommand=x\"", "2:8: host: \"-oProxyCommand=x\" is not the name of a host"),
+        Refused("resources.cpus = 0", "2:18: cpus is 0, outside 1 to 1000000"),
+        Refused("resources.cpu = 1", "2:11: unknown key \"cpu\"; did you mean \"cpus\"?"),
+        Refused("resources = 4", "2:13: resources must be a table such as {cpus = 4, memory = \"8G\", gpus = 1}, not a whole number"),
         Refused("title = 1", "2:9: title must be a string, not a whole number"),
         Refused(
             #"title = "a\nb""#, #"2:9: title contains \n: a title is one line of visible text; longer text goes into description"#),

@@ -340,6 +340,7 @@ final class RandomRun {
                 if !isMet { fail("\(id) starts before \(other)") }
             }
             if !tries.insert("\(id) \(attempt)").inserted { fail("try \(attempt) of \(id) was started twice") }
+        case .submitted(let id, _, _): if !live.contains(id) { fail("\(id) was submitted and not there") }
         case .stopping(let id, _): if !live.contains(id) { fail("\(id) was stopped and not there") }
         case .requested(let id, _): if !live.contains(id) { fail("something was done for \(id), which was not there") }
         case .ended(let id, let ending):

@@ -14,12 +14,16 @@ struct BeginCheck {
     }
 
     func perform() throws(Violation) {
-        try itRunsWhatWasRead()
+        // Elsewhere a job may begin while the tree here is as a power cut has left it.
+        if job.executor == nil || world.isUp { try itRunsWhatWasRead() }
         if job.definition.onCrash == .fail, job.attempt > job.definition.tries {
             throw Violation("\(job.id) begins try \(job.attempt) of \(job.definition.tries), and on_crash is fail")
         }
         for other in world.running { try mayRun(beside: other) }
         try whatItWaitsForHasEnded()
+        if job.executor != nil, let scheduler = world.service?.scheduler, scheduler.jobs[job.id]?.state != .running {
+            throw Violation("\(job.id) begins elsewhere after it has ended here")
+        }
         if job.attempt == 1 { try itsKeyIsItsOwn() }
         if let scheduler = world.service?.scheduler {
             try HoldCheck(scheduler: scheduler, configuration: world.configuration, now: world.now).isFree(job)

@@ -181,11 +181,29 @@ struct Check {
                 guard told == state.rawValue else { throw Violation("\(state)/\(name) says \(told)") }
                 let success = world.succeeded.contains(.init(id: name, number: Int(attempt)))
                 if state == .done, !success { throw Violation("done/\(name) did not succeed") }
+                try theEndElsewhereIsTold(of: id, table, attempt: Int(attempt), state)
                 if table.text("reason") == "lost", try journal.facts(world).accepted[id]?.last?.definition.onCrash == .retry {
                     throw Violation("failed/\(name) is lost, and on_crash is retry")
                 }
             }
         }
+    }
+
+    /// The record of a run that an executor had says what its end mark says. It is lost only if there is none, and none could come.
+    private func theEndElsewhereIsTold(of id: JobID, _ table: Table, attempt: Int, _ state: JobState) throws(Violation) {
+        let reason = table.text("reason") ?? ""
+        guard table.text("executor") == "far", !people.carriedOff.contains(id.text), !["canceled", "replaced"].contains(reason)
+        else { return }
+        let one = SimulatedWorld.Try(id: id.text, number: attempt)
+        if let end = world.engine.ends[one] {
+            let code = table.whole("exit_code").map { Int($0) }
+            let signal = table.whole("signal").map { Int32($0) }
+            guard reason != "deadline", reason != "dependency", code != end.code || signal != end.signal else { return }
+            let told = "\(table.text("error") ?? "nothing") \(code ?? -1)"
+            throw Violation("\(state)/\(id) ended with \(end) elsewhere, and its record says \(told)")
+        }
+        // Where its directory was taken away, nobody knows whether it has begun.
+        if reason == "lost", !world.engine.untold.contains(one), !people.movedRunning.contains(id.text) { throw Violation("\(state)/\(id) is lost, and its engine knows it") }
     }
 
     // MARK: Due times

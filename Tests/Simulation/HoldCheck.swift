@@ -26,8 +26,7 @@ struct HoldCheck {
     private func holds(on job: Job) -> [Hold] {
         let jobs = scheduler.jobs.values
         var surroundings = WaitingSurroundings()
-        surroundings.slots = configuration.slots
-        surroundings.queueSlots = configuration.queueSlots
+        surroundings.take(configuration)
         surroundings.pauses = scheduler.pauses.map { ($0.key, $0.value) }
         let running = jobs.filter { $0.state == .running && $0.id != job.id }
         surroundings.running = running.map { $0.status(host: "") }

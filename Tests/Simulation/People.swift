@@ -55,6 +55,8 @@ final class People {
     private(set) var movedAway: Set<String> = []
     /// The jobs whose directories somebody moved out of the spool's directories while they ran.
     private(set) var carriedOff: Set<String> = []
+    /// The jobs whose directories somebody moved anywhere while they ran.
+    private(set) var movedRunning: Set<String> = []
     private var moves = 0
     /// The drops whose jobs' directories somebody moved within the spool while they ran.
     private var moved: Set<Int> = []
@@ -74,6 +76,7 @@ final class People {
         switch kind {
         case .drop: try drop(pick, isSynced: false)
         case .submit: try drop(pick, isSynced: true)
+        case .dropFar: try drop(pick, isSynced: pick >> 60 % 2 == 0, executor: "far")
         case .dropSlowly:
             let (name, text) = compose(pick, isSynced: false)
             let path = "\(Layout.new)/\(name)"
@@ -162,6 +165,7 @@ final class People {
             let target = targets[Int(pick >> 8 % UInt64(targets.count))]
             guard !disk.exists(target) else { return }
             let marks = marks(in: try disk.node("\(Layout.running)/\(id)"))
+            movedRunning.insert(id)
             moved.formUnion(marks)
             if target == Self.away(id) {
                 for index in marks { drops[index].mayBeGone = true }
@@ -243,8 +247,10 @@ final class People {
 
     // MARK: Dropping
 
-    private func drop(_ pick: UInt64, isSynced: Bool) throws(SystemError) {
-        let (name, text) = compose(pick, isSynced: isSynced)
+    private func drop(_ pick: UInt64, isSynced: Bool, executor: String? = nil) throws(SystemError) {
+        var (name, text) = compose(pick, isSynced: isSynced)
+        // The command stays last.
+        if let executor { text = "executor = \"\(executor)\"\n\(text)" }
         try rename(into: "\(Layout.new)/\(name)", text)
         if isSynced { try sync("\(Layout.new)/\(name)") }
     }

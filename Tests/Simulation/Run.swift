@@ -90,6 +90,7 @@ package final class Run {
         case .start: try begin()
         case .turn: try world.turn()
         case .work: _ = world.work(pick)
+        case .engine: _ = world.engine.step(pick, isTroubled: true)
         case .stop: try world.stopDaemon()
         case .rotate: try world.rotate()
         case .pass:
@@ -104,7 +105,8 @@ package final class Run {
             let years = 1 + Int64(pick >> 8 % 50)
             world.setClock(wrongByYears: world.isClockWrong ? 0 : pick % 2 == 0 ? years : -years)
         case .roots: world.isRoots = pick % 2 == 0
-        case .drop, .submit, .dropSlowly, .finishSlow, .dropBad, .dropScript, .makeExecutable, .edit, .editRecord, .remove, .retry, .cancel,
+        case .drop, .submit, .dropFar, .dropSlowly, .finishSlow, .dropBad, .dropScript, .makeExecutable, .edit, .editRecord, .remove, .retry,
+        .cancel,
         .pause, .resume,
             .defineTask, .editTask, .spoilTask, .removeTask, .moveRunning, .moveBack:
             people.act(step.kind, pick)
@@ -230,11 +232,14 @@ package final class Run {
         world.setClock(wrongByYears: 0)
         for scope in ["pause", "pause-task0", "pause-task1", "pause-task2"] { people.lift(scope) }
         var idleTurns = 0
+        var engineSteps = 0
         for _ in 0..<20_000 {
             try begin()
             try world.turn()
             if let violationAtBegin { throw violationAtBegin }
             if world.work(0) { continue }
+            engineSteps += 1
+            if world.engine.step(UInt64(engineSteps), isTroubled: false) { continue }
             guard let service = world.service else { continue }
             if service.hasWork { continue }
             let waits = service.hasUnplaced || service.hasUnready || service.scheduler.jobs.values.contains { $0.schedule == nil }

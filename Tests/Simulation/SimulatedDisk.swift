@@ -364,6 +364,23 @@ package final class SimulatedDisk: FileSystem {
         tell(path, .closed)
     }
 
+    /// Makes a directory as somebody on another machine does: it is durable at once. Throws EEXIST.
+    func makeDirectoryOutside(_ path: String) throws(SystemError) {
+        let (directory, name) = try parent(path)
+        guard directory.entries[name] == nil else { throw SystemError(call: "mkdir", path: path, errno: EEXIST) }
+        let node = make(.directory, mode: 0o700)
+        add(node, to: directory, name)
+        tell(path, .created)
+        guard let change = pending.popLast() else { return }
+        apply(change)
+        // What was done before to the directories above it is in the same log of the file system.
+        var above = path.split(separator: "/").dropLast()
+        while !above.isEmpty {
+            try makeDurable(above.joined(separator: "/"))
+            above = above.dropLast()
+        }
+    }
+
     func setMode(_ path: String, _ mode: UInt32) throws(SystemError) {
         let node = try node(path)
         node.mode = mode

@@ -82,6 +82,8 @@ package final class SimulatedWorld: World {
     /// The number of starts of each try's command, and the tries that succeeded.
     private(set) var begun: [Try: Int] = [:]
     private(set) var succeeded: Set<Try> = []
+    /// The engine of the executor `far`.
+    private(set) lazy var engine = SimulatedEngine(self)
     /// The keys of `unique` of the jobs that have begun and hold their key as long as their record is kept.
     private(set) var keys: [JobID: String] = [:]
     /// Called when a command begins, before it counts as running.
@@ -102,6 +104,9 @@ package final class SimulatedWorld: World {
         disk = SimulatedDisk(bug: bug)
         var configuration = Configuration()
         configuration.slots = 3
+        var far = ExecutorSettings()
+        far.slots = 3
+        configuration.executors = ["far": far]
         let entries = [Calendars.Entry(name: "c", windows: ["02:10-02:25"]), Calendars.Entry(name: "d", windows: ["02:20-03:00"])]
         configuration.calendars = Calendars(entries, zone: .utc, zones: zones) { _ in [] }
         self.configuration = configuration
@@ -254,7 +259,9 @@ package final class SimulatedWorld: World {
         spool.owner = { $0.isForAnother ? Self.another : nil }
         let service = Service(
             spool, zones: zones, log: log, spoolID: "x", world: self)
-        service.submit(.limits(SchedulerLimits(slots: configuration.slots)))
+        var limits = SchedulerLimits(slots: configuration.slots)
+        limits.executors = configuration.executors
+        service.submit(.limits(limits))
         service.scheduler.settings.calendars = configuration.calendars
         service.scheduler.settings.taskDefaults = configuration.taskDefaults
         service.wasDiskBroken = hasSyncFailed
@@ -444,6 +451,29 @@ package final class SimulatedWorld: World {
 
     package func hasWorker(of job: Job) -> Bool { processes.contains { $0.isAlive && $0.job === job } }
 
+    package func call(_ call: ExecutorCall) {
+        guard !disk.isStopped else { return }
+        engine.take(call, life: life)
+    }
+
+    /// A command has begun elsewhere.
+    func began(_ job: Job, attempt: Int) {
+        onBegin?(job)
+        begun[Try(id: job.id.text, number: attempt), default: 0] += 1
+        if let unique = job.definition.unique, unique.holding == .recorded { keys[job.id] = unique.key }
+    }
+
+    func succeeded(_ job: Job, attempt: Int) { succeeded.insert(Try(id: job.id.text, number: attempt)) }
+
+    /// How a command elsewhere ends, by the same rule as here.
+    func outcome(ofTry attempt: Int, of job: Job) -> (code: Int?, signal: Int32?) {
+        switch Self.outcome(ofTry: attempt, of: job) {
+        case .exited(let code): (Int(code), nil)
+        case .signaled(let number, _): (nil, number)
+        default: (0, nil)
+        }
+    }
+
     package func ask(_ question: Question) {}
 
     package func isOwn(record: String) -> Bool {
@@ -483,7 +513,7 @@ package final class SimulatedWorld: World {
 
     /// The jobs whose commands are running.
     var running: [Job] {
-        processes.compactMap { process in
+        engine.running + processes.compactMap { process in
             guard process.isAlive, case .running(let job, _) = process.phase else { return nil }
             return job
         }
@@ -519,7 +549,7 @@ package final class SimulatedWorld: World {
                 service.submit(.ended(own.id, attempt: job.attempt, RunResult(outcome: .exited(0), startedAt: now, endedAt: now)))
             }
         case .running(let job, let startedAt):
-            var kind = Self.outcome(of: job)
+            var kind = Self.outcome(ofTry: job.attempt, of: job)
             switch process.stop {
             case .politely?: kind = .signaled(number: 15, coreDumped: false)
             case .kill?: kind = .signaled(number: 9, coreDumped: false)
@@ -576,8 +606,8 @@ package final class SimulatedWorld: World {
     }
 
     /// The end of a try. It depends on the try alone, so that it is the same in every run of the seed.
-    private static func outcome(of job: Job) -> RunEnd.Kind {
-        switch stableHash("\(job.id.text)/\(job.attempt)") % 10 {
+    private static func outcome(ofTry attempt: Int, of job: Job) -> RunEnd.Kind {
+        switch stableHash("\(job.id.text)/\(attempt)") % 10 {
         case 0, 1: .exited(code: 1)
         case 2: .signaled(number: 11, coreDumped: false)
         default: .exited(code: 0)

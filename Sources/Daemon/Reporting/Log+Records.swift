@@ -15,6 +15,10 @@ extension Log {
         case .withdrawn(let id): write(.notice, "withdrawn", at: at, ["id": id.text], about: subject(id))
         case .started(let id, let attempt):
             write(.info, "started", at: at, ["id": id.text, "try": "\(attempt)"], about: subject(id))
+        case .submitted(let id, let attempt, let handle):
+            write(
+                handle == nil ? .warning : .info, handle == nil ? "submission-lost" : "submitted", at: at,
+                ["id": id.text, "try": "\(attempt)", "handle": handle], about: subject(id))
         case .stopping(let id, let why):
             write(.notice, "stopping-job", at: at, ["id": id.text, "why": why.rawValue], about: subject(id))
         case .ended(let id, let ending):

@@ -106,7 +106,7 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
             try bringToPlace(one.job)
             if unplaced[one.job.id] != nil { unplaced[one.job.id]?.isToStart = one.isToStart } else {
                 log.write(.notice, "placed", at: now, ["id": one.job.id.text])
-                if one.isToStart { world.start(one.job) }
+                if one.isToStart { begin(one.job) }
             }
         }
         delayMilliseconds = min(2 * delayMilliseconds, Self.delayMillisecondsMax)
@@ -115,14 +115,21 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
 
     // MARK: Starting
 
-    /// Gives a job to a worker. An unplaced job is started when it is in its place.
+    /// Gives a job to a worker or to its executor. An unplaced job is started when it is in its place.
     func start(_ job: Job) {
-        if unplaced[job.id] == nil { world.start(job) } else { unplaced[job.id]?.isToStart = true }
+        if unplaced[job.id] == nil { begin(job) } else { unplaced[job.id]?.isToStart = true }
+    }
+
+    private func begin(_ job: Job) {
+        if job.executor == nil { world.start(job) } else { service.submit(.placed(job.id, attempt: job.attempt)) }
     }
 
     /// Asks the worker of a job to end it. A job that could not be started yet has not begun.
     func stop(_ job: Job, _ how: Turn.Stop) {
-        guard unplaced[job.id]?.isToStart == true else { return world.stop(job, how) }
+        guard unplaced[job.id]?.isToStart == true else {
+            // The scheduler calls executors by itself.
+            return job.executor == nil ? world.stop(job, how) : ()
+        }
         unplaced[job.id]?.isToStart = false
         service.submit(.ended(job.id, attempt: job.attempt, RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now)))
     }

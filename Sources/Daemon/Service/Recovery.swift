@@ -100,7 +100,7 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
         try service.uniqueKeys.claimAgain()
         service.intake.recovered()
         let running = scheduler.jobs.values.filter { $0.state == .running }
-        if copy == nil { try service.unreportedRuns.begin(running) } else { leaveBehind(running) }
+        if copy == nil { try service.unreportedRuns.begin(running.filter { $0.executor == nil }) } else { leaveBehind(running) }
         log.write(.notice, "recovered-journal", at: now, ["records": "\(count)", "jobs": "\(scheduler.jobs.count)"])
         return recovery.mended.count
     }

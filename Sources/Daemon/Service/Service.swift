@@ -128,8 +128,11 @@ package final class Service<FS: FileSystem, W: World> {
             && !definitions.hasNoticed && !liveCrontabs.hasNoticed && !mountedTasks.hasNoticed
     }
 
-    /// The number of running jobs, without those whose end has been submitted.
-    package var runningCount: Int { scheduler.runningCount - submitted.ending.count { scheduler.jobs[$0]?.state == .running } }
+    /// The number of jobs that run on this machine, without those whose end has been submitted.
+    package var runningCount: Int {
+        let ending = submitted.ending.count { scheduler.jobs[$0].map { $0.state == .running && $0.executor == nil } ?? false }
+        return scheduler.runningCount - scheduler.remoteCount - ending
+    }
 
     /// True when the job waits, runs, or has ended in this turn.
     func isKnown(_ id: JobID) -> Bool { scheduler.jobs[id] != nil || scheduler.endedInTurn[id] != nil }
@@ -219,11 +222,35 @@ package final class Service<FS: FileSystem, W: World> {
         case .ended(let id, let attempt, let result):
             guard let job = scheduler.jobs[id], job.state == .running, job.attempt == attempt else { break }
             event = .ended(id, attempt: attempt, unreportedRuns.completed(result, of: job))
+        case .replied(let reply): event = .replied(withMarks(reply))
         case .zonesChanged(let changes, _): event = .zonesChanged(changes, onRecord: recordedRuns(dueAt: now))
         case .calendarsChanged: event = .calendarsChanged(onRecord: recordedRuns(dueAt: now))
         default: break
         }
         scheduler.handle(event, at: now)
+    }
+
+    /// The reply with the marks of the runs that it does not show alive, as they are after it. An answer about a run whose marks cannot be
+    /// read now counts as not given: the marks may say something else.
+    private func withMarks(_ reply: ExecutorReply) -> ExecutorReply {
+        var reply = reply
+        for job in scheduler.runsToLookAt(for: reply) {
+            do throws(SystemError) { reply.marks[job.id] = try marks(of: job) } catch { reply.answers.removeAll { $0.id == job.id } }
+        }
+        return reply
+    }
+
+    private func marks(of job: Job) throws(SystemError) -> RemoteMarks {
+        try spool.fs.remoteMarks(in: Layout.directory(of: job.id, .running), number: job.runNumber)
+    }
+
+    /// Something has changed in the directory of a run that an executor has.
+    package func lookAtMarks(of id: JobID) {
+        guard let job = scheduler.jobs[id], job.state == .running, job.executor != nil,
+            // Not readable now: the next answer of the executor has it read again.
+            let marks = try? marks(of: job)
+        else { return }
+        submit(.marked(id, attempt: job.attempt, marks))
     }
 
     /// The due times up to now whose runs are on record.
@@ -268,6 +295,8 @@ package final class Service<FS: FileSystem, W: World> {
         for job in turn.moved { try placement.writeMove(job) }
         for job in turn.starts { placement.start(job) }
         for (job, how) in turn.stops { placement.stop(job, how) }
+        for call in turn.calls { world.call(call) }
+        for end in turn.remoteEnds { submit(.ended(end.id, attempt: end.attempt, end.result)) }
         for question in turn.questions { world.ask(question) }
         requests.answer()
         if !turn.isEmpty { health.isPublishDue = true }

@@ -45,7 +45,7 @@ final class TimeoutExtensions<FS: FileSystem, W: World>: ServicePart {
         }
         // A worker looks for a change of its own accord only when its limit has come.
         let isSooner = milliseconds < 0 || milliseconds > 0 && !hasLimit
-        guard !isSooner || world.hasWorker(of: job) else {
+        guard !isSooner || job.executor != nil || world.hasWorker(of: job) else {
             return (1, "was started by an earlier spoold; its limit can only be moved to later")
         }
         handle(.requested(job.id, name: request))
@@ -82,7 +82,11 @@ final class TimeoutExtensions<FS: FileSystem, W: World>: ServicePart {
                 let directory = Layout.directory(of: id, .running)
                 let moved = one.milliseconds == 0
                     ? try spool.fs.extended(directory) : try spool.fs.extend(directory, milliseconds: one.milliseconds)
-                if one.mustBeNoticed { world.stop(one.job, .signal(0)) }
+                if one.job.executor != nil, one.milliseconds != 0 {
+                    service.submit(.extended(id, byMilliseconds: one.milliseconds))
+                } else if one.mustBeNoticed {
+                    world.stop(one.job, .signal(0))
+                }
                 let until = one.limit.advanced(byMilliseconds: moved)
                 let by = "\(one.milliseconds < 0 ? "-" : "")\(Span(milliseconds: abs(one.milliseconds)))"
                 log.write(.notice, "extend", at: now, ["id": id.text, "by": by, "until": until.rfc3339])

@@ -160,7 +160,7 @@ final class UnreportedRuns<FS: FileSystem, W: World>: ServicePart {
     /// The end of a try, with the facts that its worker does not know.
     func completed(_ result: RunResult, of job: Job) -> RunResult {
         var result = result
-        result.cause = world.leaveGroup(of: job)
+        if job.executor == nil { result.cause = world.leaveGroup(of: job) }
         if let asking = job.definition.followUps.first(where: \.needsOutput) {
             result.hasOutput = hasOutput(job) && (!asking.isOptionalMail || world.canMail())
         }

@@ -45,6 +45,9 @@ package protocol World: AnyObject {
     /// True when there is a program that sends mails. Called when output is to be mailed as cron does.
     func canMail() -> Bool
 
+    /// Calls an executor. When the call has ended, in whatever way, the world submits the reply.
+    func call(_ call: ExecutorCall)
+
     /// Asks the program of a pattern for the next due time.
     func ask(_ question: Question)
 

@@ -17,6 +17,7 @@ final class Upgrade: Part {
     private let options: DaemonOptions
     private let location: SpoolLocation
     private let programs: PatternPrograms
+    private let executors: Executors
     private let notification: Notification
     private let service: SpoolService
     private let log: Log
@@ -24,13 +25,14 @@ final class Upgrade: Part {
     var onEnd: () -> Void = {}
 
     init(
-        program: String, _ options: DaemonOptions, _ location: SpoolLocation, _ programs: PatternPrograms, _ notification: Notification,
-        _ service: SpoolService, _ log: Log
+        program: String, _ options: DaemonOptions, _ location: SpoolLocation, _ programs: PatternPrograms, _ executors: Executors,
+        _ notification: Notification, _ service: SpoolService, _ log: Log
     ) {
         self.program = program
         self.options = options
         self.location = location
         self.programs = programs
+        self.executors = executors
         self.notification = notification
         self.service = service
         self.log = log
@@ -89,6 +91,7 @@ final class Upgrade: Part {
         notification.send("RELOADING=1\nMONOTONIC_USEC=\(microseconds)\nSTATUS=Restarting\n")
         // Nobody would read the answers of these programs: the new program asks again. If it cannot be executed, their ends are answers.
         programs.killAll()
+        executors.killAll()
         try service.finish()
         log.flush()
         do throws(SystemError) {

@@ -22,6 +22,8 @@ final class SlotLimit {
 
     func configure(_ configuration: Configuration) {
         configured = SchedulerLimits(slots: configuration.slots, queueSlots: configuration.queueSlots)
+        configured.queueExecutors = configuration.queueExecutors
+        configured.executors = configuration.executors
         apply()
     }
 
@@ -39,6 +41,9 @@ final class SlotLimit {
     private func apply() {
         let slots = min(configured.slots, granted ?? .max, startable ?? .max)
         service.isPublishDue = true
-        service.submit(.limits(SchedulerLimits(slots: slots, queueSlots: configured.queueSlots, startable: startable ?? .max)))
+        var limits = configured
+        limits.slots = slots
+        limits.startable = startable ?? .max
+        service.submit(.limits(limits))
     }
 }

@@ -40,6 +40,14 @@ public struct FileDescriptor: ~Copyable, Sendable {
     }
 }
 
+extension FileDescriptor {
+    /// A file in memory without a path, memfd_create(2). `name` is for people who look into /proc.
+    public static func memory(named name: String) throws(SystemError) -> FileDescriptor {
+        let closesOnExec: UInt32 = 1
+        return FileDescriptor(owning: try attempt("memfd_create", at: name) { linux_memfd_create($0, closesOnExec) })
+    }
+}
+
 // MARK: - Reading
 
 extension FileDescriptor {

@@ -41,6 +41,8 @@ public final class JobDefinition: Sendable {
     /// Standard error goes to the file of standard output, in the order in which the command writes.
     public let combinesOutput: Bool
     public let output: OutputRule
+    /// Where the job runs, and what it wishes there. Nil when the job has none of the keys.
+    public let executorKeys: ExecutorKeys?
 
     public let start: Instant?
     public let queue: String
@@ -85,7 +87,7 @@ public final class JobDefinition: Sendable {
     public static let keys = [
         "command", "script", "task", "title", "description", "payload", "stdin", "directory", "env", "env_file", "shell", "umask", "nice",
         "ionice", "limits",
-        "user", "group", "fallback",
+        "user", "group", "fallback", "executor", "resources", "executor_args", "host",
         "start", "queue", "priority", "tags", "deadline", "overlap", "locks", "after", "unique", "timezone", "timeout", "kill_after",
         "stop_signal",
         "success", "tries", "backoff", "retry_on", "on_crash", "leftovers", "keep", "output_limit", "combine_output", "output",
@@ -136,6 +138,7 @@ public final class JobDefinition: Sendable {
         outputLimitBytes = reader.outputLimit("output_limit")
         combinesOutput = reader.boolean("combine_output") ?? false
         output = reader.choice("output", as: OutputRule.self) ?? .files
+        executorKeys = ExecutorKeys.read(&reader)
         let zone = reader.zone("timezone") ?? reader.context.zone
         start = reader.instant("start", zone: zone)
         queue = reader.name("queue") ?? "default"

@@ -108,6 +108,10 @@ public struct JobStatus: Sendable {
     public var earlierTries = 0
     /// True for a run of a crontab's line, which starts also when all slots are in use.
     public var needsNoSlot = false
+    /// The executor that runs the job. Nil or `local` means this machine.
+    public var executor: String?
+    /// What is known of the try that an executor has, or had last.
+    public var remote: RemoteView?
     /// A sentence about what was done with the job's files.
     public var moved: String?
     /// The new files that the job runs for.
@@ -190,6 +194,11 @@ public struct JobStatus: Sendable {
         writer.endArray()
         writer.member("earlier_tries", earlierTries)
         if needsNoSlot { writer.member("needs_no_slot", true) }
+        if let executor { writer.member("executor", executor) }
+        if let remote {
+            writer.key("remote")
+            remote.write(to: &writer)
+        }
         writer.member("moved", moved)
         writer.key("paths")
         writer.beginArray()

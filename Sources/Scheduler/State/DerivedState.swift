@@ -17,6 +17,8 @@ struct DerivedState {
     /// The task of each file in `schedules/`.
     var scheduleFiles: [String: String] = [:]
     var ready = ReadyQueues()
+    /// The running tries that executors have.
+    let remote = RemoteRuns()
     var locks = Locks()
     var timetable = Timetable()
     var questions = Questions()

@@ -53,6 +53,8 @@ public final class Job {
         public internal(set) var announced: Set<Announcement> = []
         /// The boot of the machine in which the last try was begun, with the name of `daemonStarted`.
         public internal(set) var boot: String?
+        /// What the engine of its executor calls the running try.
+        public internal(set) var handle: String?
         /// The jobs that must end before this one may start. For a job that failed with `dependency`, those that did not end as
         /// required.
         public internal(set) var waitsFor: [JobID] = []
@@ -84,7 +86,10 @@ public final class Job {
         recorded.changedAt = now
         recorded.remark = nil
         recorded.stopping = nil
+        recorded.handle = nil
         pid = nil
+        remote = nil
+        remoteShownAt = nil
     }
 
     /// Ends a try, or the job without one.
@@ -106,6 +111,9 @@ public final class Job {
         recorded.notBefore = ending.notBefore ?? now
         if wasRunning, !neverBegan, isLastTryForgiven { recorded.forgivenTries += 1 }
     }
+
+    /// Marks what the engine calls the run.
+    func submitted(handle: String?) { recorded.handle = handle }
 
     /// Marks that the run was asked to end.
     func stop(_ why: StopReason) { recorded.stopping = why }
@@ -136,6 +144,11 @@ public final class Job {
     /// A remark about the job's files, for its status. It comes from a record, or from the store when it had to create the job's
     /// directory again.
     public var moved: String?
+
+    /// What is known of the running try, or of the last one, if an executor has it.
+    public internal(set) var remote: RemoteView?
+    /// The time at which its status last got that.
+    var remoteShownAt: Instant?
 
     // MARK: The turn
 
@@ -174,6 +187,12 @@ extension Job {
     @inlinable public var earlierTries: Int { given.earlierTries }
     /// The dropped file as which the job waits, until it is first moved.
     @inlinable public var file: FileStamp? { given.file }
+
+    /// The executor that runs the job. Nil means this machine.
+    @inlinable public var executor: String? { given.executor }
+    /// The number of the present or last try among all tries that have left files in the job's directory, also those of jobs that it
+    /// repeats. No two runs that could meet in one directory have the same.
+    @inlinable public var runNumber: Int { earlierTries + attempt }
 
     @inlinable public var state: JobState { recorded.last.state }
     @inlinable public var reason: FailureReason? { recorded.last.reason }
@@ -247,6 +266,8 @@ extension Job {
         status.waitsFor = waitsFor.map(\.text)
         status.earlierTries = earlierTries
         status.needsNoSlot = needsNoSlot
+        status.executor = executor ?? definition.executor
+        status.remote = remote
         status.moved = moved
         status.paths = paths
         status.keepMilliseconds = definition.keepMilliseconds

@@ -1,17 +1,28 @@
+/// A queue and an executor: all waiting jobs of a lane need the same slots. A full lane delays no other one.
+struct Lane: Hashable {
+    let queue: String
+    let executor: String?
+
+    init(_ job: Job) {
+        queue = job.definition.queue
+        executor = job.executor
+    }
+}
+
 /// Jobs that wait for something other than time or a slot.
 struct HeldJobs {
-    private var lines: [String: Lineup<ReadyQueues.Entry>] = [:]
+    private var lines: [Lane: Lineup<ReadyQueues.Entry>] = [:]
 
     var isEmpty: Bool { lines.isEmpty }
 
-    mutating func hold(_ job: Job) { lines[job.definition.queue, default: Lineup()].insert(ReadyQueues.Entry(job)) }
+    mutating func hold(_ job: Job) { lines[Lane(job), default: Lineup()].insert(ReadyQueues.Entry(job)) }
 
-    /// Removes the best job of each queue, since any queue may be full.
+    /// Removes the best job of each lane, since any may be full.
     mutating func releaseBest() -> [Job] {
         var released: [Job] = []
-        for queue in Array(lines.keys) {
-            if let entry = lines[queue]?.removeFirst() { released.append(entry.job) }
-            if lines[queue]?.first() == nil { lines[queue] = nil }
+        for lane in Array(lines.keys) {
+            if let entry = lines[lane]?.removeFirst() { released.append(entry.job) }
+            if lines[lane]?.first() == nil { lines[lane] = nil }
         }
         return released
     }
@@ -50,25 +61,25 @@ struct ReadyQueues {
         var entries = Lineup<Entry>()
     }
 
-    private var waiting: [String: Line] = [:]
+    private var waiting: [Lane: Line] = [:]
     private(set) var running: [String: Int] = [:]
     /// The jobs that wait for anything.
     private(set) var waitingCounts: [String: Int] = [:]
 
     mutating func push(_ job: Job) {
-        let queue = job.definition.queue
-        let line = waiting[queue] ?? Line()
+        let lane = Lane(job)
+        let line = waiting[lane] ?? Line()
         line.entries.insert(Entry(job))
-        waiting[queue] = line
+        waiting[lane] = line
     }
 
-    /// Removes the best job of the queues that `isOpen` allows. `isOpen` gets each queue's name, its number of running jobs, and its best
-    /// job.
+    /// Removes the best job of the lanes that `isOpen` allows. `isOpen` gets the name of each lane's queue, the queue's number of running
+    /// jobs, and the lane's best job.
     mutating func popBest(where isOpen: (String, Int, Job) -> Bool) -> Job? {
         var best: Entry?
         var bestLine: Line?
-        for (queue, line) in waiting {
-            guard let top = line.entries.first(), isOpen(queue, running[queue] ?? 0, top.job) else { continue }
+        for (lane, line) in waiting {
+            guard let top = line.entries.first(), isOpen(lane.queue, running[lane.queue] ?? 0, top.job) else { continue }
             if best == nil || top < best! {
                 best = top
                 bestLine = line
@@ -76,7 +87,7 @@ struct ReadyQueues {
         }
         guard let best, let bestLine else { return nil }
         _ = bestLine.entries.removeFirst()
-        if bestLine.entries.first() == nil { waiting[best.job.definition.queue] = nil }
+        if bestLine.entries.first() == nil { waiting[Lane(best.job)] = nil }
         return best.job
     }
 

@@ -7,6 +7,8 @@ public enum Record: Sendable {
     /// A waiting job was withdrawn by removing or moving its file.
     case withdrawn(JobID)
     case started(JobID, attempt: Int)
+    /// The engine of an executor has the running try under this handle. Nil: it has none any more, and the try may be submitted again.
+    case submitted(JobID, attempt: Int, handle: String?)
     /// A running job was asked to end. The reason of its end will be this.
     case stopping(JobID, StopReason)
     /// The action that the request of this name wants for a running job is about to be done. It is done at most once.
@@ -103,6 +105,8 @@ public struct AcceptedJob: Sendable {
     public var obstacle: Obstacle?
     /// It is a due time of a crontab's line, and needs no slot. This is recorded because the line may be gone while the job runs.
     public var isOfCrontab = false
+    /// The executor that runs it. Nil means this machine. Decided at the acceptance, from the job and its queue.
+    public var executor: String?
     /// The job whose end started this one, and the number of such steps.
     public var parent: JobID?
     public var depth = 0

@@ -41,7 +41,14 @@ extension Scheduler {
             recorded.jobs.removeWithRoom(id)
             settle(id, as: .failed, nil)
         case .started(let id, let attempt): applyStarted(id, attempt: attempt, at: now)
-        case .stopping(let id, let why): jobs[id]?.stop(why)
+        case .submitted(let id, let attempt, let handle):
+            guard let job = jobs[id], job.state == .running, job.attempt == attempt else { return }
+            job.submitted(handle: handle)
+            if isRestoring { derived.remote.restored(job, at: now) }
+        case .stopping(let id, let why):
+            guard let job = jobs[id] else { return }
+            job.stop(why)
+            if isRestoring { derived.remote.stop(job, isForced: why == .killed, at: now) }
         case .requested(let id, let name): jobs[id]?.note(request: name)
         case .announced(let id, let announcement):
             guard let job = jobs[id] else { return }
@@ -208,6 +215,7 @@ extension Scheduler {
             derived.locks.take(job)
         }
         job.begin(attempt: attempt, boot: lastBoot, at: now)
+        derived.remote.begin(job, isRestored: isRestoring, at: now)
         if let name = job.task { tasks[name]?.began(job, isNew: isNew, at: now) }
         touch(job)
         lineUpSlow(job)
@@ -219,6 +227,7 @@ extension Scheduler {
             derived.runningCount -= 1
             if job.needsNoSlot { derived.slotless.running -= 1 } else { derived.ready.ended(job.definition.queue) }
             derived.locks.giveBack(job)
+            derived.remote.remove(job)
             countTry(of: job, ending, at: now)
         } else {
             derived.ready.left(job.definition.queue)

@@ -137,6 +137,8 @@ struct Completion {
         case "on-crash": return all(CrashRule.self)
         case "output": return all(OutputRule.self)
         case "leftovers": return all(LeftoverRule.self)
+        case "executor": return .words([ExecutorKeys.local, "slurm", "ssh"].map { ($0, "") })
+        case "resource": return .words(["cpus=", "memory=", "gpus=", "nodes="].map { ($0, "") })
         case "paths": return all(OnPath.Paths.self)
         case "catch-up": return all(ScheduleDefinition.CatchUp.self)
         case "state": return all(JobState.self)

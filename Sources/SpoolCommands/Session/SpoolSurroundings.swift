@@ -7,9 +7,7 @@ extension Session {
         let daemon = try DaemonState(self, fs)
         var surroundings = WaitingSurroundings()
         surroundings.daemonGoneSince = daemon.down?.from
-        let configuration = try configuration()
-        surroundings.slots = configuration.slots
-        surroundings.queueSlots = configuration.queueSlots
+        surroundings.take(try configuration())
         if daemon.down == nil, let published = daemon.published { surroundings.take(published: published) }
         surroundings.pauses = try Pauses.read(fs)
         let places = try reading { () throws(JournalError) in try records.places(in: [.running]) }

@@ -27,6 +27,10 @@ struct JobOptions {
             Option("group", value: "GROUP", "for root's jobs: the group that runs the job (the user's own)"),
             Option("nice", value: "N", "the niceness, -20 to 19"),
             Option("ionice", value: "CLASS", "the I/O class: idle, best-effort:0 to 7, or realtime:0 to 7"),
+            Option("executor", value: "NAME", "what runs the job: local for this machine, or an executor such as slurm or ssh"),
+            Option("resource", value: "NAME=VALUE", "cpus, memory, gpus or nodes that the executor gives; can be repeated"),
+            Option("executor-arg", value: "ARG", "an argument for the executor's engine, such as --partition=long; can be repeated"),
+            Option("host", value: "HOST", "a host that may run the job, for executors that know hosts; can be repeated"),
         ])
         + Option.group(.when, [
             Option("start", value: "TIME", "do not start before this instant"),
@@ -97,8 +101,8 @@ struct JobOptions {
 
     /// The options whose value has another form than text. `init` reads each by itself.
     private static let ofOtherForms: Set = [
-        "after", "after-when", "backoff", "deadline", "directory", "keep", "limit", "lock", "mail", "mail-when", "nice", "notify-after",
-        "payload", "priority", "retry-on", "set-env", "start", "success", "tag", "timezone", "tries", "unique", "unique-while",
+        "after", "after-when", "backoff", "deadline", "directory", "executor-arg", "host", "keep", "limit", "lock", "mail",
+        "mail-when", "nice", "notify-after", "payload", "priority", "resource", "retry-on", "set-env", "start", "success", "tag", "timezone", "tries", "unique", "unique-while",
     ]
 
     /// All other options with a value: `--kill-after 5s` is `kill_after = "5s"`.
@@ -166,6 +170,21 @@ struct JobOptions {
             limits.set(parts[0], Value(number ?? .string(parts[1])))
         }
         if !limits.isEmpty { set("limits", .table(limits), "--limit") }
+        try setExecutor(arguments)
+    }
+
+    private mutating func setExecutor(_ arguments: Arguments) throws(Failure) {
+        var resources = Table()
+        for assignment in arguments.values("resource") {
+            let parts = assignment.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2 else { throw .usage("--resource needs NAME=VALUE, not \"\(assignment)\"") }
+            resources.set(parts[0], Value(Int64(parts[1]).map { .integer($0) } ?? .string(parts[1]), at: nextPosition))
+        }
+        if !resources.isEmpty { set("resources", .table(resources), "--resource") }
+        let words = arguments.values("executor-arg")
+        if !words.isEmpty { set("executor_args", .array(strings(words)), "--executor-arg") }
+        let hosts = arguments.values("host")
+        if !hosts.isEmpty { set("host", .array(strings(hosts)), "--host") }
     }
 
     private mutating func setOrder(_ session: Session) throws(Failure) {

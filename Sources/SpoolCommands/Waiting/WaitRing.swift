@@ -13,6 +13,7 @@ struct WaitRing {
             case command, after, overlap
             case lock(String)
             case queue(String, Int)
+            case executor(String, Int)
             case slots(Int)
         }
 
@@ -35,9 +36,7 @@ struct WaitRing {
     init(_ session: Session) throws(Failure) {
         self.session = session
         records = try session.records()
-        let configuration = try session.configuration()
-        surroundings.slots = configuration.slots
-        surroundings.queueSlots = configuration.queueSlots
+        surroundings.take(try session.configuration())
         // The limits that the daemon uses, also when the configuration file has changed since.
         if let published = try DaemonState(session, records.fs).published {
             if let slots = published.whole("slots") { surroundings.slots = Int(slots) }
@@ -119,6 +118,7 @@ struct WaitRing {
             case .queue where hold.slots == around.slots: []
             case .queue: [Need(cause: .queue(record.status.queue, hold.slots ?? 0), from: hold.jobs)]
             case .slots: [Need(cause: .slots(hold.slots ?? 0), from: hold.jobs)]
+            case .executor: [Need(cause: .executor(hold.note ?? "", hold.slots ?? 0), from: hold.jobs)]
             // These holds end by themselves, or a user ends them.
             case .daemon, .file, .start, .retry, .pause, .gate: []
             }
@@ -142,6 +142,8 @@ extension WaitRing {
             case .overlap: parts.append("\(step.job) waits for \(next), a run of the same task")
             case .lock(let lock): parts.append("\(step.job) needs lock \(lock), which \(next) holds")
             case .queue(let queue, let slots): parts.append("\(step.job) needs a slot of queue \(queue), and \(taken(slots, next))")
+            case .executor(let executor, let slots):
+                parts.append("\(step.job) needs a slot of executor \(executor), and \(taken(slots, next))")
             case .slots(let slots): parts.append("\(step.job) needs a slot, and \(taken(slots, next))")
             }
         }

@@ -33,6 +33,8 @@ struct HoldClauses {
         case .gate: return note
         case .queue:
             return "queue \(status.queue) is full: \(slots(hold)) taken by \(Wording.list(hold.jobs.map(shown)))"
+        case .executor:
+            return "executor \(note) has as many jobs as it may have: \(slots(hold)) taken by \(Wording.list(hold.jobs.map(shown)))"
         case .slots:
             let who = [hold.jobs.isEmpty ? nil : Wording.list(hold.jobs.map(shown)), note.isEmpty ? nil : note].compactMap { $0 }
             return "\(slots(hold, all: true)) taken, by \(who.joined(separator: " and by "))"

@@ -100,6 +100,7 @@ struct WhyJob {
     // MARK: Running
 
     private mutating func explainRunning() throws(Failure) {
+        if let elsewhere = RemoteClause(status: status, wording: wording).sentence { return try explain(elsewhere: elsewhere) }
         let fs = fs
         let id = status.id
         var isAlive = true
@@ -136,6 +137,23 @@ struct WhyJob {
         addRing()
         if let down = try DaemonState(session, fs).down {
             sentence += " The worker records how it ends, though \(wording.downtime(down))."
+        }
+    }
+
+    /// A run that an executor has. Its time counts from its submission.
+    private mutating func explain(elsewhere: String) throws(Failure) {
+        sentence = elsewhere
+        if status.tries > 1 { sentence += " This is try \(status.attempt) of \(status.tries)." }
+        let history = try session.history(job: status.id, since: status.startedAt ?? status.createdAt, fs)
+        if let stopping = history.jobs[status.id]?.stopping {
+            sentence += " It was asked to end (\(stopping.why.rawValue)) at \(wording.instant(stopping.at))."
+        }
+        if let limit = try timeout() { sentence += " Its timeout of \(length(limit)) counts from its beginning there." }
+        var graph = try WaitRing(session)
+        ring = try graph.ring(of: status.id)
+        addRing()
+        if let down = try DaemonState(session, fs).down {
+            sentence += " It goes on, though \(wording.downtime(down)), and its end is recorded later."
         }
     }
 
@@ -273,6 +291,11 @@ struct WhyJob {
             writer.member("deadline", status.deadline)
             writer.member("pid", worker.flatMap { $0.jobPID == 0 ? nil : Int($0.jobPID) })
             writer.member("worker", worker.map { Int($0.workerPID) })
+            if let executor = status.executor { writer.member("executor", executor) }
+            if let remote = status.remote {
+                writer.key("remote")
+                remote.write(to: &writer)
+            }
             writer.member("replaced_by", successor)
             writer.member("moved", status.moved)
             if let ring { writer.member("ring", texts: ring.map(\.job)) }

@@ -156,6 +156,7 @@ public struct SpoolTruth<FS: FileSystem> {
             job.overdueTask = status.overdueTask
             job.paths = status.paths
             job.earlierTries = status.earlierTries
+            job.executor = status.executor == ExecutorKeys.local ? nil : status.executor
             return job
         } catch {
             return nil

@@ -42,6 +42,7 @@ extension JournalLine {
                 field("error", obstacle.error)
             }
             if job.isOfCrontab { field("crontab", 1 as Int64) }
+            field("executor", optional: job.executor)
             if let parent = job.parent {
                 field("parent", parent.text)
                 field("depth", Int64(job.depth))
@@ -66,6 +67,11 @@ extension JournalLine {
             self.begin(sequence: sequence, at: now, "started")
             field("id", id.text)
             if attempt != 1 { field("try", Int64(attempt)) }
+        case .submitted(let id, let attempt, let handle):
+            self.begin(sequence: sequence, at: now, "submitted")
+            field("id", id.text)
+            field("try", Int64(attempt))
+            field("handle", optional: handle)
         case .stopping(let id, let why):
             self.begin(sequence: sequence, at: now, "stopping")
             field("id", id.text)
@@ -298,6 +304,9 @@ extension JournalFields {
         case "started":
             guard let id, let attempt = count("try") else { return nil }
             return .started(id, attempt: attempt)
+        case "submitted":
+            guard let id, let attempt = count("try") else { return nil }
+            return .submitted(id, attempt: attempt, handle: self["handle"])
         case "stopping":
             guard let id, let why = self["why"].flatMap(StopReason.init) else { return nil }
             return .stopping(id, why)
@@ -447,6 +456,7 @@ extension JournalFields {
         job.paths = paths
         job.fingerprints = fingerprints
         job.isOfCrontab = integer("crontab") == 1
+        job.executor = self["executor"]
         job.parent = self["parent"].flatMap { JobID($0) }
         job.depth = count("depth") ?? 0
         job.overdueTask = self["overdue_task"]

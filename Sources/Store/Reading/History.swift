@@ -177,7 +177,7 @@ public struct History: JournalReader {
         case .daemonStarted:
             // In a snapshot, no pause is open.
             if let open = downtimes.indices.last, downtimes[open].to == nil { downtimes[open].to = at }
-        case .requested, .followed, .repaired, .accepted, .retried, .moved, .remarked, .answered, .ran, .counted, .expecting,
+        case .submitted, .requested, .followed, .repaired, .accepted, .retried, .moved, .remarked, .answered, .ran, .counted, .expecting,
             .filesSeen, .filesGone, .announced, .failing, .stamped:
             break
         }

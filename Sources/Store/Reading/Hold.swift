@@ -22,6 +22,8 @@ public struct Hold: Sendable, Equatable {
         case queue
         /// All slots are taken.
         case slots
+        /// Its executor has as many jobs as it may have.
+        case executor
         /// The machine's load is too high, or its disk is full.
         case gate
     }
@@ -65,6 +67,9 @@ public struct WaitingSurroundings: Sendable {
     /// The number of slots that one user's jobs may have, in a user's part.
     public var userSlots: Int?
     public var queueSlots: [String: Int] = [:]
+    /// The executors of queues, and the slots of those that do not have the usual number.
+    public var queueExecutors: [String: String] = [:]
+    public var executorSlots: [String: Int] = [:]
 
     public init() {}
 
@@ -90,10 +95,11 @@ public struct WaitingSurroundings: Sendable {
             holds.append(hold)
         }
         let others = running.filter { $0.id != job.id }
-        let inSlots = others.filter { !$0.needsNoSlot }
+        let inQueues = others.filter { !$0.needsNoSlot }
+        let inSlots = inQueues.filter { !$0.isElsewhere }
         if let slots = queueSlots[job.queue], !job.needsNoSlot {
             var hold = Hold(.queue)
-            hold.jobs = inSlots.filter { $0.queue == job.queue }.map(\.id)
+            hold.jobs = inQueues.filter { $0.queue == job.queue }.map(\.id)
             hold.slots = slots
             if hold.jobs.count >= slots { holds.append(hold) }
         }
@@ -108,7 +114,14 @@ public struct WaitingSurroundings: Sendable {
             hold.jobs = [holder]
             holds.append(hold)
         }
-        if inSlots.count >= min(slots, granted ?? slots), !job.needsNoSlot {
+        let executor = job.needsNoSlot ? nil : job.executor ?? queueExecutors[job.queue]
+        if let executor, executor != ExecutorKeys.local {
+            var hold = Hold(.executor)
+            hold.jobs = others.filter { $0.executor == executor }.map(\.id)
+            hold.slots = executorSlots[executor] ?? ExecutorSettings().slots
+            hold.note = executor
+            if hold.jobs.count >= hold.slots ?? 0 { holds.append(hold) }
+        } else if inSlots.count >= min(slots, granted ?? slots), !job.needsNoSlot {
             var hold = Hold(.slots)
             hold.jobs = inSlots.map(\.id)
             hold.slots = slots
@@ -129,7 +142,20 @@ public struct WaitingSurroundings: Sendable {
     }
 }
 
+extension JobStatus {
+    /// An executor runs the job.
+    public var isElsewhere: Bool { executor.map { $0 != ExecutorKeys.local } ?? false }
+}
+
 extension WaitingSurroundings {
+    /// Uses the slots and executors of a configuration.
+    public mutating func take(_ configuration: Configuration) {
+        slots = configuration.slots
+        queueSlots = configuration.queueSlots
+        queueExecutors = configuration.queueExecutors
+        executorSlots = configuration.executors.mapValues(\.slots)
+    }
+
     /// Uses the status that the serving daemon has published.
     public mutating func take(published table: Table) {
         granted = table.whole("granted").map { Int(clamping: $0) }

@@ -47,6 +47,7 @@ extension JobRecords {
                 record.tries = definition.tries
                 record.priority = definition.priority
                 record.queue = definition.queue
+                record.executor = definition.executor
                 record.tags = definition.tags
                 record.payload = definition.payload
                 record.scheduledAt = definition.start ?? record.due

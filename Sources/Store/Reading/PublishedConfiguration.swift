@@ -30,6 +30,18 @@ public struct PublishedConfiguration: Sendable {
         writer.beginObject()
         for (name, slots) in values.queueSlots.sorted(by: { $0.key < $1.key }) { writer.member(name, slots) }
         writer.endObject()
+        if !values.queueExecutors.isEmpty {
+            writer.key("queue_executors")
+            writer.beginObject()
+            for (name, executor) in values.queueExecutors.sorted(by: { $0.key < $1.key }) { writer.member(name, executor) }
+            writer.endObject()
+        }
+        if !values.executors.isEmpty {
+            writer.key("executors")
+            writer.beginObject()
+            for (name, settings) in values.executors.sorted(by: { $0.key < $1.key }) { writer.member(name, settings.slots) }
+            writer.endObject()
+        }
         writer.member("default_timeout_ms", values.defaultTimeoutMilliseconds.map { Int($0) })
         writer.member("keep_ms", Int(values.keepMilliseconds))
         writer.member("metrics_tasks", values.metricsTasks)
@@ -74,6 +86,17 @@ public struct PublishedConfiguration: Sendable {
         if let slots = table.whole("slots") { values.slots = Int(clamping: slots) }
         if case .table(let queues)? = table["queues"]?.kind {
             for entry in queues.entries { if let slots = queues.whole(entry.key) { values.queueSlots[entry.key] = Int(clamping: slots) } }
+        }
+        if case .table(let queues)? = table["queue_executors"]?.kind {
+            for entry in queues.entries { if let name = queues.text(entry.key) { values.queueExecutors[entry.key] = name } }
+        }
+        if case .table(let executors)? = table["executors"]?.kind {
+            for entry in executors.entries {
+                guard let slots = executors.whole(entry.key) else { continue }
+                var settings = ExecutorSettings()
+                settings.slots = Int(clamping: slots)
+                values.executors[entry.key] = settings
+            }
         }
         calendarTable = table["calendars"].map { Table([Table.Entry(key: "calendars", keyPosition: $0.position, value: $0)]) }
         values.defaultTimeoutMilliseconds = table.whole("default_timeout_ms")

@@ -50,9 +50,21 @@ extension JobStatus {
         waitsFor = table.texts("waits_for")
         if case .boolean(true)? = table["needs_no_slot"]?.kind { needsNoSlot = true }
         earlierTries = table.count("earlier_tries") ?? 0
+        executor = table.name("executor")
+        if case .table(let remote)? = table["remote"]?.kind { self.remote = RemoteView(json: remote) }
         moved = table.text("moved")
         paths = table.texts("paths")
         keepMilliseconds = table.whole("keep_ms")
+    }
+}
+
+extension RemoteView {
+    /// Nil without a state and a time.
+    init?(json table: Table) {
+        guard let phase = table.text("state").flatMap(Phase.init), let since = table.instant("since") else { return nil }
+        self.init(
+            phase: phase, handle: table.text("handle"), why: table.text("why"), position: table.count("position"),
+            host: table.text("host"), since: since)
     }
 }
 

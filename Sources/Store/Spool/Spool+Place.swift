@@ -74,7 +74,15 @@ extension Spool {
         try makeRecord(of: job, job.status(host: host).json())
         try writeInputs(job, into: target)
         try writeSource(job, into: target)
+        if job.state == .running { try preventBeginning(of: job, at: target) }
         try give(target, of: job)
+    }
+
+    /// A run that an executor has may have begun before its directory was taken away, and its start mark with it. Another copy must not
+    /// begin in the new directory.
+    func preventBeginning(of job: Job, at directory: String) throws(SystemError) {
+        guard job.executor != nil else { return }
+        try fs.makeDirectory("\(directory)/\(Layout.startMark).\(job.runNumber)")
     }
 
     /// Creates the job's directory with its status by one rename, so that nobody sees one without the other.

@@ -186,6 +186,7 @@ extension Spool {
         if job.state.isTerminal, isSameBoot, job.attempt > 0 || job.file != nil { return }
         places[job] = .nowhere
         try place(job)
+        if job.state == .running, job.recorded.handle != nil { try preventBeginning(of: job, at: Layout.directory(of: job.id, .running)) }
         recovery.mended.append("put back \(job.state.rawValue)/\(job.id) from the journal")
     }
 

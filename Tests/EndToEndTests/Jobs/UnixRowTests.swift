@@ -42,6 +42,7 @@ struct UnixRowTests {
 
     @Test("U13: there is a manual page for every program and file format, and it is sound", arguments: [
         "spoold.8", "spoolctl.1", "spool.5", "spoold.toml.5", "spool-schedule.7", "spoold-container.7", "spoold-metrics.7",
+        "spool-executor.7",
     ])
     func manual(_ page: String) throws {
         let file = "\(ShippedTextTests.root)/man/\(page)"

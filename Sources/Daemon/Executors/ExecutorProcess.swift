@@ -1,0 +1,145 @@
+import CLinux
+import Glibc
+import Linux
+import Scheduler
+import Store
+
+/// A running program of an executor: a process in a session of its own, and what it has printed so far.
+final class ExecutorProcess {
+    let pid: pid_t
+    /// The time at which the program gets SIGTERM, and later SIGKILL, unless it has ended.
+    private(set) var deadline: MonotonicInstant
+    private(set) var isOverdue = false
+    private var output: Stream
+    private var errors: Stream
+
+    /// The largest standard error. Its first line is shown.
+    private static let errorBytesMax = 64 << 10
+    /// The time between SIGTERM and SIGKILL.
+    private static let killAfterMilliseconds: Int64 = 5000
+
+    /// The reading end of a pipe, and the bytes that were read from it.
+    private struct Stream {
+        /// -1 after the end of the stream.
+        var descriptor: Int32
+        var bytes: [UInt8] = []
+        let bytesMax: Int
+    }
+
+    /// A program that was found: the open file, and the path by which a person knows it.
+    struct Program: ~Copyable {
+        let file: FileDescriptor
+        let path: String
+    }
+
+    /// Finds `executors/NAME` in the spool, or else among the installed ones.
+    ///
+    /// A program in the spool is opened once, without following a link. The same open file is checked and executed. The directory of
+    /// installed executors belongs to whoever installed spoold, and has links.
+    static func find(_ name: String, spool: String, installed: String) throws -> Program {
+        let own = "\(spool)/\(Layout.executors)/\(name)"
+        if let file = try openOwn(name, spool: spool) {
+            if let why = try file.status().refusalAsProgram { throw RunNotPrepared(why: "\(own) \(why)") }
+            return Program(file: file, path: own)
+        }
+        do throws(SystemError) {
+            return Program(file: try FileDescriptor.open("\(installed)/\(name)", LINUX_O_PATH), path: "\(installed)/\(name)")
+        } catch {
+            guard error.errno == ENOENT else { throw error }
+            throw RunNotPrepared(why: "there is no executor \(name), neither \(own) nor \(installed)/\(name)")
+        }
+    }
+
+    private static func openOwn(_ name: String, spool: String) throws(SystemError) -> FileDescriptor? {
+        do throws(SystemError) {
+            return try Directory.open("\(spool)/\(Layout.executors)").openFile(name, LINUX_O_PATH | O_NOFOLLOW)
+        } catch {
+            guard error.errno == ENOENT else { throw error }
+            return nil
+        }
+    }
+
+    /// - Parameters:
+    ///   - credentials: the rights of another user, which the worker program takes before it becomes the executor. Nil: the daemon's own.
+    ///   - input: the whole standard input.
+    init(
+        _ program: borrowing Program, _ arguments: [String], environment: [String], as credentials: Credentials?, worker: String,
+        input: [UInt8], timeoutMilliseconds: Int64
+    ) throws {
+        let file = try FileDescriptor.memory(named: "executor")
+        // The position stays at the beginning.
+        try file.write(input, at: 0)
+        let output = try Pipe()
+        let errors = try Pipe()
+        var executable = "/proc/self/fd/3"
+        var words = [program.path] + arguments
+        if let credentials {
+            words = ["spool-worker", "--become", credentials.text, executable] + words
+            executable = worker
+        }
+        pid = try Linux.Process.spawn(
+            executable, arguments: words, environment: environment,
+            descriptors: [(file.raw, 0), (output.writing.raw, 1), (errors.writing.raw, 2), (program.file.raw, 3)],
+            directory: "/", newSession: true)
+        try? Linux.Process.clearMemoryScore(of: pid)  // best effort: a user may not lower the score, and the program may have ended
+        let (ownOutput, itsOutput) = output.release()
+        let (ownErrors, itsErrors) = errors.release()
+        close(itsOutput)
+        close(itsErrors)
+        self.output = Stream(descriptor: ownOutput, bytesMax: ExecutorOutput.bytesMax)
+        self.errors = Stream(descriptor: ownErrors, bytesMax: Self.errorBytesMax)
+        deadline = MonotonicInstant.now().advanced(byMilliseconds: timeoutMilliseconds)
+    }
+
+    deinit { for stream in [output, errors] where stream.descriptor >= 0 { close(stream.descriptor) } }
+
+    var descriptors: [Int32] { [output.descriptor, errors.descriptor] }
+
+    // MARK: Output
+
+    /// Reads what the program has written. Returns false when that is too much.
+    func read() -> Bool {
+        Self.read(&output)
+        Self.read(&errors)
+        return !isFull
+    }
+
+    var isFull: Bool { output.bytes.count >= output.bytesMax || errors.bytes.count >= errors.bytesMax }
+
+    var printed: [UInt8] { output.bytes }
+    var isCut: Bool { output.bytes.count >= output.bytesMax }
+
+    private static func read(_ stream: inout Stream) {
+        while stream.descriptor >= 0, stream.bytes.count < stream.bytesMax {
+            var buffer = [UInt8](repeating: 0, count: min(65536, stream.bytesMax - stream.bytes.count))
+            let count = Glibc.read(stream.descriptor, &buffer, buffer.count)
+            if count > 0 {
+                stream.bytes += buffer[..<count]
+            } else if count == 0 || errno != EINTR && errno != EAGAIN {
+                close(stream.descriptor)
+                stream.descriptor = -1
+            } else if errno == EAGAIN {
+                return
+            }
+        }
+    }
+
+    /// `: ` and the first line that the program wrote to standard error.
+    var complaint: String {
+        let line = errors.bytes.split(separator: UInt8(ascii: "\n")).first ?? []
+        return line.isEmpty ? "" : ": \(ExecutorOutput.visible(String(decoding: line.prefix(300), as: UTF8.self)))"
+    }
+
+    // MARK: Ending
+
+    /// Its time is over: SIGTERM first, SIGKILL later.
+    func end() {
+        Glibc.kill(-pid, isOverdue ? SIGKILL : SIGTERM)
+        isOverdue = true
+        deadline = MonotonicInstant.now().advanced(byMilliseconds: Self.killAfterMilliseconds)
+    }
+
+    /// Kills the program and its process group. Must be called before the program is reaped: after that its number may belong to another
+    /// process.
+    func kill() { Glibc.kill(-pid, SIGKILL) }
+}

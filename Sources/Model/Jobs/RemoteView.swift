@@ -1,0 +1,45 @@
+/// What people are shown of a run elsewhere.
+public struct RemoteView: Sendable, Hashable {
+    public enum Phase: String, Sendable, CaseIterable {
+        /// It is about to be submitted, or that must be tried again.
+        case submitting
+        /// Whether the engine has it is being found out.
+        case looking
+        case pending, running
+        /// The engine says that it has ended, and its end mark is awaited.
+        case ending
+        /// The engine does not know it, or does not answer.
+        case undecided
+    }
+
+    public var phase: Phase
+    public var handle: String?
+    /// The engine's reason, or what went wrong.
+    public var why: String?
+    public var position: Int?
+    public var host: String?
+    /// The time since when the phase lasts.
+    public var since: Instant
+
+    public init(
+        phase: Phase, handle: String? = nil, why: String? = nil, position: Int? = nil, host: String? = nil, since: Instant
+    ) {
+        self.phase = phase
+        self.handle = handle
+        self.why = why
+        self.position = position
+        self.host = host
+        self.since = since
+    }
+
+    public func write(to writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("handle", handle)
+        writer.member("state", phase.rawValue)
+        writer.member("why", why)
+        writer.member("position", position)
+        writer.member("host", host)
+        writer.member("since", since)
+        writer.endObject()
+    }
+}

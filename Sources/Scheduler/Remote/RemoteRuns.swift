@@ -1,0 +1,421 @@
+/// The running tries that executors have, and the calls that are made because of them.
+///
+/// Invariants:
+/// - A run is here from the record of its start to the record of its end, and nowhere twice.
+/// - For each executor and user at most one call of each verb is under way. A run is in at most one of `submit`, and never in `poll`, `find`
+///   or `cancel` while it is in `submit`.
+/// - All answers are asked for in as few calls as there are executors and users. The time between two questions grows from the shortest to
+///   the longest while nothing changes.
+/// - Nothing is called before the turn after a run's start, in which its directory is in its place.
+final class RemoteRuns {
+    /// The runs of one executor and one user.
+    private final class Group {
+        let executor: String
+        var members: Set<JobID> = []
+        /// Runs that are to be submitted, in the order in which they were begun.
+        var line: [JobID] = []
+        /// The number of the call under way for each verb.
+        var underWay: [ExecutorCall.Verb: UInt64] = [:]
+        var askAt: [ExecutorCall.Verb: Instant] = [:]
+        var waitMilliseconds: [ExecutorCall.Verb: Int64] = [:]
+        /// The earliest `submitAt` in the line, and the earliest `askAt` of a stop.
+        var submitAt: Instant?
+        var stopAt: Instant?
+        var signals: [(id: JobID, signal: Int32)] = []
+        var extensions: [(id: JobID, milliseconds: Int64)] = []
+        /// Since when questions have not been answered, and why.
+        var failure: (since: Instant, why: String)?
+
+        init(_ executor: String) { self.executor = executor }
+    }
+
+    private struct Call {
+        let group: Group
+        let verb: ExecutorCall.Verb
+        let items: [(id: JobID, attempt: Int)]
+    }
+
+    private var runs: [JobID: RemoteRun] = [:]
+    private var groups: [String: Group] = [:]
+    private var calls: [UInt64: Call] = [:]
+    private var lastNumber: UInt64 = 0
+    private var counts: [String: Int] = [:]
+    /// The runs about which people are to be told something new.
+    private var changed: [JobID] = []
+
+    var count: Int { runs.count }
+
+    func count(of executor: String) -> Int { counts[executor] ?? 0 }
+
+    func run(_ id: JobID) -> RemoteRun? { runs[id] }
+
+    // MARK: Records
+
+    /// A try has begun. An earlier daemon may have done anything for one that is restored.
+    func begin(_ job: Job, isRestored: Bool, at now: Instant) {
+        guard let executor = job.executor else { return }
+        remove(job)
+        runs[job.id] = RemoteRun(job, isNew: !isRestored, at: now)
+        counts[executor, default: 0] += 1
+        let group = group(of: job, executor)
+        group.members.insert(job.id)
+        guard isRestored else { return }
+        group.askAt[.find] = now
+        if job.stopping != nil { stop(job, isForced: job.stopping == .killed, at: now) }
+    }
+
+    /// The handle of a run was replayed.
+    func restored(_ job: Job, at now: Instant) {
+        guard let run = runs[job.id], let executor = job.executor else { return }
+        runs[job.id] = RemoteRun(job, isNew: false, at: now)
+        runs[job.id]?.stop = run.stop
+        let group = group(of: job, executor)
+        group.askAt[.poll] = now
+        group.askAt[.find] = now
+    }
+
+    func remove(_ job: Job) {
+        guard runs.removeValue(forKey: job.id) != nil, let executor = job.executor else { return }
+        let left = counts[executor, default: 0] - 1
+        counts[executor] = left == 0 ? nil : left
+        let key = Self.key(of: job, executor)
+        guard let group = groups[key] else { return }
+        group.members.remove(job.id)
+        group.line.removeAll { $0 == job.id }
+        // Its calls that are under way keep it until they are answered.
+        if group.members.isEmpty, group.underWay.isEmpty { groups[key] = nil }
+    }
+
+    private static func key(of job: Job, _ executor: String) -> String {
+        guard job.definition.isForAnother else { return executor }
+        return "\(executor)\u{0}\(job.definition.user.map { "\($0)" } ?? "")\u{0}\(job.definition.group.map { "\($0)" } ?? "")"
+    }
+
+    private func group(of job: Job, _ executor: String) -> Group {
+        let key = Self.key(of: job, executor)
+        if let group = groups[key] { return group }
+        let group = Group(executor)
+        groups[key] = group
+        return group
+    }
+
+    // MARK: Orders
+
+    /// The job's directory is in its place: it can be submitted.
+    func placed(_ job: Job, at now: Instant) {
+        guard let run = runs[job.id], run.attempt == job.attempt, run.phase == .toSubmit, let executor = job.executor else { return }
+        let group = group(of: job, executor)
+        guard !group.line.contains(job.id) else { return }
+        group.line.append(job.id)
+        group.submitAt = min(group.submitAt ?? now, now)
+    }
+
+    /// Returns the step that ends a run that certainly nobody has.
+    @discardableResult
+    func stop(_ job: Job, isForced: Bool, at now: Instant) -> [RemoteRun.Step] {
+        guard let run = runs[job.id], let executor = job.executor else { return [] }
+        if run.phase == .toSubmit, !run.mayBeThere { return [.end(.neverBegan, cause: nil)] }
+        let group = group(of: job, executor)
+        group.line.removeAll { $0 == job.id }
+        var stop = run.stop ?? RemoteRun.Stop(since: now, isForced: false, askAt: now)
+        if isForced, !stop.isForced { stop.isForced = true }
+        stop.askAt = now
+        stop.backoffMilliseconds = 0
+        runs[job.id]?.stop = stop
+        group.stopAt = now
+        return []
+    }
+
+    func signal(_ job: Job, _ signal: Int32) {
+        guard runs[job.id] != nil, let executor = job.executor else { return }
+        group(of: job, executor).signals.append((job.id, signal))
+    }
+
+    func extend(_ job: Job, byMilliseconds milliseconds: Int64) {
+        guard runs[job.id] != nil, let executor = job.executor else { return }
+        group(of: job, executor).extensions.append((job.id, milliseconds))
+    }
+
+    /// The clock was set: nothing waits for an instant that may never come.
+    func clockWasSet(at now: Instant) {
+        for group in groups.values {
+            for verb in group.askAt.keys { group.askAt[verb] = now }
+            if group.submitAt != nil { group.submitAt = now }
+            if group.stopAt != nil { group.stopAt = now }
+            group.failure?.since = now
+        }
+        for id in runs.keys {
+            runs[id]?.interrupt()
+            runs[id]?.submitAt = now
+            if runs[id]?.stop != nil { runs[id]?.stop?.askAt = now }
+            runs[id]?.stop?.since = now
+        }
+    }
+
+    // MARK: Calls
+
+    /// The time at which a call is due. Nil when none is.
+    func nextWake() -> Instant? {
+        var wake: Instant?
+        func consider(_ instant: Instant?) { if let instant { wake = wake.map { min($0, instant) } ?? instant } }
+        for group in groups.values {
+            if group.underWay[.submit] == nil, !group.line.isEmpty { consider(group.submitAt) }
+            if group.underWay[.cancel] == nil { consider(group.stopAt) }
+            for verb in [ExecutorCall.Verb.poll, .find] where group.underWay[verb] == nil { consider(group.askAt[verb]) }
+        }
+        return wake
+    }
+
+    /// The calls that are due.
+    func takeCalls(at now: Instant, _ limits: (String) -> ExecutorSettings) -> [ExecutorCall] {
+        var due: [ExecutorCall] = []
+        for (_, group) in groups.sorted(by: { $0.key < $1.key }) {
+            let settings = limits(group.executor)
+            submit(group, at: now, &due)
+            cancel(group, settings, at: now, &due)
+            for verb in [ExecutorCall.Verb.poll, .find] { ask(group, verb, settings, at: now, &due) }
+            passOn(group, at: now, &due)
+        }
+        return due
+    }
+
+    private func call(_ group: Group, _ verb: ExecutorCall.Verb, _ items: [ExecutorCall.Item], _ due: inout [ExecutorCall]) {
+        lastNumber += 1
+        group.underWay[verb] = lastNumber
+        calls[lastNumber] = Call(group: group, verb: verb, items: items.map { ($0.job.id, $0.attempt) })
+        due.append(ExecutorCall(number: lastNumber, executor: group.executor, verb: verb, items: items))
+    }
+
+    private func item(_ run: RemoteRun) -> ExecutorCall.Item {
+        ExecutorCall.Item(job: run.job, attempt: run.attempt, handle: run.handle)
+    }
+
+    private func submit(_ group: Group, at now: Instant, _ due: inout [ExecutorCall]) {
+        guard group.underWay[.submit] == nil, !group.line.isEmpty, let at = group.submitAt, at <= now else { return }
+        var items: [ExecutorCall.Item] = []
+        var left: [JobID] = []
+        var next: Instant?
+        for id in group.line {
+            guard let run = runs[id], run.phase == .toSubmit else { continue }
+            if run.submitAt <= now, items.count < ExecutorCall.submitMax {
+                items.append(item(run))
+                runs[id]?.beginSubmitting()
+            } else {
+                left.append(id)
+                next = min(next ?? run.submitAt, run.submitAt)
+            }
+        }
+        group.line = left
+        group.submitAt = next
+        if !items.isEmpty { call(group, .submit, items, &due) }
+    }
+
+    private func cancel(_ group: Group, _ settings: ExecutorSettings, at now: Instant, _ due: inout [ExecutorCall]) {
+        guard group.underWay[.cancel] == nil, let at = group.stopAt, at <= now else { return }
+        var items: [ExecutorCall.Item] = []
+        var next: Instant?
+        for id in group.members.sorted() {
+            guard let run = runs[id], var stop = run.stop else { continue }
+            // `submit` is about to be answered, and that hurries this.
+            guard run.canBeCanceled else { continue }
+            if stop.askAt <= now {
+                let patience = run.job.definition.killAfterMilliseconds + 15 * settings.pollLeast
+                if stop.hasAsked, now.milliseconds - stop.since.milliseconds >= patience { stop.isForced = true }
+                if !stop.hasAsked { stop.since = now }
+                stop.hasAsked = true
+                stop.backoffMilliseconds = min(max(settings.pollLeast, 2 * stop.backoffMilliseconds), settings.pollMilliseconds)
+                stop.askAt = now.advanced(byMilliseconds: stop.backoffMilliseconds)
+                runs[id]?.stop = stop
+                var one = item(run)
+                one.force = stop.isForced
+                one.signal = run.job.definition.stopSignal
+                items.append(one)
+            }
+            next = min(next ?? stop.askAt, stop.askAt)
+        }
+        group.stopAt = next
+        if !items.isEmpty { call(group, .cancel, items, &due) }
+    }
+
+    private func ask(
+        _ group: Group, _ verb: ExecutorCall.Verb, _ settings: ExecutorSettings, at now: Instant, _ due: inout [ExecutorCall]
+    ) {
+        guard group.underWay[verb] == nil, let at = group.askAt[verb], at <= now else { return }
+        let phase: RemoteRun.Phase = verb == .poll ? .submitted : .looking
+        let asked = group.members.compactMap { runs[$0] }.filter { $0.phase == phase }.sorted { $0.job.arrival < $1.job.arrival }
+        guard !asked.isEmpty else {
+            group.askAt[verb] = nil
+            return
+        }
+        call(group, verb, asked.map(item), &due)
+    }
+
+    private func passOn(_ group: Group, at now: Instant, _ due: inout [ExecutorCall]) {
+        if group.underWay[.signal] == nil {
+            // A run that is still being submitted gets its signals afterwards.
+            let ready = group.signals.filter { runs[$0.id]?.phase != .submitting && runs[$0.id]?.phase != .toSubmit }
+            group.signals.removeAll { one in runs[one.id] == nil || ready.contains { $0.id == one.id && $0.signal == one.signal } }
+            let items = ready.compactMap { one in
+                runs[one.id].map { run in
+                    var item = item(run)
+                    item.signal = one.signal
+                    return item
+                }
+            }
+            if !items.isEmpty { call(group, .signal, items, &due) }
+        }
+        guard group.underWay[.extend] == nil else { return }
+        let ready = group.extensions.filter { runs[$0.id]?.phase == .submitted }
+        group.extensions.removeAll { one in runs[one.id] == nil || ready.contains { $0.id == one.id } }
+        let items = ready.compactMap { one in
+            runs[one.id].map { run in
+                var item = item(run)
+                item.byMilliseconds = one.milliseconds
+                return item
+            }
+        }
+        if !items.isEmpty { call(group, .extend, items, &due) }
+    }
+
+    // MARK: Answers
+
+    /// True when the reply's call is under way.
+    func awaits(_ number: UInt64) -> Bool { calls[number] != nil }
+
+    /// The runs of the call whose marks count for the reply: those that no answer shows alive.
+    func mattersForMarks(_ reply: ExecutorReply) -> [Job] {
+        guard let call = calls[reply.number] else { return [] }
+        var alive: Set<JobID> = []
+        for answer in reply.answers {
+            switch answer.kind {
+            case .state(.pending), .state(.running), .submitted, .later: alive.insert(answer.id)
+            default: break
+            }
+        }
+        return call.items.compactMap { alive.contains($0.id) ? nil : runs[$0.id]?.job }
+    }
+
+    /// Takes the answers of a call. Returns what follows for each run.
+    func take(
+        _ reply: ExecutorReply, _ limits: (String) -> ExecutorSettings, at now: Instant
+    ) -> [(job: Job, steps: [RemoteRun.Step])] {
+        guard let call = calls.removeValue(forKey: reply.number) else { return [] }
+        let group = call.group
+        let settings = limits(group.executor)
+        group.underWay[call.verb] = nil
+        var answers: [JobID: ExecutorAnswer] = [:]
+        for answer in reply.answers { answers[answer.id] = answer }
+        var result: [(job: Job, steps: [RemoteRun.Step])] = []
+        var hasNews = false
+        var unanswered = 0
+        for (id, attempt) in call.items {
+            guard var run = runs[id], run.attempt == attempt else { continue }
+            let before = run
+            var steps: [RemoteRun.Step] = []
+            let answer = answers[id].flatMap { $0.attempt == run.job.runNumber ? $0 : nil }
+            switch call.verb {
+            case .submit:
+                steps = run.submitted(answer, settings, at: now)
+                if run.stop != nil, run.phase == .toSubmit, !run.mayBeThere { steps = [.end(.neverBegan, cause: nil)] }
+            case .poll, .find:
+                if let answer, case .state = answer.kind {
+                    steps = run.heard(answer, reply.marks[id], settings, at: now)
+                } else {
+                    unanswered += 1
+                    steps = run.unheard(answer, reply.marks[id], settings, at: now)
+                }
+            case .cancel, .signal, .extend:
+                if let marks = reply.marks[id] { steps = run.seen(marks) }
+            }
+            runs[id] = run
+            if run.phase != before.phase || run.state != before.state || run.report != before.report || run.marks != before.marks
+                || run.message != before.message || run.isUnheard != before.isUnheard
+            {
+                changed.append(id)
+            }
+            if run.phase != before.phase || run.state != before.state || run.isUrgent { hasNews = true }
+            follow(run, before, group, settings, at: now)
+            if !steps.isEmpty { result.append((run.job, steps)) }
+        }
+        if call.verb == .poll || call.verb == .find {
+            hear(reply, call, group, settings, unanswered: unanswered, hasNews: hasNews, at: now)
+        }
+        if group.members.isEmpty, group.underWay.isEmpty { groups = groups.filter { $0.value !== group } }
+        return result
+    }
+
+    /// A run whose phase has changed is asked about, or submitted.
+    private func follow(_ run: RemoteRun, _ before: RemoteRun, _ group: Group, _ settings: ExecutorSettings, at now: Instant) {
+        if run.phase == .toSubmit, !group.line.contains(run.job.id), run.stop == nil || run.mayBeThere == false {
+            group.line.append(run.job.id)
+            group.submitAt = min(group.submitAt ?? run.submitAt, run.submitAt)
+        }
+        guard run.phase != before.phase else { return }
+        if run.stop != nil { group.stopAt = now }
+        switch run.phase {
+        case .looking: hurry(group, .find, to: before.phase == .submitting ? now : now.advanced(byMilliseconds: settings.pollLeast), settings)
+        case .submitted: hurry(group, .poll, to: now.advanced(byMilliseconds: settings.pollLeast), settings)
+        case .toSubmit, .submitting: break
+        }
+    }
+
+    private func hurry(_ group: Group, _ verb: ExecutorCall.Verb, to instant: Instant, _ settings: ExecutorSettings) {
+        group.askAt[verb] = min(group.askAt[verb] ?? instant, instant)
+        group.waitMilliseconds[verb] = settings.pollLeast
+    }
+
+    /// A question was answered, or was not. Plans the next one.
+    private func hear(
+        _ reply: ExecutorReply, _ call: Call, _ group: Group, _ settings: ExecutorSettings, unanswered: Int, hasNews: Bool, at now: Instant
+    ) {
+        var wait = group.waitMilliseconds[call.verb] ?? settings.pollLeast
+        group.askAt[call.verb] = now.advanced(byMilliseconds: hasNews ? settings.pollLeast : wait)
+        wait = hasNews ? settings.pollLeast : min(2 * wait, settings.pollMilliseconds)
+        group.waitMilliseconds[call.verb] = wait
+        let isSilent = unanswered == call.items.count && unanswered > 0
+        if !isSilent, reply.failure == nil {
+            if group.failure != nil { changed += group.members.sorted() }
+            group.failure = nil
+        } else if unanswered > 0 || reply.failure != nil {
+            let why = reply.failure ?? "the executor did not answer"
+            if group.failure == nil { changed += group.members.sorted() }
+            group.failure = (group.failure?.since ?? now, why)
+        }
+    }
+
+    /// Takes what a run has left in its directory.
+    func seen(_ job: Job, _ marks: RemoteMarks, _ limits: (String) -> ExecutorSettings, at now: Instant) -> [RemoteRun.Step] {
+        guard var run = runs[job.id], let executor = job.executor else { return [] }
+        let before = run
+        let steps = run.seen(marks)
+        runs[job.id] = run
+        if run.marks.hasStarted != before.marks.hasStarted || run.marks.host != before.marks.host { changed.append(job.id) }
+        if run.phase == .submitted, run.marks.hasStarted != before.marks.hasStarted {
+            let settings = limits(executor)
+            hurry(group(of: job, executor), .poll, to: now.advanced(byMilliseconds: settings.pollLeast), settings)
+        }
+        return steps
+    }
+
+    // MARK: Reading
+
+    /// The runs about which there is something new, each with what people are to be shown.
+    func takeChanged(at now: Instant) -> [(job: Job, view: RemoteView)] {
+        var seen: Set<JobID> = []
+        let ids = changed
+        changed = []
+        return ids.compactMap { id in
+            guard seen.insert(id).inserted, let run = runs[id] else { return nil }
+            return view(of: run, at: now).map { (run.job, $0) }
+        }
+    }
+
+    private func view(of run: RemoteRun, at now: Instant) -> RemoteView? {
+        guard let executor = run.job.executor else { return nil }
+        let failure = groups[Self.key(of: run.job, executor)]?.failure.flatMap { run.isUnheard ? $0 : nil }
+        var view = run.view(since: now, failure: failure?.why)
+        if view.phase == .undecided, let since = failure?.since { view.since = since }
+        if let before = run.job.remote, before.phase == view.phase { view.since = before.since }
+        return view
+    }
+}

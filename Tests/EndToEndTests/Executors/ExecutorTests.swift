@@ -1,0 +1,223 @@
+import Documents
+import Glibc
+import Linux
+import TestSupport
+import Testing
+
+/// Jobs that an executor runs, through the built programs, with an engine made of files.
+@Suite("Executors", .ownThreads) struct ExecutorTests {
+    private func makeSpool(_ more: String = "") throws -> (SpoolUnderTest, FakeExecutor) {
+        let spool = try SpoolUnderTest(configuration: FakeExecutor.configuration + more, starting: false)
+        let fake = try FakeExecutor(spool)
+        try spool.start()
+        return (spool, fake)
+    }
+
+    private func submit(_ spool: SpoolUnderTest, _ command: String, _ more: String...) throws -> String {
+        let submitted = try spool.ctl(list: ["submit", "--executor", "fake"] + more + ["--", command])
+        #expect(submitted.code == 0, "\(submitted)")
+        return submitted.id
+    }
+
+    /// Waits for the end of a job.
+    private func end(_ spool: SpoolUnderTest, _ id: String) throws -> FoundJob {
+        try spool.wait(for: "the end of \(id)") { try spool.job(id, in: "done") ?? spool.job(id, in: "failed") }
+    }
+
+    /// Waits until something is so that no watched file shows. The looks are a few milliseconds apart.
+    private func look(_ spool: SpoolUnderTest, for what: String, until condition: () throws -> Bool) throws {
+        let limit = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
+        while try !condition() {
+            guard MonotonicInstant.now() < limit else { throw spool.failure("looked in vain for \(what)") }
+            usleep(5000)
+        }
+    }
+
+    @Test("X4: A job runs through an executor as it does here: output, variables, exit code, and what its record says")
+    func aRun() throws {
+        let (spool, fake) = try makeSpool()
+        let command = "echo \"try $SPOOL_TRY of $SPOOL_NAME\"; echo oh >&2; exit 7"
+        let run = try spool.ctl("submit", "-w", "--executor", "fake", "--", command)
+        #expect(run.code == 7 && run.output == "try 1 of echo\n" && run.errors.contains("oh\n"), "\(run)")
+        let job = try end(spool, run.id)
+        #expect(job.outcome == "failed exit 7" && job.string("executor") == "fake")
+        guard case .table(let remote)? = job.status["remote"]?.kind, case .string(let handle)? = remote["handle"]?.kind else {
+            throw spool.failure("no remote in the status")
+        }
+        #expect(handle == "h-1")
+        #expect(fake.lines("submitted") == ["spoold-\(job.id)-1"])
+        #expect(try spool.ctl("logs", "--stdout", job.id).output == "try 1 of echo\n")
+        #expect(try spool.ctl("status", job.id).output.contains("fake"))
+    }
+
+    @Test("X4: An exit code and a signal are told as they are", arguments: [("exit 0", "done 0", nil), ("kill -9 $$", "failed signal", 9)])
+    func ends(command: String, outcome: String, signal: Int?) throws {
+        let (spool, _) = try makeSpool()
+        let job = try end(spool, submit(spool, "\(command); true"))
+        #expect(job.outcome == outcome && job.integer("signal") == signal)
+    }
+
+    static let troubles = [
+        "submit.lose", "submit.drop", "submit.garbage", "submit.hang", "submit.later", "submit.unknown", "poll.lose", "poll.drop",
+        "poll.garbage", "poll.hang", "find.drop",
+    ]
+
+    @Test("X2: Whatever is lost on the way, a job begins once, and its exit code is told", arguments: troubles)
+    func aLostAnswer(trouble: String) throws {
+        let (spool, fake) = try makeSpool()
+        try fake.set(trouble)
+        if trouble.hasPrefix("find") { try fake.set("submit.lose") }
+        if trouble.hasPrefix("poll") { try fake.set("hold") }
+        let id = try submit(spool, "echo begun >> \(spool.out)/starts; exit 5")
+        if trouble.hasPrefix("poll") {
+            try spool.logLine("event=executor-trouble", "verb=poll")
+            fake.clear("hold")
+        }
+        #expect(try end(spool, id).outcome == "failed exit 5")
+        #expect(try spool.linesNow("starts") == ["begun"])
+        try spool.logLine("event=executor-trouble", "executor=fake")
+    }
+
+    @Test("X4: What the engine refuses ends the job, and says why")
+    func refused() throws {
+        let (spool, fake) = try makeSpool()
+        try fake.set("submit.refused")
+        let job = try end(spool, submit(spool, "true; true"))
+        #expect(job.outcome == "failed spawn" && job.error == "the engine says refused")
+    }
+
+    @Test("X4: A job whose executor is missing waits, and people are told")
+    func missing() throws {
+        let (spool, _) = try makeSpool()
+        let id = try spool.ctl("submit", "--executor", "slrum", "--", "true").id
+        try spool.logLine("event=executor-trouble", "there is no executor slrum")
+        try look(spool, for: "its state") { try spool.job(id, in: "running")?.status["remote"] != nil }
+        let why = try spool.ctl("why", id).output
+        #expect(why.contains("there is no executor slrum"), "\(why)")
+        #expect(try spool.ctl("cancel", id).code == 0)
+        #expect(try end(spool, id).outcome == "failed canceled")
+    }
+
+    @Test("X2: A job that is canceled before it begins never begins", arguments: [false, true])
+    func canceledWhilePending(isAnswerLost: Bool) throws {
+        let (spool, fake) = try makeSpool()
+        try fake.set("hold")
+        if isAnswerLost { try fake.set("submit.lose") }
+        let id = try submit(spool, "echo begun >> \(spool.out)/starts")
+        try look(spool, for: "its submission") { fake.lines("submitted").count == 1 }
+        #expect(try spool.ctl("cancel", id).code == 0)
+        #expect(try end(spool, id).reason == "canceled")
+        fake.clear("hold")
+        // A job that ends after the late copy had its chance.
+        #expect(try end(spool, submit(spool, "true; true")).outcome == "done 0")
+        #expect(try spool.linesNow("starts") == [])
+    }
+
+    @Test("X4: A job that is canceled or killed while it runs ends, and its record says so", arguments: ["cancel", "kill"])
+    func canceledWhileItRuns(how: String) throws {
+        let (spool, _) = try makeSpool()
+        let gate = try spool.gate()
+        let id = try submit(
+            spool, gate.waiting(trap: "TERM", "echo caught >> \(spool.out)/caught; exit 3", ready: "echo up >> \(spool.out)/up"))
+        try spool.lines("up", count: 1)
+        #expect(try spool.ctl(how, id).code == 0)
+        #expect(try end(spool, id).reason == (how == "kill" ? "signal" : "canceled"))
+        if how == "cancel" { try spool.output("caught") }
+    }
+
+    @Test("X4: The end of spoold ends no job elsewhere, and the next one finds it", arguments: ["submitting", "pending", "running", "ended"])
+    func restarts(when: String) throws {
+        let (spool, fake) = try makeSpool()
+        let gate = try spool.gate()
+        if when == "pending" { try fake.set("hold") }
+        if when == "submitting" { try fake.set("submit.hang") }
+        let id = try submit(spool, "echo begun >> \(spool.out)/starts; read x < \(gate.path); exit 6")
+        try look(spool, for: "its submission") { fake.lines("submitted").count == 1 }
+        if when == "running" || when == "ended" { try spool.lines("starts", count: 1) }
+        try spool.crash()
+        if when == "ended" {
+            try gate.release()
+            try look(spool, for: "its end mark") { Files.exists("\(spool.path)/running/\(id)/end.1") }
+        }
+        try spool.start()
+        fake.clear("hold")
+        if when != "ended" {
+            try spool.lines("starts", count: 1)
+            try gate.release()
+        }
+        #expect(try end(spool, id).outcome == "failed exit 6")
+        #expect(try spool.linesNow("starts") == ["begun"])
+    }
+
+    @Test("X2: A repeated job and a second try have marks of their own, and begin")
+    func repeated() throws {
+        let (spool, _) = try makeSpool()
+        let id = try submit(spool, "echo begun >> \(spool.out)/starts; exit 4")
+        #expect(try end(spool, id).outcome == "failed exit 4")
+        #expect(try end(spool, spool.ctl("retry", id).id).outcome == "failed exit 4")
+        #expect(try spool.linesNow("starts") == ["begun", "begun"])
+        let twice = try submit(spool, "echo $SPOOL_TRY >> \(spool.out)/twice; test $SPOOL_TRY = 2", "--tries", "2", "--backoff", "0")
+        #expect(try end(spool, twice).outcome == "done 0")
+        #expect(try spool.linesNow("twice") == ["1", "2"])
+    }
+
+    @Test("X4: An executor's jobs use its slots, and none of this machine's")
+    func slots() throws {
+        let (spool, fake) = try makeSpool()
+        try fake.set("hold")
+        var ids: [String] = []
+        for _ in 0..<5 { ids.append(try submit(spool, "true; true")) }
+        try look(spool, for: "three submissions") { fake.lines("submitted").count == 3 }
+        #expect(try spool.ctl("submit", "-w", "--", "true").code == 0)
+        let why = try spool.ctl("why", ids[4]).output
+        #expect(why.contains("executor fake has as many jobs as it may have: its 3 slots are taken by"), "\(why)")
+        #expect(fake.lines("submitted").count == 3)
+        fake.clear("hold")
+        for id in ids { #expect(try end(spool, id).outcome == "done 0") }
+    }
+
+    @Test("X4: A queue can have an executor, and keys that only this machine can carry out are refused with one")
+    func queue() throws {
+        let (spool, fake) = try makeSpool("[queues.far]\nexecutor = \"fake\"\n")
+        #expect(try spool.ctl("submit", "-w", "--queue", "far", "--", "true; true").code == 0)
+        #expect(fake.lines("submitted").count == 1)
+        try spool.drop("limited.toml", "command = \":\"\nqueue = \"far\"\nlimits.nofile = 9")
+        let limited = try spool.end(of: "limited")
+        #expect(limited.reason == "rejected" && limited.error.contains("limits is carried out on this machine"), "\(limited.error)")
+        try spool.drop("wishing.toml", "command = \":\"\nresources.cpus = 4")
+        #expect(try spool.end(of: "wishing").reason == "rejected")
+        #expect(try spool.ctl("submit", "-w", "--queue", "far", "--executor", "local", "--", "true").code == 0)
+        #expect(fake.lines("submitted").count == 1)
+    }
+
+    @Test("X2: A copy of a spool calls no executor for what ran in the original")
+    func copied() throws {
+        let (spool, fake) = try makeSpool()
+        try fake.set("hold")
+        let id = try submit(spool, "true; true")
+        try look(spool, for: "its submission") { fake.lines("submitted").count == 1 }
+        try spool.crash()
+        let calls = fake.lines("calls").count
+        let copy = try SpoolUnderTest(configuration: FakeExecutor.configuration, starting: false)
+        try Commands.succeed("cp", "-a", "\(spool.path)/.", copy.path)
+        try copy.start()
+        #expect(try end(copy, id).outcome == "failed lost")
+        try copy.stop()
+        #expect(fake.lines("calls").count == calls)
+        fake.clear("hold")
+    }
+
+    @Test("X4: A user's job is taken there as that user, never as root", .enabled(if: geteuid() == 0, "only root can have jobs of others"))
+    func users() throws {
+        let (spool, fake) = try makeSpool()
+        for directory in [spool.base, spool.whole, "\(spool.whole)/running", spool.out] { chmod(directory, 0o755) }
+        chmod(spool.out, 0o777)
+        let submitted = try spool.ctl(
+            "submit", "--executor", "fake", "--user", "nobody", "-C", "/", "--", "id -u > \(spool.out)/who; true")
+        #expect(try end(spool, submitted.id).outcome == "done 0")
+        let number = try Commands.run("id", "-u", "nobody").output
+        #expect(try Files.text("\(spool.out)/who") == number)
+        let callers = Set(fake.lines("calls").compactMap { $0.split(separator: " ").last.map(String.init) })
+        #expect(callers == [number.filter { $0 != "\n" }])
+    }
+}
