@@ -155,7 +155,9 @@ final class People {
             try disk.move("\(state)/\(name)", to: "\(Layout.new)/\(name)")
             movedAway.insert(name)
         case .moveRunning:
-            let ids = world.running.map(\.id.text).filter { disk.exists("\(Layout.running)/\($0)") }.sorted()
+            // A job elsewhere goes on when the machine stops. Its directory in new/ is then a new drop, and no move is noticed.
+            let movable = world.isUp ? world.running : world.runningHere
+            let ids = movable.map(\.id.text).filter { disk.exists("\(Layout.running)/\($0)") }.sorted()
             guard !ids.isEmpty else { return }
             moves += 1
             let id = ids[Int(pick % UInt64(ids.count))]

@@ -512,8 +512,11 @@ package final class SimulatedWorld: World {
     // MARK: Workers
 
     /// The jobs whose commands are running.
-    var running: [Job] {
-        engine.running + processes.compactMap { process in
+    var running: [Job] { engine.running + runningHere }
+
+    /// Those that run on the daemon's machine.
+    var runningHere: [Job] {
+        processes.compactMap { process in
             guard process.isAlive, case .running(let job, _) = process.phase else { return nil }
             return job
         }

@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    @Test("X4: A job runs through an executor as it does here: output, variables, exit code, and what its record says")
+    @Test("N6: A job runs through an executor as it does here: output, variables, exit code, and what its record says")
     func aRun() throws {
         let (spool, fake) = try makeSpool()
         let command = "echo \"try $SPOOL_TRY of $SPOOL_NAME\"; echo oh >&2; exit 7"
