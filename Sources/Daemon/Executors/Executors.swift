@@ -81,7 +81,8 @@ final class Executors: Part {
                 }
                 do throws(RunNotPrepared) {
                     var remarks: [String] = []
-                    let request = try RunRequest(item.job, as: identity.user, surroundings) { remarks.append($0) }
+                    // Variables that jobs inherit from spoold mean something on its machine.
+                    let request = try RunRequest(item.job, as: identity.user, isOwn: false, surroundings) { remarks.append($0) }
                     for remark in remarks { service.submit(.remarked(item.job.id, remark)) }
                     input.add(item, request)
                     hasItems = true

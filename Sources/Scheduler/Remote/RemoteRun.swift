@@ -203,7 +203,11 @@ struct RemoteRun {
 
     /// Takes what the run has left in its directory.
     mutating func seen(_ marks: RemoteMarks) -> [Step] {
-        if marks.beat != self.marks.beat || marks.hasStarted != self.marks.hasStarted { silence = Patience() }
+        if marks.beat != self.marks.beat || marks.hasStarted != self.marks.hasStarted {
+            // It lives, whatever its engine says: a second copy may have ended that found the start mark.
+            silence = Patience()
+            ending = Patience()
+        }
         let host = marks.host ?? self.marks.host
         self.marks = marks
         self.marks.host = host
