@@ -8,3 +8,5 @@
 // - `Wrapper` is the script in POSIX sh that runs on the other machine around the command. It is the only program that starts a command,
 //   and it does so at most once for each try.
 // - `Slurm` reads what Slurm's programs print and builds what they are given.
+// - The folder `SSH` has the program of the other host and the reading of its answers, names and choice of hosts. `Kubernetes` has the
+//   Job of a try and the meaning of what the API says of it.

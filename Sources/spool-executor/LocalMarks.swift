@@ -58,6 +58,17 @@ struct LocalMarks: ~Copyable {
         try directory.sync()
     }
 
+    /// The text of the file `place.TRY` of a try whose end is in the spool. Nil when it is not, or cannot be seen.
+    static func placeOfEnded(id: String, attempt: Int64, spool: String) -> String? {
+        for state in ["running", "done", "failed"] {
+            guard let marks = try? LocalMarks("\(spool)/\(state)/\(id)", attempt: attempt), marks.hasEnded,  // it is not in this state
+                let bytes = try? marks.read("place.\(attempt)", limit: 1024)  // not to be read: it counts as not ended
+            else { continue }
+            return String(decoding: bytes, as: UTF8.self)
+        }
+        return nil
+    }
+
     // MARK: Files
 
     func read(_ name: String, limit: Int) throws(SystemError) -> [UInt8]? {

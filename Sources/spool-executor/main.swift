@@ -1,4 +1,5 @@
-// spool-executor: runs the jobs of a spool on other machines. `executors/slurm` and `executors/ssh` are links to it.
+// spool-executor: runs the jobs of a spool on other machines. `executors/slurm`, `executors/ssh` and `executors/kubernetes` are links
+// to it.
 //
 // spoold starts it as the job's user: `NAME VERB`, where the last part of NAME is the executor. Standard input has the header and then one
 // item in each line, standard output gets one line for each item, as soon as its answer is known (spool-executor(7)).
@@ -45,6 +46,10 @@ switch name {
 case "slurm": executor = SlurmExecutor(header)
 case "ssh":
     do throws(SSHSettings.Mistake) { executor = try SSHExecutor(header) } catch { Told.refuse("[executors.ssh] \(error.message)") }
-default: Told.refuse("there is no executor \"\(name)\" in this program, which is to be called as slurm or ssh")
+case "kubernetes":
+    do throws(KubernetesSettings.Mistake) { executor = try KubernetesExecutor(header) } catch {
+        Told.refuse("[executors.kubernetes] \(error.message)")
+    }
+default: Told.refuse("there is no executor \"\(name)\" in this program, which is to be called as slurm, ssh or kubernetes")
 }
 exit(perform(verb, of: executor, reading: &lines))

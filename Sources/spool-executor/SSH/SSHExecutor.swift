@@ -86,12 +86,7 @@ struct SSHExecutor: Executor {
 
     private static func isFetched(_ directory: String, spool: String) -> Bool {
         guard let (id, attempt) = FarPlace.run(ofDirectory: directory) else { return false }
-        return ["running", "done", "failed"].contains { state in
-            guard let marks = try? LocalMarks("\(spool)/\(state)/\(id)", attempt: attempt), marks.hasEnded,  // it is not in this state
-                let bytes = try? marks.read(FarPlace.fileName(attempt: attempt), limit: FarPlace.bytesMax)  // not to be read: it stays
-            else { return false }
-            return FarPlace(String(decoding: bytes, as: UTF8.self))?.directory == directory
-        }
+        return LocalMarks.placeOfEnded(id: id, attempt: attempt, spool: spool).flatMap(FarPlace.init)?.directory == directory
     }
 
     // MARK: cancel, signal, extend

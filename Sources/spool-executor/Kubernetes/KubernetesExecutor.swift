@@ -1,0 +1,335 @@
+import Documents
+import Executors
+import Glibc
+import Linux
+
+/// The executor kubernetes: each try is a Job of Kubernetes, made and read through kubectl.
+///
+/// There is no shared directory, so nothing of the wrapper is used: the start and the end are what the API says of the pod, and the output
+/// is its log. When the end is in the spool, the Job is removed, but not in its first two minutes.
+struct KubernetesExecutor: Executor {
+    private let kubectl: Kubectl
+    private let settings: KubernetesSettings
+    private let spool: String
+
+    init(_ header: Header) throws(KubernetesSettings.Mistake) {
+        settings = try KubernetesSettings(header.settings)
+        spool = header.spool
+        kubectl = Kubectl(configuration: settings.configuration, context: settings.context, environment: ProcessEnvironment.lines)
+    }
+
+    // MARK: submit
+
+    func submit(_ items: Items<Submission>) -> Int32 {
+        let namespace = settings.namespace ?? kubectl.contextNamespace() ?? "default"
+        while let item = items.next() {
+            do throws(SystemError) { Told.answer(try submit(item, namespace)) } catch { Told.answer(.failed(item.run, .later, "\(error)")) }
+        }
+        return 0
+    }
+
+    private func submit(_ item: Submission, _ namespace: String) throws(SystemError) -> Answer {
+        func refused(_ why: String) -> Answer { .failed(item.run, .refused, why) }
+        guard let image = KubernetesSettings.image(of: item) ?? settings.image else {
+            return refused("no image: write one into [executors.kubernetes] of the configuration, or executor_args = [\"--image=NAME\"]")
+        }
+        if let other = KubernetesSettings.unknownArgument(of: item) {
+            return refused("executor_args: \"\(other)\" is not known; there is --image=NAME")
+        }
+        guard item.input == nil else { return refused("a container gets no standard input: the executor kubernetes cannot send one") }
+        guard (item.resources.nodes ?? 1) <= 1 else { return refused("resources.nodes: a job is one pod, on one node") }
+        let marks = try LocalMarks(item.run.directory, attempt: item.run.attempt)
+        // It was made, and its Job may be removed already.
+        if marks.hasStarted || marks.hasEnded {
+            let bytes = try marks.read(FarPlace.fileName(attempt: item.run.attempt), limit: FarPlace.bytesMax) ?? []
+            let text = String(decoding: bytes, as: UTF8.self)
+            if text == FarPlace.canceled { return refused("it was canceled before it began") }
+            guard let place = KubernetesPlace(text) else {
+                return .failed(item.run, .unknown, "its place.\(item.run.attempt) is damaged")
+            }
+            return .submitted(item.run, handle: place.handle)
+        }
+        guard let script = try script(of: item, marks) else {
+            return refused("its script has more than \(Self.scriptBytesMax) bytes, or is no text")
+        }
+        let own = KubernetesPlace(
+            namespace: namespace,
+            name: KubernetesPlace.name(id: item.run.id, attempt: item.run.attempt, random: .random(in: .min ... .max)),
+            tag: KubernetesSettings.tag(machine: Machine.name(), spool: spool))
+        guard KubernetesPlace(own.text) != nil else { return refused("\"\(namespace)\" is no name of a namespace") }
+        var place = own
+        if let there = try marks.claim(FarPlace.fileName(attempt: item.run.attempt), Array(own.text.utf8)) {
+            let text = String(decoding: there, as: UTF8.self)
+            if text == FarPlace.canceled { return refused("it was canceled before it began") }
+            guard let earlier = KubernetesPlace(text) else {
+                return .failed(item.run, .unknown, "its place.\(item.run.attempt) is damaged")
+            }
+            place = earlier
+        }
+        let job = KubernetesJob(place: place, submission: item, image: image, serviceAccount: settings.serviceAccount, script: script.first)
+        switch kubectl.create(jobs(place.namespace), job.json) {
+        case .success, .failure(.alreadyExists): return .submitted(item.run, handle: place.handle)
+        case .failure(.later(let words)): return .failed(item.run, .later, words)
+        case .failure(.refused(let words)), .failure(.notFound(let words)): return refused(words)
+        case .failure(.unknown(let words)): return .failed(item.run, .unknown, words)
+        }
+    }
+
+    private static let scriptBytesMax = 96 << 10
+
+    /// The script that an argument names, as at most one element. Nil when it cannot be sent.
+    private func script(of item: Submission, _ marks: borrowing LocalMarks) throws(SystemError) -> [KubernetesJob.Script]? {
+        for (index, argument) in item.arguments.enumerated() where argument.hasPrefix("\(item.run.directory)/") {
+            let name = String(argument.dropFirst(item.run.directory.count + 1))
+            do throws(SystemError) {
+                guard !name.utf8.contains(UInt8(ascii: "/")), let bytes = try marks.read(name, limit: Self.scriptBytesMax) else { continue }
+                guard !bytes.contains(0), let text = String(validating: bytes, as: UTF8.self) else { return nil }
+                return [KubernetesJob.Script(argument: index, text: text)]
+            } catch where error.errno == EFBIG { return nil }
+        }
+        return []
+    }
+
+    // MARK: poll, find, logs
+
+    func poll(_ runs: [Run]) -> Int32 { look(runs, bringsOutput: true) }
+
+    func find(_ runs: [Run]) -> Int32 { look(runs, bringsOutput: false) }
+
+    func logs(_ runs: [Run]) -> Int32 { look(runs, bringsOutput: true) }
+
+    /// Two queries for each namespace: the Jobs of the spool, and their pods.
+    private func look(_ runs: [Run], bringsOutput: Bool) -> Int32 {
+        var groups: [String: [(run: Run, place: KubernetesPlace)]] = [:]
+        for run in runs {
+            guard let place = place(of: run) else { continue }
+            groups["\(place.namespace) \(place.tag)", default: []].append((run, place))
+        }
+        var code: Int32 = 0
+        for group in groups.values {
+            let namespace = group[0].place.namespace
+            let selector = "labelSelector=\(KubernetesJob.spoolLabel)%3D\(group[0].place.tag)"
+            // Pods first: a Job that is made in between has none yet, and one that ended in between shows its pod the next time.
+            guard let pods = list("\(self.pods(namespace))?\(selector)"), let found = list("\(jobs(namespace))?\(selector)") else {
+                code = 1
+                continue
+            }
+            let podsByJob = Dictionary(grouping: pods) { $0.jobName ?? "" }
+            let jobsByName = Dictionary(found.map { ($0.jobName ?? "", $0) }) { first, _ in first }
+            for (run, place) in group {
+                let word = KubernetesWord(job: jobsByName[place.name], pods: podsByJob[place.name] ?? [])
+                do throws(SystemError) { try took(word, run, place, bringsOutput: bringsOutput) } catch {
+                    Told.person("\(run.id): \(error)")
+                }
+            }
+            let open = Set(group.filter { pair in !Self.hasEnded(pair.run) }.map(\.place.name))
+            if bringsOutput { removeRecorded(found, except: open, namespace) }
+        }
+        return code
+    }
+
+    private static func hasEnded(_ run: Run) -> Bool {
+        (try? LocalMarks(run.directory, attempt: run.attempt))?.hasEnded ?? false  // not to be seen: not removed now
+    }
+
+    /// A Job stays this long, so that a creation that arrives late finds it and makes no second one. No kubectl of ours lives as long.
+    private static let leastAge: Int64 = 120_000
+
+    /// Removes Jobs whose end is in the spool.
+    private func removeRecorded(_ found: [Table], except asked: Set<String>, _ namespace: String) {
+        for job in found {
+            guard let name = job.jobName, !asked.contains(name), let (id, attempt) = job.run,
+                let madeAt = job.madeAt, Clock.now() - madeAt >= Self.leastAge
+            else { continue }
+            let place = LocalMarks.placeOfEnded(id: id, attempt: attempt, spool: spool).flatMap(KubernetesPlace.init)
+            if let place, place.name == name, place.namespace == namespace { remove(place) }
+        }
+    }
+
+    private func list(_ path: String) -> [Table]? {
+        var all: [Table] = []
+        var next: String?
+        repeat {
+            let rest = next.map { "&continue=\($0)" } ?? ""
+            switch kubectl.get("\(path)&limit=500\(rest)") {
+            case .failure(let failure):
+                Told.person(failure.words)
+                return nil
+            case .success(let bytes):
+                guard let list = KubernetesList(bytes) else {
+                    Told.person("kubectl printed no list for \(path)")
+                    return nil
+                }
+                all += list.items
+                next = list.next
+            }
+        } while next != nil
+        return all
+    }
+
+    /// Where the run is. Nil when that is answered already: it was never sent anywhere.
+    private func place(of run: Run) -> KubernetesPlace? {
+        let name = FarPlace.fileName(attempt: run.attempt)
+        do throws(SystemError) {
+            let marks = try LocalMarks(run.directory, attempt: run.attempt)
+            let text = try marks.read(name, limit: FarPlace.bytesMax).map { String(decoding: $0, as: UTF8.self) }
+            if let place = text.flatMap(KubernetesPlace.init) { return place }
+            if text == nil && run.handle == nil || text == FarPlace.canceled {
+                Told.answer(.state(run, EngineWord(.gone)))
+            } else {
+                Told.person("\(run.id): the file \(name), which says where it runs, is \(text == nil ? "gone" : "damaged")")
+            }
+        } catch { Told.person("\(run.id): \(error)") }
+        return nil
+    }
+
+    private func took(_ word: KubernetesWord, _ run: Run, _ place: KubernetesPlace, bringsOutput: Bool) throws(SystemError) {
+        let marks = try LocalMarks(run.directory, attempt: run.attempt)
+        func answer(_ state: EngineWord.State, why: String? = nil, reason: EngineWord.Reason? = nil, _ message: String? = nil) {
+            Told.answer(.state(run, EngineWord(state, handle: place.handle, why: why, host: word.node, reason: reason, message: message)))
+        }
+        switch word.state {
+        case .gone:
+            guard try marks.read(Self.orderedName(run), limit: 64) != nil else { return answer(.gone) }
+            // It was there when its end was ordered, and neither it nor a pod is there any more.
+            try marks.markEnd(Array((marks.hasStarted ? #"{"signal":15}"# : #"{"never_began":true}"#).utf8))
+            answer(.ended, reason: .canceled)
+        case .pending(let why): answer(.pending, why: why)
+        case .open(let phase): answer(.open, why: phase)
+        case .running:
+            try marks.markStart(host: word.node, at: word.started.map(String.init))
+            answer(.running)
+            if bringsOutput { _ = try bringLog(word, place, marks) }
+        case .lost(let reason, let message):
+            try marks.markStart(host: word.node)
+            answer(.ended, reason: reason, message)
+            if bringsOutput { _ = try bringLog(word, place, marks) }
+        case .ended(let end):
+            try marks.markStart(host: word.node, at: word.started.map(String.init))
+            guard try bringLog(word, place, marks) else { return answer(.running, why: "its output cannot be read yet") }
+            try marks.markEnd(end.mark(host: word.node))
+            answer(.ended, reason: end.isOutOfMemory ? .outOfMemory : nil)
+        }
+    }
+
+    /// Brings what the log has and the output has not. Returns false when the log could not be asked for now.
+    private func bringLog(_ word: KubernetesWord, _ place: KubernetesPlace, _ marks: borrowing LocalMarks) throws(SystemError) -> Bool {
+        guard let pod = word.pod, KubernetesSettings.isPodName(pod) else { return true }
+        let path = "\(pods(place.namespace))/\(pod)/log?container=\(KubernetesJob.container)&limitBytes=\(Self.logBytesMax)"
+        switch kubectl.get(path) {
+        case .success(let log):
+            let here = try marks.size("stdout")
+            // The kubelet keeps the newest part of a long log only, and then the beginning here stays.
+            guard Int64(log.count) > here else { return true }
+            let known = min(here, 4096)
+            let last = try marks.read("stdout", at: here - known, count: Int(known))
+            guard last == Array(log[Int(here - known)..<Int(here)]) else { return true }
+            try marks.write(Array(log[Int(here)...]), to: "stdout", at: here)
+            return true
+        case .failure(.notFound(let words)), .failure(.refused(let words)):
+            Told.person("\(place.handle): its log is not there: \(words)")
+            return true
+        case .failure(let failure):
+            Told.person(failure.words)
+            return false
+        }
+    }
+
+    private static let logBytesMax = 64 << 20
+
+    // MARK: cancel, signal, extend
+
+    /// The mark of an order to end, here and not at the engine, which forgets with the Job.
+    private static func orderedName(_ run: Run) -> String { "place.\(run.attempt).canceled" }
+
+    func cancel(_ orders: [Order]) -> Int32 {
+        for order in orders {
+            do throws(SystemError) { Told.answer(try cancel(order)) } catch { Told.answer(.failed(order.run, .later, "\(error)")) }
+        }
+        return 0
+    }
+
+    private func cancel(_ order: Order) throws(SystemError) -> Answer {
+        let run = order.run
+        let marks = try LocalMarks(run.directory, attempt: run.attempt)
+        guard let there = try marks.claim(FarPlace.fileName(attempt: run.attempt), Array(FarPlace.canceled.utf8)),
+            case let text = String(decoding: there, as: UTF8.self), text != FarPlace.canceled
+        else {
+            if !marks.hasEnded { try marks.markEnd(Array(#"{"never_began":true}"#.utf8)) }
+            return .asked(run, isGone: true)
+        }
+        guard let place = KubernetesPlace(text) else { return .failed(run, .unknown, "its place.\(run.attempt) is damaged") }
+        switch kubectl.get("\(jobs(place.namespace))/\(place.name)") {
+        case .success: try marks.replace(Self.orderedName(run), Array("\(order.force)\n".utf8))
+        case .failure(.notFound): return .asked(run, isGone: true)
+        case .failure(let failure): return .failed(run, .later, failure.words)
+        }
+        if order.force, let own = list("\(pods(place.namespace))?labelSelector=\(KubernetesJob.nameLabel)%3D\(place.name)") {
+            for pod in own.compactMap(\.objectName) where KubernetesSettings.isPodName(pod) {
+                let result = kubectl.delete("\(pods(place.namespace))/\(pod)", Array(#"{"gracePeriodSeconds":0}"#.utf8))
+                if case .failure(let failure) = result { Told.person(failure.words) }
+            }
+        }
+        // In the foreground: the Job is there until its pod has ended, so its absence says that nothing runs.
+        let options = #"{"apiVersion":"v1","kind":"DeleteOptions","propagationPolicy":"Foreground"}"#
+        switch kubectl.delete("\(jobs(place.namespace))/\(place.name)", Array(options.utf8)) {
+        case .success, .failure(.notFound): return .asked(run)
+        case .failure(let failure): return .failed(run, .later, failure.words)
+        }
+    }
+
+    func signal(_ orders: [Order]) -> Int32 {
+        for order in orders { Told.answer(.failed(order.run, .refused, "Kubernetes sends only the signal that ends a pod: use cancel")) }
+        return 0
+    }
+
+    func extend(_ orders: [Order]) -> Int32 {
+        for order in orders { Told.answer(.failed(order.run, .refused, "Kubernetes cannot lengthen the time of a pod")) }
+        return 0
+    }
+
+    private func remove(_ place: KubernetesPlace) {
+        let options = #"{"apiVersion":"v1","kind":"DeleteOptions","propagationPolicy":"Background"}"#
+        switch kubectl.delete("\(jobs(place.namespace))/\(place.name)", Array(options.utf8)) {
+        case .success, .failure(.notFound): break
+        case .failure(let failure): Told.person("\(place.handle) stays in Kubernetes: \(failure.words)")
+        }
+    }
+
+    private func jobs(_ namespace: String) -> String { "/apis/batch/v1/namespaces/\(namespace)/jobs" }
+
+    private func pods(_ namespace: String) -> String { "/api/v1/namespaces/\(namespace)/pods" }
+
+    /// The rights that the calls need: verb, group and resource.
+    private static let rights = [
+        ("create", "batch", "jobs"), ("get", "batch", "jobs"), ("list", "batch", "jobs"), ("delete", "batch", "jobs"), ("list", "", "pods"),
+        ("delete", "", "pods"), ("get", "", "pods/log"),
+    ]
+
+    // MARK: check
+
+    func check() -> Int32 {
+        let namespace = settings.namespace ?? kubectl.contextNamespace() ?? "default"
+        switch kubectl.get("\(jobs(namespace))?limit=1") {
+        case .success: Told.answer(.check("reachable", isFine: true, "the jobs of the namespace \(namespace) can be listed"))
+        case .failure(let failure): Told.answer(.check("reachable", isFine: false, failure.words))
+        }
+        for (verb, group, resource) in Self.rights {
+            let parts = resource.split(separator: "/")
+            let sub = parts.count > 1 ? ",\"subresource\":\"\(parts[1])\"" : ""
+            let review = """
+                {"apiVersion":"authorization.k8s.io/v1","kind":"SelfSubjectAccessReview","spec":{"resourceAttributes":\
+                {"namespace":"\(namespace)","verb":"\(verb)","group":"\(group)","resource":"\(parts[0])"\(sub)}}}
+                """
+            let result = kubectl.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", Array(review.utf8))
+            guard case .success(let bytes) = result else { continue }
+            let isAllowed = KubernetesSettings.isAllowed(bytes)
+            let may = isAllowed ? "may" : "may not"
+            Told.answer(.check("permission", isFine: isAllowed, "kubectl \(may) \(verb) \(resource) in the namespace \(namespace)"))
+        }
+        if settings.image == nil {
+            Told.answer(.check("image", isFine: true, "the configuration names no image, so each job names its own"))
+        }
+        return 0
+    }
+}
