@@ -151,7 +151,7 @@ extension WrapperTests {
         let rows: [(extend: String, timeout: Int64, isOver: Bool)] = [
             ("100\n", 200, false), ("-99.8\n", 100_000, true), ("1\nabc\n-100.9\n+0.1\n\n1e9\n", 100_000, true),
             ("0099\n-0.5\n", 200, false),
-            ("-99.8", 100_000, true), ("50\r\n-49.9\n", 200, true),
+            ("0.2\n", 0, true), ("-1\n", 0, false), ("-99.8", 100_000, true), ("50\r\n-49.9\n", 200, true),
         ]
         for row in rows {
             let wrapper = try WrapperUnderTest(shell)
@@ -255,6 +255,23 @@ extension WrapperTests {
         let text = try wrapper.file("stdout")
         #expect(text.hasPrefix("first\n") && text.hasSuffix("last\n") && text.utf8.count < 4096)
         #expect(text.contains("\n[spoold: about 18939 bytes of the output are left out here]\n"))
+    }
+
+    @Test("On a full disk the end mark comes when there is room again",
+        .enabled(if: getuid() == 0, "only root can mount a small disk"), arguments: WrapperUnderTest.shells)
+    func fullDisk(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        try wrapper.mountSmallDisk()
+        let fill = "cat /dev/zero >zero 2>/dev/null; exit 6"
+        var item = wrapper.submission(fill)
+        item.workingDirectory = wrapper.directory
+        let pid = try wrapper.start(item)
+        // The file is made, and there is no room for its line.
+        try wrapper.awaitFile("end.1.tmp", "")
+        #expect(!wrapper.has("end.1"))
+        try Directory.open(wrapper.directory).unlink("zero")
+        #expect(wrapper.wait(pid) == 6)
+        #expect(try wrapper.end().integer("exit") == 6)
     }
 
     @Test("The processor time is the command's", arguments: WrapperUnderTest.shells)

@@ -16,6 +16,7 @@ final class WrapperUnderTest {
 
     let path: String
     let shell: Shell
+    private var isMounted = false
     var directory: String { "\(path)/job" }
 
     init(_ shell: Shell) throws {
@@ -24,7 +25,17 @@ final class WrapperUnderTest {
         try Directory.open(path).makeDirectory("job")
     }
 
+    /// Gives the job's directory a file system of its own, of 256 KiB.
+    func mountSmallDisk() throws {
+        let words = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", directory]
+        guard wait(try Process.spawn("/bin/mount", arguments: words, environment: [])) == 0 else { throw UnusableItem("mount failed") }
+        isMounted = true
+    }
+
     deinit {
+        if isMounted, let pid = try? Process.spawn("/bin/umount", arguments: ["umount", "-l", directory], environment: []) {  // litter
+            _ = wait(pid)
+        }
         let parent = try? Directory.open("/tmp")
         try? parent?.removeTree(String(path.dropFirst(5)))  // a failed test may have left what cannot be removed
     }

@@ -166,7 +166,8 @@ extension Wrapper {
         look_at_limit() {
             [ -z "$stopping" ] || return
             read_extension
-            [ "$((timeout + added))" -gt 0 ] || [ "$added" -lt 0 ] && [ "$timeout" -gt 0 ] || return
+            # A number begins a limit where the job has none; a negative one does not.
+            [ "$timeout" -gt 0 ] || [ "$added" -gt 0 ] || return
             read_time
             if [ "$((began + timeout + added))" -le "$m" ]; then
                 timed_out=1
