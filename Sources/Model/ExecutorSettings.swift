@@ -1,5 +1,5 @@
-/// `[executors.NAME]` of the configuration: how many jobs an executor may have, how the daemon asks about them, and what the executor itself
-/// wants to know.
+/// `[executors.NAME]` of the configuration: how many jobs an executor may have, how the daemon asks about them, and what the executor
+/// itself wants to know.
 public struct ExecutorSettings: Sendable, Equatable {
     /// The number of jobs that the executor may have at once.
     public var slots = 1000
@@ -53,7 +53,9 @@ extension TableReader {
         }
         for entry in table.entries {
             if !Name.isValid(entry.key) { fail(entry.keyPosition, "executor \"\(entry.key)\" is not a name") }
-            if entry.key == ExecutorKeys.local { fail(entry.keyPosition, "executor \"local\" is this machine; slots says how much it runs") }
+            if entry.key == ExecutorKeys.local {
+                fail(entry.keyPosition, "executor \"local\" is this machine; slots says how much it runs")
+            }
             guard case .table(let settings) = entry.value.kind else {
                 fail(entry.value, "executors.\(entry.key)", expected: "a table with slots")
                 continue

@@ -47,9 +47,9 @@ public enum Layout {
 
     /// The format in the header of each journal segment. Format 2 may contain keys that a program of format 1 refuses: a table at
     /// `unique`, `fallback`, `output`; the records `moved` and `remarked`; and the field `crontab` of the records
-    /// `defined`, whose task has no file, and `accepted`, whose job needs no slot. Format 3 leaves out fields that the rest of the line tells,
-    /// and may contain the field `executor` of the record `accepted`, the record `submitted` and the keys of executors: an older program would
-    /// run such a job here, a second time.
+    /// `defined`, whose task has no file, and `accepted`, whose job needs no slot. Format 3 leaves out fields that the rest of the line
+    /// tells, and may contain the field `executor` of the record `accepted`, the record `submitted` and the keys of executors: an older
+    /// program would run such a job here, a second time.
     public static let journalFormat = "3"
     /// Segments of these formats are read.
     public static let journalFormatsRead = ["1", "2", "3"]

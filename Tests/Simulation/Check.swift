@@ -203,7 +203,9 @@ struct Check {
             throw Violation("\(state)/\(id) ended with \(end) elsewhere, and its record says \(told)")
         }
         // Where its directory was taken away, nobody knows whether it has begun.
-        if reason == "lost", !world.engine.untold.contains(one), !people.movedRunning.contains(id.text) { throw Violation("\(state)/\(id) is lost, and its engine knows it") }
+        if reason == "lost", !world.engine.untold.contains(one), !people.movedRunning.contains(id.text) {
+            throw Violation("\(state)/\(id) is lost, and its engine knows it")
+        }
     }
 
     // MARK: Due times

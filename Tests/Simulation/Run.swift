@@ -105,8 +105,8 @@ package final class Run {
             let years = 1 + Int64(pick >> 8 % 50)
             world.setClock(wrongByYears: world.isClockWrong ? 0 : pick % 2 == 0 ? years : -years)
         case .roots: world.isRoots = pick % 2 == 0
-        case .drop, .submit, .dropFar, .dropSlowly, .finishSlow, .dropBad, .dropScript, .makeExecutable, .edit, .editRecord, .remove, .retry,
-        .cancel,
+        case .drop, .submit, .dropFar, .dropSlowly, .finishSlow, .dropBad, .dropScript, .makeExecutable, .edit, .editRecord, .remove,
+        .retry, .cancel,
         .pause, .resume,
             .defineTask, .editTask, .spoilTask, .removeTask, .moveRunning, .moveBack:
             people.act(step.kind, pick)

@@ -44,7 +44,8 @@ struct ExecutorInput {
         writer.beginObject()
         let resources = job.definition.executorKeys?.resources ?? ExecutorKeys.Resources()
         for (key, value) in [
-            ("cpus", resources.cpus), ("memory", resources.memoryBytes.map { Int($0) }), ("gpus", resources.gpus), ("nodes", resources.nodes),
+            ("cpus", resources.cpus), ("memory", resources.memoryBytes.map { Int($0) }), ("gpus", resources.gpus),
+            ("nodes", resources.nodes),
         ] {
             if let value { writer.member(key, value) }
         }

@@ -161,8 +161,8 @@ final class Executors: Part {
         running = [:]
     }
 
-    /// Called before a child is reaped. If the child is a program, returns its call. What a program leaves running when it ends in time goes
-    /// on: it may be a connection that the next call uses, or the job itself on its way into a session of its own.
+    /// Called before a child is reaped. If the child is a program, returns its call. What a program leaves running when it ends in time
+    /// goes on: it may be a connection that the next call uses, or the job itself on its way into a session of its own.
     func childEnded(_ pid: pid_t) -> UInt64? {
         guard let (number, one) = running.first(where: { $0.value.process.pid == pid }) else { return nil }
         if one.process.isOverdue || one.process.isFull { one.process.kill() }
@@ -193,7 +193,7 @@ final class Executors: Part {
         let output = ExecutorOutput(one.process.printed, one.call, isCut: one.process.isCut)
         var why = failure.map { "executor \(one.call.executor) \($0)\(one.process.complaint)" }
         if let version = output.otherVersion {
-            why = "executor \(one.call.executor) speaks version \(version) of the protocol, and this spoold version \(ExecutorInput.version)"
+            why = "executor \(one.call.executor) speaks version \(version) of the protocol, this spoold version \(ExecutorInput.version)"
         }
         if why == nil, let problem = output.problem { why = "executor \(one.call.executor): \(problem)" }
         reply(one.call, one.own + output.answers, failure: why)

@@ -44,7 +44,8 @@ public final class ExecutorKeys: Sendable {
         let arguments = reader.strings("executor_args") ?? []
         let hosts = reader.hosts("host")
         for (key, list) in [("executor_args", arguments), ("host", hosts)] where list.count > listMax {
-            if let value = reader.table[key] { reader.fail(value.position, "\(key) has \(list.count) entries; at most \(listMax) are allowed") }
+            guard let value = reader.table[key] else { continue }
+            reader.fail(value.position, "\(key) has \(list.count) entries; at most \(listMax) are allowed")
         }
         let wishes = ["resources", "executor_args", "host"]
         if executor == local {

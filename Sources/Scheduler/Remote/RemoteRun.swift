@@ -88,7 +88,8 @@ struct RemoteRun {
         case .refused where !mayBeThere || hasBeenRefused:
             return [.end(.notSpawned(answer?.message ?? "the executor refused it"), cause: nil)]
         default:
-            // An earlier copy may be there, even if this one was refused. Refused again, after the engine has not known it for long, it ends.
+            // An earlier copy may be there, even if this one was refused. Refused again, after the engine has not known it for long, it
+            // ends.
             hasBeenRefused = answer?.kind == .refused
             phase = .looking
             mayBeThere = true
@@ -236,7 +237,9 @@ struct RemoteRun {
     private func verdict() -> Step {
         let said = message ?? "the engine says: \(report.reason?.rawValue ?? "ended")"
         // It was killed with its wrapper, as was asked.
-        if stop?.isForced ?? false, marks.hasStarted, report.reason != .nodeFail { return .end(.signaled(9, coreDumped: false), cause: nil) }
+        if stop?.isForced ?? false, marks.hasStarted, report.reason != .nodeFail {
+            return .end(.signaled(9, coreDumped: false), cause: nil)
+        }
         switch report.reason {
         case .timeout, .deadline: return .end(.timedOut(exitCode: report.exitCode, signal: report.signal), cause: message)
         case .outOfMemory: return .end(.signaled(9, coreDumped: false), cause: said)

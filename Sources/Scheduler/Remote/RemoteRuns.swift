@@ -2,8 +2,8 @@
 ///
 /// Invariants:
 /// - A run is here from the record of its start to the record of its end, and nowhere twice.
-/// - For each executor and user at most one call of each verb is under way. A run is in at most one of `submit`, and never in `poll`, `find`
-///   or `cancel` while it is in `submit`.
+/// - For each executor and user at most one call of each verb is under way. A run is in at most one of `submit`, and never in `poll`,
+///   `find` or `cancel` while it is in `submit`.
 /// - All answers are asked for in as few calls as there are executors and users. The time between two questions grows from the shortest to
 ///   the longest while nothing changes.
 /// - Nothing is called before the turn after a run's start, in which its directory is in its place.
@@ -353,7 +353,9 @@ final class RemoteRuns {
         guard run.phase != before.phase else { return }
         if run.stop != nil { group.stopAt = now }
         switch run.phase {
-        case .looking: hurry(group, .find, to: before.phase == .submitting ? now : now.advanced(byMilliseconds: settings.pollLeast), settings)
+        case .looking:
+            let wait = before.phase == .submitting ? 0 : settings.pollLeast
+            hurry(group, .find, to: now.advanced(byMilliseconds: wait), settings)
         case .submitted: hurry(group, .poll, to: now.advanced(byMilliseconds: settings.pollLeast), settings)
         case .toSubmit, .submitting: break
         }

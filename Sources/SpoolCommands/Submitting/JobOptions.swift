@@ -102,7 +102,8 @@ struct JobOptions {
     /// The options whose value has another form than text. `init` reads each by itself.
     private static let ofOtherForms: Set = [
         "after", "after-when", "backoff", "deadline", "directory", "executor-arg", "host", "keep", "limit", "lock", "mail",
-        "mail-when", "nice", "notify-after", "payload", "priority", "resource", "retry-on", "set-env", "start", "success", "tag", "timezone", "tries", "unique", "unique-while",
+        "mail-when", "nice", "notify-after", "payload", "priority", "resource", "retry-on", "set-env", "start", "success", "tag",
+        "timezone", "tries", "unique", "unique-while",
     ]
 
     /// All other options with a value: `--kill-after 5s` is `kill_after = "5s"`.

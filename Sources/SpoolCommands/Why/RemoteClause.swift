@@ -15,7 +15,8 @@ struct RemoteClause {
         let since = " since \(wording.instant(remote.since))"
         switch remote.phase {
         case .submitting: return "Executor \(name) has not taken it yet\(why)."
-        case .looking: return "Its submission to executor \(name) was not answered\(why). It is looked for\(since), and not submitted again before."
+        case .looking:
+            return "Its submission to executor \(name) was not answered\(why). It is looked for\(since), and not submitted again before."
         case .pending:
             let position = remote.position.map { $0 == 0 ? ", next" : ", with \($0) before it" } ?? ""
             return "It waits at executor \(name)\(handle)\(since)\(why)\(position)."

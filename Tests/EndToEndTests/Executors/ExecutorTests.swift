@@ -125,7 +125,8 @@ import Testing
         if how == "cancel" { try spool.output("caught") }
     }
 
-    @Test("X4: The end of spoold ends no job elsewhere, and the next one finds it", arguments: ["submitting", "pending", "running", "ended"])
+    @Test(
+        "X4: The end of spoold ends no job elsewhere, and the next one finds it", arguments: ["submitting", "pending", "running", "ended"])
     func restarts(when: String) throws {
         let (spool, fake) = try makeSpool()
         let gate = try spool.gate()
