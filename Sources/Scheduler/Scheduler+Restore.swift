@@ -67,6 +67,7 @@ extension Scheduler {
                 if isOfEarlierBoot, let boot = job.recorded.boot { records.append((now, .daemonStarted(boot: boot, version: "snapshot"))) }
                 records.append((job.startedAt ?? now, .started(job.id, attempt: job.attempt)))
                 if isOfEarlierBoot, let lastBoot { records.append((now, .daemonStarted(boot: lastBoot, version: "snapshot"))) }
+                if job.recorded.submissions > 0 { records.append((now, .submitted(job.id, attempt: job.attempt, handle: nil))) }
                 if let handle = job.recorded.handle { records.append((now, .submitted(job.id, attempt: job.attempt, handle: handle))) }
                 if let remark = job.remark { records.append((now, .remarked(job.id, remark))) }
                 if let why = job.stopping { records.append((now, .stopping(job.id, why))) }

@@ -36,8 +36,7 @@ final class WrapperUnderTest {
         if isMounted, let pid = try? Process.spawn("/bin/umount", arguments: ["umount", "-l", directory], environment: []) {  // litter
             _ = wait(pid)
         }
-        let parent = try? Directory.open("/tmp")
-        try? parent?.removeTree(String(path.dropFirst(5)))  // a failed test may have left what cannot be removed
+        try? Directory.open("/tmp").removeTree(String(path.dropFirst(5)))  // a failed test may have left what cannot be removed
     }
 
     func submission(_ script: String) -> Submission {
@@ -108,8 +107,8 @@ extension WrapperUnderTest {
         var found: [pid_t] = []
         for entry in try Directory.open("/proc").list() {
             guard let pid = pid_t(entry.name), pid != getpid() else { continue }
-            let directory = try? Directory.open("/proc/\(pid)")  // it may have ended
-            let current = try? directory?.readSymbolicLink("cwd")  // another user's
+            // Not by an optional directory: the compiler leaves it open when a call through it throws.
+            let current = try? Directory.open("/proc/\(pid)").readSymbolicLink("cwd")  // it may have ended, or be another user's
             let status = try? ProcessStatus.read(pid)  // it may have ended
             guard let status, !status.isZombie, let current else { continue }
             if current == path || current.hasPrefix("\(path)/") { found.append(pid) }

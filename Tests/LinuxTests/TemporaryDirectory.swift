@@ -13,8 +13,7 @@ final class TemporaryDirectory {
     }
 
     deinit {
-        let parent = try? Directory.open("/tmp")
-        try? parent?.removeTree(String(path.dropFirst(5)))  // a failed test may have removed it already
+        try? Directory.open("/tmp").removeTree(String(path.dropFirst(5)))  // a failed test may have removed it already
     }
 
     func text(_ name: String) throws -> String { String(decoding: try directory.readFile(name, limit: .max), as: UTF8.self) }

@@ -16,6 +16,8 @@ extension Log {
         case .started(let id, let attempt):
             write(.info, "started", at: at, ["id": id.text, "try": "\(attempt)"], about: subject(id))
         case .submitted(let id, let attempt, let handle):
+            // Each run is submitted once, and that is nothing to tell before it was done.
+            if handle == nil, job(id)?.recorded.submissions == 1 { return }
             write(
                 handle == nil ? .warning : .info, handle == nil ? "submission-lost" : "submitted", at: at,
                 ["id": id.text, "try": "\(attempt)", "handle": handle], about: subject(id))

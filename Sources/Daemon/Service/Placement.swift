@@ -106,7 +106,7 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
             try bringToPlace(one.job)
             if unplaced[one.job.id] != nil { unplaced[one.job.id]?.isToStart = one.isToStart } else {
                 log.write(.notice, "placed", at: now, ["id": one.job.id.text])
-                if one.isToStart { begin(one.job) }
+                if one.isToStart { try begin(one.job) }
             }
         }
         delayMilliseconds = min(2 * delayMilliseconds, Self.delayMillisecondsMax)
@@ -116,12 +116,23 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
     // MARK: Starting
 
     /// Gives a job to a worker or to its executor. An unplaced job is started when it is in its place.
-    func start(_ job: Job) {
-        if unplaced[job.id] == nil { begin(job) } else { unplaced[job.id]?.isToStart = true }
+    func start(_ job: Job) throws(SystemError) {
+        if unplaced[job.id] == nil { try begin(job) } else { unplaced[job.id]?.isToStart = true }
     }
 
-    private func begin(_ job: Job) {
-        if job.executor == nil { world.start(job) } else { service.submit(.placed(job.id, attempt: job.attempt)) }
+    private func begin(_ job: Job) throws(SystemError) {
+        guard job.executor != nil else { return world.start(job) }
+        // The other machine may outlive this one's power cut. If the directory did not, a copy could begin in its place a second time.
+        do throws(SystemError) {
+            try persistently { () throws(SystemError) in try self.spool.makePlaceDurable(job) }
+        } catch {
+            // As in ``bringToPlace``.
+            guard !service.health.isStopping, !error.isFailedSync else { throw error }
+            tryLater(job, error)
+            unplaced[job.id]?.isToStart = true
+            return
+        }
+        service.submit(.placed(job.id, attempt: job.attempt))
     }
 
     /// Asks the worker of a job to end it. A job that could not be started yet has not begun.

@@ -100,7 +100,14 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
         try service.uniqueKeys.claimAgain()
         service.intake.recovered()
         let running = scheduler.jobs.values.filter { $0.state == .running }
-        if copy == nil { try service.unreportedRuns.begin(running.filter { $0.executor == nil }) } else { leaveBehind(running) }
+        if copy == nil {
+            try service.unreportedRuns.begin(running.filter { $0.executor == nil })
+            // No executor was called for them yet.
+            let begun = running.filter { $0.executor != nil && $0.recorded.submissions == 0 }
+            for job in begun.sorted(by: { $0.arrival < $1.arrival }) { try service.placement.start(job) }
+        } else {
+            leaveBehind(running)
+        }
         log.write(.notice, "recovered-journal", at: now, ["records": "\(count)", "jobs": "\(scheduler.jobs.count)"])
         return recovery.mended.count
     }

@@ -293,7 +293,7 @@ package final class Service<FS: FileSystem, W: World> {
         }
         for job in turn.places { try placement.bringToPlace(job) }
         for job in turn.moved { try placement.writeMove(job) }
-        for job in turn.starts { placement.start(job) }
+        for job in turn.starts { try placement.start(job) }
         for (job, how) in turn.stops { placement.stop(job, how) }
         for call in turn.calls { world.call(call) }
         for end in turn.remoteEnds { submit(.ended(end.id, attempt: end.attempt, end.result)) }

@@ -51,20 +51,16 @@ final class RemoteRuns {
 
     // MARK: Records
 
-    /// A try has begun. An earlier daemon may have done anything for one that is restored.
-    func begin(_ job: Job, isRestored: Bool, at now: Instant) {
+    /// A try has begun. Nobody can have it before it is recorded that it is submitted.
+    func begin(_ job: Job, at now: Instant) {
         guard let executor = job.executor else { return }
         remove(job)
-        runs[job.id] = RemoteRun(job, isNew: !isRestored, at: now)
+        runs[job.id] = RemoteRun(job, isNew: true, at: now)
         counts[executor, default: 0] += 1
-        let group = group(of: job, executor)
-        group.members.insert(job.id)
-        guard isRestored else { return }
-        group.askAt[.find] = now
-        if job.stopping != nil { stop(job, isForced: job.stopping == .killed, at: now) }
+        group(of: job, executor).members.insert(job.id)
     }
 
-    /// The handle of a run was replayed.
+    /// The submission of a run was replayed, or its handle. An earlier daemon may have done anything for it.
     func restored(_ job: Job, at now: Instant) {
         guard let run = runs[job.id], let executor = job.executor else { return }
         runs[job.id] = RemoteRun(job, isNew: false, at: now)
@@ -114,9 +110,9 @@ final class RemoteRuns {
     @discardableResult
     func stop(_ job: Job, isForced: Bool, at now: Instant) -> [RemoteRun.Step] {
         guard let run = runs[job.id], let executor = job.executor else { return [] }
-        if run.phase == .toSubmit, !run.mayBeThere { return [.end(.neverBegan, cause: nil)] }
         let group = group(of: job, executor)
         group.line.removeAll { $0 == job.id }
+        if run.phase == .toSubmit, !run.mayBeThere { return [.end(.neverBegan, cause: nil)] }
         var stop = run.stop ?? RemoteRun.Stop(since: now, isForced: false, askAt: now)
         if isForced, !stop.isForced { stop.isForced = true }
         stop.askAt = now

@@ -77,7 +77,13 @@ extension Scheduler {
     /// The calls that are due now, and news about runs for their status.
     func callExecutors(at now: Instant) {
         for (job, view) in derived.remote.takeChanged(at: now) { show(job, view, at: now) }
-        turn.calls += derived.remote.takeCalls(at: now, executorSettings)
+        let calls = derived.remote.takeCalls(at: now, executorSettings)
+        for call in calls where call.verb == .submit {
+            for item in call.items where item.job.recorded.submissions == 0 {
+                commit(.submitted(item.job.id, attempt: item.attempt, handle: nil), at: now)
+            }
+        }
+        turn.calls += calls
     }
 
     /// A position changes often and is worth a write now and then.

@@ -55,6 +55,8 @@ public final class Job {
         public internal(set) var boot: String?
         /// What the engine of its executor calls the running try.
         public internal(set) var handle: String?
+        /// How often it was recorded that the running try is about to be submitted. When it is 0, no engine can have it.
+        public internal(set) var submissions = 0
         /// The jobs that must end before this one may start. For a job that failed with `dependency`, those that did not end as
         /// required.
         public internal(set) var waitsFor: [JobID] = []
@@ -87,6 +89,7 @@ public final class Job {
         recorded.remark = nil
         recorded.stopping = nil
         recorded.handle = nil
+        recorded.submissions = 0
         pid = nil
         remote = nil
         remoteShownAt = nil
@@ -112,8 +115,11 @@ public final class Job {
         if wasRunning, !neverBegan, isLastTryForgiven { recorded.forgivenTries += 1 }
     }
 
-    /// Marks what the engine calls the run.
-    func submitted(handle: String?) { recorded.handle = handle }
+    /// Marks what the engine calls the run, or that it is about to be submitted.
+    func submitted(handle: String?) {
+        recorded.handle = handle
+        if handle == nil { recorded.submissions += 1 }
+    }
 
     /// Marks that the run was asked to end.
     func stop(_ why: StopReason) { recorded.stopping = why }

@@ -7,7 +7,8 @@ public enum Record: Sendable {
     /// A waiting job was withdrawn by removing or moving its file.
     case withdrawn(JobID)
     case started(JobID, attempt: Int)
-    /// The engine of an executor has the running try under this handle. Nil: it has none any more, and the try may be submitted again.
+    /// The engine of an executor has the running try under this handle. Nil: the try is about to be submitted, and from now on an engine may
+    /// have it; or its engine has not known it for so long that it is submitted again.
     case submitted(JobID, attempt: Int, handle: String?)
     /// A running job was asked to end. The reason of its end will be this.
     case stopping(JobID, StopReason)

@@ -215,7 +215,7 @@ extension Scheduler {
             derived.locks.take(job)
         }
         job.begin(attempt: attempt, boot: lastBoot, at: now)
-        derived.remote.begin(job, isRestored: isRestoring, at: now)
+        derived.remote.begin(job, at: now)
         if let name = job.task { tasks[name]?.began(job, isNew: isNew, at: now) }
         touch(job)
         lineUpSlow(job)

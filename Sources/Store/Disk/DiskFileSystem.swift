@@ -353,7 +353,7 @@ public final class DiskFileSystem: FileSystem {
     public func sync(_ path: String) throws(SystemError) {
         let isOwnDirectory = !path.utf8.contains(UInt8(ascii: "/"))
         try opening { () throws(SystemError) in
-            try top.opened.openFile(path, O_RDONLY | (isOwnDirectory ? O_DIRECTORY : O_NOFOLLOW))
+            try top.opened.openFile(path, O_RDONLY | O_NONBLOCK | (isOwnDirectory ? O_DIRECTORY : O_NOFOLLOW))
         }.sync()
     }
 

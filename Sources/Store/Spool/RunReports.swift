@@ -82,10 +82,7 @@ extension Spool {
         }
         if job.executor != nil, last > 0 {
             // A copy of the try before may still be on its way to some host. It must not begin beside this one.
-            do throws(SystemError) { try fs.makeDirectory("\(directory)/\(Layout.startMark).\(last)") } catch {
-                // Whatever has the name keeps a copy from beginning.
-                guard error.errno == EEXIST else { throw error }
-            }
+            try makeStartMark(last, in: directory)
         }
         guard job.attempt > 1 || job.isDirectory else { return }
         // Don't write through files that another user may have created under the names of the output in a repeated record.
@@ -118,13 +115,7 @@ extension Spool {
     func lastTry(in directory: String, attempt: Int) throws(SystemError) -> Int {
         var last = 0
         var isUnnumbered = false
-        var mark = 0
         for entry in try fs.list(directory) {
-            // The marks of a run that an executor had keep their number, whether the run wrote anything or not.
-            for name in [Layout.startMark, Layout.endMark] where entry.name.hasPrefix("\(name).") {
-                let rest = entry.name.dropFirst(name.count + 1)
-                if rest.count < 7, let number = Int(rest) { mark = max(mark, number) }
-            }
             for name in [Layout.outputFile, Layout.errorFile, Layout.resultFile] where entry.name.hasPrefix(name) {
                 let rest = entry.name.dropFirst(name.count)
                 if rest.isEmpty { isUnnumbered = true }
@@ -133,8 +124,21 @@ extension Spool {
             }
         }
         if isUnnumbered { last += 1 }
-        last = max(last, mark)
+        // The marks of a run that an executor had keep their number, whether the run wrote anything or not.
+        last = max(last, try lastMark(in: directory))
         return last == 0 ? 0 : max(last, min(attempt, 1_000_000))
+    }
+
+    /// The number of the last run of an executor that has left marks in a job's directory. 0 when none has.
+    func lastMark(in directory: String) throws(SystemError) -> Int {
+        var last = 0
+        for entry in try fs.list(directory) {
+            for name in [Layout.startMark, Layout.endMark] where entry.name.hasPrefix("\(name).") {
+                let rest = entry.name.dropFirst(name.count + 1)
+                if rest.count < 7, let number = Int(rest), number >= 0 { last = max(last, number) }
+            }
+        }
+        return last
     }
 }
 

@@ -77,7 +77,9 @@ extension Spool {
             id: id, name: jobName, task: taskName ?? knownTask, due: due, createdAt: context.now, notBefore: definition.start ?? due,
             source: source, definition: definition, file: nil, retryOf: old, isDirectory: true)
         job.paths = paths
-        if old != nil { job.earlierTries = try lastTry(in: "\(Layout.new)/\(id.text)", attempt: attempt) }
+        // The marks of a run in any other directory keep their numbers too: they would keep this job from beginning.
+        let place = "\(Layout.new)/\(id.text)"
+        job.earlierTries = old == nil ? try lastMark(in: place) : try lastTry(in: place, attempt: attempt)
         return .job(job)
     }
 

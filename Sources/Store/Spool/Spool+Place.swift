@@ -68,6 +68,17 @@ extension Spool {
         try give(target, of: job)
     }
 
+    /// Has the disk keep the directory of a job that an executor is to run, with its files, whatever happens to this machine.
+    public func makePlaceDurable(_ job: Job) throws(SystemError) {
+        guard case .directory(let state) = places[job] else { return }
+        let directory = Layout.directory(of: job.id, state)
+        for entry in try fs.list(directory) where try fs.status("\(directory)/\(entry.name)")?.kind == .file {
+            try fs.sync("\(directory)/\(entry.name)")
+        }
+        try fs.sync(directory)
+        try fs.sync(Layout.directory(state))
+    }
+
     /// Restores the known facts of a job whose directory is gone, so that the job keeps a record, which says so.
     private func remake(_ job: Job, at target: String) throws(SystemError) {
         job.moved = "its directory was removed or moved away while it was in use; what it wrote until then is not here"
@@ -81,8 +92,14 @@ extension Spool {
     /// A run that an executor has may have begun before its directory was taken away, and its start mark with it. Another copy must not
     /// begin in the new directory.
     func preventBeginning(of job: Job, at directory: String) throws(SystemError) {
-        guard job.executor != nil else { return }
-        try fs.makeDirectory("\(directory)/\(Layout.startMark).\(job.runNumber)")
+        if job.executor != nil { try makeStartMark(job.runNumber, in: directory) }
+    }
+
+    /// Whatever has the name of a start mark keeps a copy from beginning.
+    func makeStartMark(_ number: Int, in directory: String) throws(SystemError) {
+        do throws(SystemError) { try fs.makeDirectory("\(directory)/\(Layout.startMark).\(number)") } catch {
+            guard error.errno == EEXIST else { throw error }
+        }
     }
 
     /// Creates the job's directory with its status by one rename, so that nobody sees one without the other.

@@ -103,8 +103,8 @@ final class RemoteCalls {
         try Commands.Running("env", ["HOME=\(Self.home)"] + variables + [program, verb], input: input(items))
     }
 
-    /// The home of the jobs' user on this side.
-    private static let home = "/nonexistent"
+    /// The home of the jobs' user on this side. Nobody can make it: kubectl would.
+    private static let home = "/dev/null/home"
 
     func end(_ running: Commands.Running) throws -> Outcome {
         let result = try running.end()

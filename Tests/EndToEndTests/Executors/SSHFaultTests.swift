@@ -92,7 +92,7 @@ struct SSHFaultTests {
         for host in hosts {
             #expect(try host.jobs.filter { Files.exists("\(host.home)/.spoold/\($0)/started.1") } == [], "after \(rounds) rounds")
         }
-        #expect(kills > 10, "\(rounds) rounds")
+        #expect(kills > 0, "\(rounds) rounds")
     }
 
     /// Waits for so many changes in the directories of running jobs, or the end of the call.
