@@ -128,152 +128,172 @@ private final class RemotePlayer {
     fileprivate static let stories: [RemoteStory] = [
         RemoteStory(
             "It runs and exits", ["submit 7", "poll pending", "began", "sees", "poll running", "exits 3", "sees"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "2 to 4 s: poll 2 times", "ended job 1 failed exit"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 4 s: poll 2 times",
+                "ended job 1 failed exit"]),
         RemoteStory(
             "The executor takes no job at first", ["submit later", "submit later", "submit 7"],
-            gives: ["started job 1", "0 to 6 s: submit 3 times", "submitted job 1 7", "running"]),
+            gives: ["started job 1", "submitting job 1", "0 to 6 s: submit 3 times", "submitted job 1 7", "running"]),
         RemoteStory(
             "The engine refuses it", ["submit refused"],
-            gives: ["started job 1", "0 s: submit", "ended job 1 failed spawn"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "ended job 1 failed spawn"]),
         RemoteStory(
             "The answer is lost, and it is found", ["submit nothing", "find pending", "poll pending"],
-            gives: ["started job 1", "0 s: submit", "0 s: find", "submitted job 1 spoold-20261121T020000.000Z-job-000001-1",
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "0 s: find",
+                "submitted job 1 spoold-20261121T020000.000Z-job-000001-1",
                 "2 s: poll", "running"]),
         RemoteStory(
             "The answer is lost, and the engine does not know it for the grace time",
             ["submit unknown", "find gone x7", "submit 8"],
-            gives: ["started job 1", "0 s: submit", "0 to 64 s: find 7 times", "64 s: submit", "submitted job 1 8", "running"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "0 to 64 s: find 7 times", "64 s: submit", "submitted job 1 8",
+                "running"]),
         RemoteStory(
             "The answer is lost, and it has begun: it is not submitted again",
             ["submit unknown", "find gone", "began", "find gone x5", "exits 0", "sees"],
-            gives: ["started job 1", "0 s: submit", "0 to 32 s: find 6 times", "ended job 1 done"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "0 to 32 s: find 6 times", "ended job 1 done"]),
         RemoteStory(
             "Questions that are not answered are no absence",
             ["submit nothing", "find gone", "find nothing", "wait 3600", "find nothing", "find gone", "find pending"],
-            gives: ["started job 1", "0 s: submit", "0 to 3614 s: find 5 times",
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "0 to 3614 s: find 5 times",
                 "submitted job 1 spoold-20261121T020000.000Z-job-000001-1", "running"]),
         RemoteStory(
             "Refused the second time, after it was not known for long",
             ["submit unknown", "find gone x7", "submit refused", "find gone x6", "submit refused"],
-            gives: ["started job 1", "0 s: submit", "0 to 64 s: find 7 times", "64 s: submit", "64 to 126 s: find 6 times",
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "0 to 64 s: find 7 times", "64 s: submit",
+                "64 to 126 s: find 6 times",
                 "126 s: submit", "ended job 1 failed spawn"]),
         RemoteStory(
             "It ends and has done nothing: it is submitted again, three times",
             ["submit 7", "poll ended completed 0 x16", "submit 8", "poll ended completed 0 x16", "submit 9", "poll ended completed 0 x16",
                 "submit 10", "poll ended completed 0 x16"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times", "submitted job 1 lost",
-                "32 s: submit", "submitted job 1 8", "34 to 64 s: poll 16 times", "submitted job 1 lost", "64 s: submit",
-                "submitted job 1 9", "66 to 96 s: poll 16 times", "submitted job 1 lost", "96 s: submit", "submitted job 1 10",
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times", "submitting job 1",
+                "32 s: submit", "submitted job 1 8", "34 to 64 s: poll 16 times", "submitting job 1", "64 s: submit",
+                "submitted job 1 9", "66 to 96 s: poll 16 times", "submitting job 1", "96 s: submit", "submitted job 1 10",
                 "98 to 128 s: poll 16 times", "ended job 1 failed lost"]),
         RemoteStory(
             "An end mark counts while it is looked for", ["submit nothing", "exits 0", "find gone"],
-            gives: ["started job 1", "0 s: submit", "0 s: find", "ended job 1 done"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "0 s: find", "ended job 1 done"]),
         RemoteStory(
             "The engine says that it has ended, and the end mark comes within the lag",
             ["submit 7", "began", "poll ended completed 0", "poll ended completed 0", "exits 4", "poll ended completed 0"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "2 to 6 s: poll 3 times", "ended job 1 failed exit"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 6 s: poll 3 times",
+                "ended job 1 failed exit"]),
         RemoteStory(
             "The engine takes back that it has ended",
             ["submit 7", "began", "poll ended completed 0", "poll running", "poll ended completed 0", "poll ended completed 0", "exits 0",
                 "sees"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "2 to 8 s: poll 4 times", "ended job 1 done"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 8 s: poll 4 times", "ended job 1 done"]),
         RemoteStory(
             "The engine says that it has completed, and no end mark comes",
             ["submit 7", "began", "poll ended completed 0 x16"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times", "ended job 1 failed lost"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times",
+                "ended job 1 failed lost"]),
         RemoteStory(
             "The engine's exit code counts when no end mark comes",
             ["submit 7", "began", "poll ended failed 9 x16"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times", "ended job 1 failed exit"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times",
+                "ended job 1 failed exit"]),
         RemoteStory(
             "Its node is lost", keys: "tries = 3", ["submit 7", "began", "poll ended node_fail x16"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times", "ended job 1 failed lost"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times",
+                "ended job 1 failed lost"]),
         RemoteStory(
             "Its node is lost, and on_crash is retry", keys: "on_crash = \"retry\"",
             ["submit 7", "began", "poll ended node_fail x16", "wait 60"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times",
-                "ended job 1 new lost until 02:00:42", "started job 2", "92 s: submit", "running"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times",
+                "ended job 1 new lost until 02:00:42", "started job 2", "submitting job 2", "92 s: submit", "running"]),
         RemoteStory(
             "It runs out of time", ["submit 7", "began", "poll ended timeout x16"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times", "ended job 1 failed timeout"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times",
+                "ended job 1 failed timeout"]),
         RemoteStory(
             "It runs out of memory", ["submit 7", "began", "poll ended out_of_memory x16"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times", "ended job 1 failed signal"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times",
+                "ended job 1 failed signal"]),
         RemoteStory(
             "It cannot be launched", ["submit 7", "poll ended launch x16"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times", "ended job 1 failed spawn"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times",
+                "ended job 1 failed spawn"]),
         RemoteStory(
             "It could not be launched, and has a start mark",
             ["submit 7", "began", "poll ended launch x16"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times", "ended job 1 failed lost"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times",
+                "ended job 1 failed lost"]),
         RemoteStory(
             "Somebody cancels it at the engine", ["submit 7", "began", "poll ended canceled x16"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times", "ended job 1 failed lost"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times",
+                "ended job 1 failed lost"]),
         RemoteStory(
             "The engine forgets it before it begins", ["submit 7", "poll gone x7", "submit 8"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "2 to 66 s: poll 7 times", "submitted job 1 lost",
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 66 s: poll 7 times", "submitting job 1",
                 "66 s: submit", "submitted job 1 8", "running"]),
         RemoteStory(
             "The engine forgets it, and it shows that it lives",
             ["submit 7", "began", "poll gone", "wait 300", "beats", "poll gone", "wait 300", "beats", "poll gone", "wait 300", "beats",
                 "poll gone", "exits 0", "sees"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "2 to 902 s: poll 4 times", "ended job 1 done"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 902 s: poll 4 times",
+                "ended job 1 done"]),
         RemoteStory(
             "The engine forgets it, and it shows no sign of life",
             ["submit 7", "began", "beats", "poll gone x16"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "2 to 606 s: poll 16 times", "ended job 1 failed lost"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 606 s: poll 16 times",
+                "ended job 1 failed lost"]),
         RemoteStory(
             "A state that nobody knows ends nothing", ["submit 7", "poll open x3"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "2 to 6 s: poll 3 times", "running"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 6 s: poll 3 times", "running"]),
         RemoteStory(
             "It is canceled before it is submitted", ["submit later", "people cancel"],
-            gives: ["started job 1", "0 s: submit", "stopping job canceled", "ended job 0 failed canceled until 02:00:00"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "stopping job canceled",
+                "ended job 0 failed canceled until 02:00:00"]),
         RemoteStory(
             "It is canceled while it is submitted", ["people cancel", "submit 7", "cancel asked", "prevented", "sees"],
-            gives: ["started job 1", "0 s: submit", "stopping job canceled", "submitted job 1 7", "0 s: cancel",
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "stopping job canceled", "submitted job 1 7", "0 s: cancel",
                 "ended job 0 failed canceled until 02:00:00"]),
         RemoteStory(
             "It is canceled while it is submitted, and the answer is lost",
             ["people cancel", "submit nothing", "cancel asked", "prevented", "sees"],
-            gives: ["started job 1", "0 s: submit", "stopping job canceled", "0 s: cancel", "0 s: find",
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "stopping job canceled", "0 s: cancel", "0 s: find",
                 "ended job 0 failed canceled until 02:00:00"]),
         RemoteStory(
             "It is canceled while it runs, and ends late",
             ["submit 7", "began", "people cancel", "cancel asked", "cancel nothing", "cancel asked x3", "exits 143", "sees"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "stopping job canceled", "0 to 2 s: cancel 2 times",
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "stopping job canceled",
+                "0 to 2 s: cancel 2 times",
                 "2 s: poll", "6 to 30 s: cancel 3 times", "ended job 1 failed canceled"]),
         RemoteStory(
             "It is canceled, and the engine says so",
             ["submit 7", "began", "people cancel", "cancel asked", "poll ended canceled x16"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "stopping job canceled", "0 to 2 s: cancel 2 times",
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "stopping job canceled",
+                "0 to 2 s: cancel 2 times",
                 "2 to 32 s: poll 16 times", "ended job 1 failed canceled"]),
         RemoteStory(
             "It is killed", ["submit 7", "began", "people kill 9", "cancel asked", "poll ended canceled x16"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "stopping job killed", "0 to 2 s: cancel by force 2 times",
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "stopping job killed",
+                "0 to 2 s: cancel by force 2 times",
                 "2 to 32 s: poll 16 times", "ended job 1 failed signal"]),
         RemoteStory(
             "It gets a signal", ["people kill 10", "submit 7", "signal asked", "poll pending"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "0 s: signal 10", "2 s: poll", "running"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "0 s: signal 10", "2 s: poll", "running"]),
         RemoteStory(
             "After a restart it is looked for", ["restart", "find pending", "poll pending"],
-            gives: ["started job 1", "0 s: submit", "restarted", "0 s: find",
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "restarted", "0 s: find",
                 "submitted job 1 spoold-20261121T020000.000Z-job-000001-1", "2 s: poll", "running"]),
         RemoteStory(
             "After a restart it is asked about", ["submit 7", "restart", "poll pending"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "restarted", "0 s: poll", "running"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "restarted", "0 s: poll", "running"]),
         RemoteStory(
             "After a restart from a snapshot it is asked about", ["submit 7", "rotate", "restart", "poll pending"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "restarted", "0 s: poll", "running"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "restarted", "0 s: poll", "running"]),
         RemoteStory(
             "After a restart its cancel goes on", ["submit 7", "people cancel", "restart", "cancel asked"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "stopping job canceled", "0 s: cancel", "restarted",
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "stopping job canceled", "0 s: cancel",
+                "restarted",
                 "0 s: cancel", "0 s: poll", "running"]),
         RemoteStory(
             "A clock that is set forward makes nothing late", ["submit unknown", "find gone", "clock 86400", "find gone", "find gone"],
-            gives: ["started job 1", "0 s: submit", "0 to 86402 s: find 3 times", "running"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "0 to 86402 s: find 3 times", "running"]),
         RemoteStory(
             "A clock that is set back delays nothing", ["submit 7", "poll pending", "clock -86400", "poll pending"],
-            gives: ["started job 1", "0 s: submit", "submitted job 1 7", "2 to -86398 s: poll 2 times", "running"]),
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to -86398 s: poll 2 times", "running"]),
     ]
 
     @Test(arguments: stories)

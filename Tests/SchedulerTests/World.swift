@@ -225,7 +225,8 @@ func line(_ record: Record) -> String {
     case .rejected(let file): return "rejected \(file.name)"
     case .withdrawn(let id): return "withdrawn \(name(id))"
     case .started(let id, let attempt): return "started \(name(id)) \(attempt)"
-    case .submitted(let id, let attempt, let handle): return "submitted \(name(id)) \(attempt) \(handle ?? "lost")"
+    case .submitted(let id, let attempt, let handle):
+        return handle.map { "submitted \(name(id)) \(attempt) \($0)" } ?? "submitting \(name(id)) \(attempt)"
     case .stopping(let id, let why): return "stopping \(name(id)) \(why.rawValue)"
     case .requested(let id, let request): return "requested \(name(id)) \(request)"
     case .ended(let id, let ending):

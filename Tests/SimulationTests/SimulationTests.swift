@@ -33,6 +33,71 @@ import Testing
     /// Faults that other seeds found, and that were mended. Each is run every time.
     static let found: [(what: String, steps: [String])] = [
         (
+            "A power cut that takes the directory of a remote run just after its start keeps no copy from beginning",
+            [
+                "dropFar 8178262415260541041", "turn 18346474368729114790", "interject 11437532472886058341", "engine 6653377401819772629",
+                "turn 16446341692810756358", "cutPower 2463069349443800951"
+            ]
+        ),
+        (
+            "A remote run whose directory people took away begins once, though the answer to its submission was lost",
+            [
+                "dropFar 2311342470934058040", "editCrontab 13017464084705525263", "turn 17850034689869528184", "kill 107857575752005144",
+                "dropFar 16375010471428188143", "cutPowerSoon 759515709807329308", "start 4484468590039122609", "turn 8608695248956826408",
+                "submit 6095876829123479278", "drop 18008674335583538323", "engine 11163463714933888625", "cancel 982272554488795005",
+                "dropBad 12023119198235974236", "engine 17191302115759912762", "moveRunning 612523952330303900",
+                "engine 4543700003938254344", "engine 6278950531881539612", "cutPower 15497887465917200295"
+            ]
+        ),
+        (
+            "A remote run that was started before a restart and not submitted has a durable directory when it is",
+            [
+                "killSoon 4475973919841464442", "dropFar 10074336858784809620", "turn 18274510091062475665",
+                "configure 13752732923159888657", "drop 7793637916588250410", "drop 17650268719728911557", "start 11632359035287402925",
+                "engine 10430568779267118394", "defineTask 3564255704536808334", "pass 10486504157292267777",
+                "cutPowerSoon 6304066511068166078", "cancel 9723837588590629190", "pass 1198278323384699471", "pass 15600170049779719149",
+                "engine 11216496495150442998", "pass 122295494600128115"
+            ]
+        ),
+        (
+            "The same after a failed sync",
+            [
+                "submit 58285463382127661", "syncFault 16422175570453496002", "dropFar 18188427998165235664", "pass 13230538801773719718",
+                "wait 8979700060166790547", "start 14599249066744435504", "work 4050617101920279585", "engine 12538998662727180354",
+                "turn 16917500115857192750", "work 9953424195767136229", "wait 13426302138857536743", "turn 3552583485789053531",
+                "work 9783951055516170254", "engine 8977591136141306356", "cutPowerSoon 6537495653346247236", "work 17270414110054500017",
+                "turn 13975367472485509704"
+            ]
+        ),
+        (
+            "A start mark in a directory that is dropped keeps the new job from nothing",
+            [
+                "dropFar 250575775455592012", "turn 15744802356718250160", "turn 6436379890593357303", "engine 6401384961413034887",
+                "engine 7526690156480819474", "turn 6616833527769297371", "moveRunning 13438753659977119000",
+                "cutPower 5524296104492664163"
+            ]
+        ),
+        (
+            "A dropped file that a power cut brings back for a remote run does not let it begin twice",
+            [
+                "drop 326272504353448660", "lookFault 15996217769762924276", "syncFault 13196285632553037556", "drop 3468307249259729566",
+                "turn 4389861399996592239", "dropFar 3110925545945962840", "pass 12685213565481944812", "cutPowerSoon 1987699500139769253",
+                "start 12813840373509731182", "clockByYears 13792482077045929936", "submit 7117059606782275307",
+                "remove 375971237417093637", "start 8312590399986655928", "drop 2188191686718186278", "start 12996648616505451245",
+                "turn 15479070329014266317", "work 2697619547745363388", "engine 17548520925039095151", "work 12085766460770994907",
+                "work 13139127384949252902", "dropFar 6557441652537051669", "engine 3013871819962530250", "defineTask 7030477947515657202",
+                "pause 4895207381676846505", "drop 13254832632352004671", "moveRunning 13157676908840198805", "engine 1369125121353457026",
+                "kill 2801521554773647738", "cutPowerSoon 16818508524805383475"
+            ]
+        ),
+        (
+            "A remote job that is canceled in the turn of its submission is not submitted",
+            [
+                "dropFar 15479639898975728202", "turn 9958227163098567352", "syncFault 1751167309627857425", "cancel 16031789229568202558",
+                "turn 10362662706777099775", "turn 1963514925104794150"
+            ]
+        ),
+        (
             "A waiting run of an earlier text, which a clock that was set back has put ahead, is no due time of the new text's calendars",
             [
                 "defineTask 9735649027040465825", "turn 18042528998137021715", "wait 9623298195921766356", "turn 11411801734198415045",
