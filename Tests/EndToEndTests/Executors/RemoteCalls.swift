@@ -70,7 +70,7 @@ final class RemoteCalls {
         let directory = "\(spool)/running/\(id)"
         try Files.makeDirectory(directory)
         let variables = [
-            "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=\(Self.home)", "SPOOL_JOB_DIR=\(directory)", "SPOOL_RESULT=\(directory)/result",
+            "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=\(home)", "SPOOL_JOB_DIR=\(directory)", "SPOOL_RESULT=\(directory)/result",
         ]
         var all = [
             "arguments": "[\"/bin/sh\",\"-c\",\(quoted(line))]", "environment": "[\(variables.map(quoted).joined(separator: ","))]",
@@ -100,11 +100,11 @@ final class RemoteCalls {
     }
 
     func start(_ verb: String, _ items: [[(String, String)]]) throws -> Commands.Running {
-        try Commands.Running("env", ["HOME=\(Self.home)"] + variables + [program, verb], input: input(items))
+        try Commands.Running("env", ["HOME=\(home)"] + variables + [program, verb], input: input(items))
     }
 
-    /// The home of the jobs' user on this side. Nobody can make it: kubectl would.
-    private static let home = "/dev/null/home"
+    /// The home of the jobs' user on this side, which is not there at first: kubectl makes it.
+    private var home: String { "\(base)/home-here" }
 
     func end(_ running: Commands.Running) throws -> Outcome {
         let result = try running.end()
