@@ -85,17 +85,8 @@ struct ExecutorOutput {
         return answer
     }
 
-    /// The text without what a terminal obeys or hides.
-    static func visible(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            if TerminalText.isUnsafe(scalar.value) { result += TerminalText.escape(scalar) } else { result.unicodeScalars.append(scalar) }
-        }
-        return result
-    }
-
     private static func word(_ table: Table, _ key: String) -> String? {
         guard let text = table.text(key), !text.isEmpty else { return nil }
-        return visible(String(decoding: text.utf8.prefix(wordBytesMax), as: UTF8.self))
+        return TerminalText.safe(String(decoding: text.utf8.prefix(wordBytesMax), as: UTF8.self))
     }
 }

@@ -10,21 +10,13 @@ final class ExecutorProcess {
     /// The time at which the program gets SIGTERM, and later SIGKILL, unless it has ended.
     private(set) var deadline: MonotonicInstant
     private(set) var isOverdue = false
-    private var output: Stream
-    private var errors: Stream
+    private var output: ProgramStream
+    private var errors: ProgramStream
 
     /// The largest standard error. Its first line is shown.
     private static let errorBytesMax = 64 << 10
     /// The time between SIGTERM and SIGKILL.
     private static let killAfterMilliseconds: Int64 = 5000
-
-    /// The reading end of a pipe, and the bytes that were read from it.
-    private struct Stream {
-        /// -1 after the end of the stream.
-        var descriptor: Int32
-        var bytes: [UInt8] = []
-        let bytesMax: Int
-    }
 
     /// A program that was found: the open file, and the path by which a person knows it.
     struct Program: ~Copyable {
@@ -82,16 +74,15 @@ final class ExecutorProcess {
             descriptors: [(file.raw, 0), (output.writing.raw, 1), (errors.writing.raw, 2), (program.file.raw, 3)],
             directory: "/", newSession: true)
         try? Linux.Process.clearMemoryScore(of: pid)  // best effort: a user may not lower the score, and the program may have ended
-        let (ownOutput, itsOutput) = output.release()
-        let (ownErrors, itsErrors) = errors.release()
-        close(itsOutput)
-        close(itsErrors)
-        self.output = Stream(descriptor: ownOutput, bytesMax: ExecutorOutput.bytesMax)
-        self.errors = Stream(descriptor: ownErrors, bytesMax: Self.errorBytesMax)
+        self.output = ProgramStream(output, bytesMax: ExecutorOutput.bytesMax)
+        self.errors = ProgramStream(errors, bytesMax: Self.errorBytesMax)
         deadline = MonotonicInstant.now().advanced(byMilliseconds: timeoutMilliseconds)
     }
 
-    deinit { for stream in [output, errors] where stream.descriptor >= 0 { close(stream.descriptor) } }
+    deinit {
+        output.end()
+        errors.end()
+    }
 
     var descriptors: [Int32] { [output.descriptor, errors.descriptor] }
 
@@ -99,36 +90,18 @@ final class ExecutorProcess {
 
     /// Reads what the program has written. Returns false when that is too much.
     func read() -> Bool {
-        Self.read(&output)
-        Self.read(&errors)
+        output.read()
+        errors.read()
         return !isFull
     }
 
-    var isFull: Bool { output.bytes.count >= output.bytesMax || errors.bytes.count >= errors.bytesMax }
+    var isFull: Bool { output.isFull || errors.isFull }
 
     var printed: [UInt8] { output.bytes }
-    var isCut: Bool { output.bytes.count >= output.bytesMax }
-
-    private static func read(_ stream: inout Stream) {
-        while stream.descriptor >= 0, stream.bytes.count < stream.bytesMax {
-            var buffer = [UInt8](repeating: 0, count: min(65536, stream.bytesMax - stream.bytes.count))
-            let count = Glibc.read(stream.descriptor, &buffer, buffer.count)
-            if count > 0 {
-                stream.bytes += buffer[..<count]
-            } else if count == 0 || errno != EINTR && errno != EAGAIN {
-                close(stream.descriptor)
-                stream.descriptor = -1
-            } else if errno == EAGAIN {
-                return
-            }
-        }
-    }
+    var isCut: Bool { output.isFull }
 
     /// `: ` and the first line that the program wrote to standard error.
-    var complaint: String {
-        let line = errors.bytes.split(separator: UInt8(ascii: "\n")).first ?? []
-        return line.isEmpty ? "" : ": \(ExecutorOutput.visible(String(decoding: line.prefix(300), as: UTF8.self)))"
-    }
+    var complaint: String { errors.complaint }
 
     // MARK: Ending
 
