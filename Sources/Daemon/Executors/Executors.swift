@@ -25,7 +25,7 @@ final class Executors: Part {
 
     /// By the call's number.
     private var running: [UInt64: Running] = [:]
-    /// What was logged as wrong, by executor and verb.
+    /// The last logged trouble of each executor and verb.
     private var troubles: [String: String] = [:]
     private var surroundings: RunSurroundings
     private var settings: [String: ExecutorSettings] = [:]
@@ -83,6 +83,10 @@ final class Executors: Part {
                     var remarks: [String] = []
                     // Variables that jobs inherit from spoold mean something on its machine.
                     let request = try RunRequest(item.job, as: identity.user, isOwn: false, surroundings) { remarks.append($0) }
+                    // Its spoolctl knew of no executor.
+                    if let path = request.stdin, (try? FileStatus.read(path))?.kind == .fifo {  // not to be read: the executor says so
+                        throw RunNotPrepared(why: "its standard input is given while it runs, which only a job of this machine can read")
+                    }
                     for remark in remarks { service.submit(.remarked(item.job.id, remark)) }
                     input.add(item, request)
                     hasItems = true

@@ -41,11 +41,13 @@ public final class JobDefinition: Sendable {
     /// Standard error goes to the file of standard output, in the order in which the command writes.
     public let combinesOutput: Bool
     public let output: OutputRule
-    /// Where the job runs, and what it wishes there. Nil when the job has none of the keys.
+    /// The executor of the job, and the keys for it. Nil when the job has none of them.
     public let executorKeys: ExecutorKeys?
 
     public let start: Instant?
     public let queue: String
+    /// The queue of a job that names none.
+    public static let defaultQueue = "default"
     public let priority: Int
     public let tags: [String]
     public let deadline: Deadline?
@@ -141,7 +143,7 @@ public final class JobDefinition: Sendable {
         executorKeys = ExecutorKeys.read(&reader)
         let zone = reader.zone("timezone") ?? reader.context.zone
         start = reader.instant("start", zone: zone)
-        queue = reader.name("queue") ?? "default"
+        queue = reader.name("queue") ?? Self.defaultQueue
         priority = reader.integer("priority", in: -1000...1000) ?? 0
         tags = reader.strings("tags") ?? []
         deadline = reader.deadline("deadline", zone: zone)

@@ -75,7 +75,7 @@ public struct JobStatus: Sendable {
     public var attempt = 0
     public var tries = 1
     public var priority = 0
-    public var queue = "default"
+    public var queue = JobDefinition.defaultQueue
     public var tags: [String] = []
     /// Encoded as JSON.
     public var payload: [UInt8]?
@@ -110,7 +110,7 @@ public struct JobStatus: Sendable {
     public var needsNoSlot = false
     /// The executor that runs the job. Nil or `local` means this machine.
     public var executor: String?
-    /// What is known of the try that an executor has, or had last.
+    /// The state of the try in the engine of its executor. After the end, its last state.
     public var remote: RemoteView?
     /// A sentence about what was done with the job's files.
     public var moved: String?

@@ -83,14 +83,14 @@ private struct Submit {
         do throws(Problems) { definition = try JobDefinition.accept(job.table, try context(job)) } catch { throw job.failure(error) }
         try session.refuseMissingFiles(of: definition, Self.option)
         try session.refuseUnknown(definition.after, Self.option)
-        return try finish(Source(writing: job.table), name: name, start: job.start, input: input(of: job.table))
+        return try finish(Source(writing: job.table), name: name, start: job.start, input: try input(of: job.table))
     }
 
     /// The option of a key.
     private static func option(_ key: String) -> String { "--\(key.split(separator: "_").joined(separator: "-"))" }
 
     /// The way in which the caller's standard input becomes the job's.
-    private func input(of table: Table) -> JobDrop.Input {
+    private func input(of table: Table) throws(Failure) -> JobDrop.Input {
         // With `unique`, an existing job may be waited for, which has an input of its own.
         guard arguments.flag("wait"), !arguments.flag("no-stdin"), !["payload", "stdin", "unique"].contains(where: { table[$0] != nil })
         else { return .nothing }
@@ -98,13 +98,21 @@ private struct Submit {
         case .none: return .nothing
         case .file(let bytes) where bytes <= JobDrop.inputBytesMax: return .stored(StandardInput())
         case .file, .stream:
-            // Input that was given once is consumed, and only this user's job can open the FIFO.
+            // Input that was given once is consumed, and only this user's job on this machine can open the FIFO.
             var isGivenOnce = table["user"] == nil
+            if try hasExecutor(table) { isGivenOnce = false }
             if let tries = table["tries"] { if case .integer(1) = tries.kind {} else { isGivenOnce = false } }
             if isGivenOnce { return .given }
             session.complain("reading all of standard input before the job is submitted; --no-stdin gives the job none")
             return .stored(StandardInput())
         }
+    }
+
+    /// True when the job names an executor, or its queue has one.
+    private func hasExecutor(_ table: Table) throws(Failure) -> Bool {
+        if let named = table.text("executor") { return named != ExecutorKeys.local }
+        let ofQueue = try session.configuration().queueExecutors[table.text("queue") ?? JobDefinition.defaultQueue]
+        return ofQueue.map { $0 != ExecutorKeys.local } ?? false
     }
 
     /// The configuration is read only for a job with an instant, which most jobs do not have.
@@ -173,7 +181,7 @@ private struct Submit {
         }
         // A script is executed from the dropped file, so the file must be executable, and only its owner may change it.
         // A run of a task gets no input, like the task's other runs.
-        let input = mayTakeInput && table["task"] == nil ? input(of: table) : .nothing
+        let input = mayTakeInput && table["task"] == nil ? try input(of: table) : .nothing
         return try finish(source, name: name, start: start, mode: source.format == .script ? mode & 0o755 | 0o700 : 0o600, input: input)
     }
 

@@ -24,13 +24,11 @@ import Testing
         try spool.wait(for: "the end of \(id)") { try spool.job(id, in: "done") ?? spool.job(id, in: "failed") }
     }
 
-    /// Waits until something is so that no watched file shows. The looks are a few milliseconds apart.
-    private func look(_ spool: SpoolUnderTest, for what: String, until condition: () throws -> Bool) throws {
-        let limit = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
-        while try !condition() {
-            guard MonotonicInstant.now() < limit else { throw spool.failure("looked in vain for \(what)") }
-            usleep(5000)
-        }
+    /// Waits for the directory of a running job, whose changes then wake a wait up too.
+    private func watchRun(_ spool: SpoolUnderTest, _ id: String) throws {
+        let directory = "\(spool.path)/running/\(id)"
+        try spool.wait(for: "the directory of \(id)") { Files.exists(directory) }
+        _ = try spool.inotify.add(directory, [.created, .movedTo])
     }
 
     @Test("N6: A job runs through an executor as it does here: output, variables, exit code, and what its record says")
@@ -91,7 +89,8 @@ import Testing
         let (spool, _) = try makeSpool()
         let id = try spool.ctl("submit", "--executor", "slrum", "--", "true").id
         try spool.logLine("event=executor-trouble", "there is no executor slrum")
-        try look(spool, for: "its state") { try spool.job(id, in: "running")?.status["remote"] != nil }
+        try watchRun(spool, id)
+        try spool.wait(for: "its state") { try spool.job(id, in: "running")?.status["remote"] != nil }
         let why = try spool.ctl("why", id).output
         #expect(why.contains("there is no executor slrum"), "\(why)")
         #expect(try spool.ctl("cancel", id).code == 0)
@@ -104,7 +103,7 @@ import Testing
         try fake.set("hold")
         if isAnswerLost { try fake.set("submit.lose") }
         let id = try submit(spool, "echo begun >> \(spool.out)/starts")
-        try look(spool, for: "its submission") { fake.lines("submitted").count == 1 }
+        try spool.wait(for: "its submission") { fake.lines("submitted").count == 1 }
         #expect(try spool.ctl("cancel", id).code == 0)
         #expect(try end(spool, id).reason == "canceled")
         fake.clear("hold")
@@ -133,12 +132,13 @@ import Testing
         if when == "pending" { try fake.set("hold") }
         if when == "submitting" { try fake.set("submit.hang") }
         let id = try submit(spool, "echo begun >> \(spool.out)/starts; read x < \(gate.path); exit 6")
-        try look(spool, for: "its submission") { fake.lines("submitted").count == 1 }
+        try spool.wait(for: "its submission") { fake.lines("submitted").count == 1 }
         if when == "running" || when == "ended" { try spool.lines("starts", count: 1) }
         try spool.crash()
         if when == "ended" {
+            try watchRun(spool, id)
             try gate.release()
-            try look(spool, for: "its end mark") { Files.exists("\(spool.path)/running/\(id)/end.1") }
+            try spool.wait(for: "its end mark") { Files.exists("\(spool.path)/running/\(id)/end.1") }
         }
         try spool.start()
         fake.clear("hold")
@@ -168,7 +168,7 @@ import Testing
         try fake.set("hold")
         var ids: [String] = []
         for _ in 0..<5 { ids.append(try submit(spool, "true; true")) }
-        try look(spool, for: "three submissions") { fake.lines("submitted").count == 3 }
+        try spool.wait(for: "three submissions") { fake.lines("submitted").count == 3 }
         #expect(try spool.ctl("submit", "-w", "--", "true").code == 0)
         let why = try spool.ctl("why", ids[4]).output
         #expect(why.contains("executor fake has as many jobs as it may have: its 3 slots are taken by"), "\(why)")
@@ -191,12 +191,28 @@ import Testing
         #expect(fake.lines("submitted").count == 1)
     }
 
+    @Test("X4: Input that submit -w is given goes to an executor's job whole, and a job is refused that could not read it")
+    func input() throws {
+        let (spool, _) = try makeSpool("[queues.far]\nexecutor = \"fake\"\n")
+        for words in [["--executor", "fake"], ["--queue", "far"]] {
+            let run = try spool.ctl(list: ["submit", "-w"] + words + ["--", "wc -l; true"], input: "one\ntwo\n")
+            #expect(run.code == 0 && run.output == "2\n", "\(run)")
+        }
+        // A FIFO comes with a job whose spoolctl knew of no executor.
+        try Files.makeDirectory("\(spool.path)/tmp/fed")
+        try Files.write("\(spool.path)/tmp/fed/job.toml", "command = \"cat; true\"\nqueue = \"far\"")
+        try #require(mkfifo("\(spool.path)/tmp/fed/stdin", 0o600) == 0)
+        try Files.rename("\(spool.path)/tmp/fed", "\(spool.path)/new/fed")
+        let fed = try spool.end(of: "fed")
+        #expect(fed.outcome == "failed spawn" && fed.error.contains("only a job of this machine can read"), "\(fed.error)")
+    }
+
     @Test("X2: A copy of a spool calls no executor for what ran in the original")
     func copied() throws {
         let (spool, fake) = try makeSpool()
         try fake.set("hold")
         let id = try submit(spool, "true; true")
-        try look(spool, for: "its submission") { fake.lines("submitted").count == 1 }
+        try spool.wait(for: "its submission") { fake.lines("submitted").count == 1 }
         try spool.crash()
         let calls = fake.lines("calls").count
         let copy = try SpoolUnderTest(configuration: FakeExecutor.configuration, starting: false)

@@ -73,13 +73,13 @@ struct FakeExecutor {
             printf '%s' "$directory" > "$engine/jobs/$name.tmp"
             mv "$engine/jobs/$name.tmp" "$engine/jobs/$name"
             echo "$name" >> "$engine/submitted"
-            engine=$engine name=$name directory=$directory try=$try setsid sh -c '
+            input=$(text input) engine=$engine name=$name directory=$directory try=$try setsid sh -c '
                 while [ -e "$engine/hold" ]; do sleep 0.02; done
                 mkdir "$directory/started.$try" 2> /dev/null || exit 0
                 echo $$ > "$directory/started.$try/pid"
                 while read -r one; do export "$one"; done < "$engine/jobs/$name.env"
                 trap : TERM
-                sh "$engine/jobs/$name.sh" >> "$directory/stdout" 2>> "$directory/stderr" &
+                sh "$engine/jobs/$name.sh" < "${input:-/dev/null}" >> "$directory/stdout" 2>> "$directory/stderr" &
                 child=$!
                 trap "kill -TERM $child 2> /dev/null" TERM
                 while :; do wait $child; code=$?; kill -0 $child 2> /dev/null || break; done
