@@ -1,4 +1,4 @@
-// What Slurm's programs print, and what they are given.
+// The arguments and the output of Slurm's programs.
 
 import Documents
 import Executors

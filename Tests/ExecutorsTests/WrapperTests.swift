@@ -180,6 +180,7 @@ extension WrapperTests {
         for delay in stride(from: UInt32(0), to: 30_000, by: 1500) {
             let wrapper = try WrapperUnderTest(shell)
             let pid = try wrapper.start(wrapper.submission("sleep 100"))
+            // The delay chooses the moment. Nothing is waited for: the outcome must be the same at each moment.
             usleep(delay)
             kill(pid, SIGTERM)
             let code = wrapper.wait(pid)

@@ -76,7 +76,7 @@ final class WrapperUnderTest {
 
     func has(_ name: String) -> Bool { FileName.isAccessible("\(directory)/\(name)") }
 
-    /// What the wrapper wrote to its own standard error.
+    /// The text of the wrapper's own standard error.
     func errors() throws -> String { String(decoding: try Directory.open(path).readFile("errors", limit: 1 << 20), as: UTF8.self) }
 
     func end(_ attempt: Int = 1) throws -> Table {
@@ -96,9 +96,14 @@ extension WrapperUnderTest {
     /// Waits until a file of the job has this content.
     func awaitFile(_ name: String, _ content: String) throws {
         let end = MonotonicInstant.now().advanced(byMilliseconds: 60_000)
-        while try !has(name) || file(name) != content {
-            guard MonotonicInstant.now() < end else { throw UnusableItem("\(name) does not become \(content)") }
-            usleep(5000)
+        let changes = try Inotify()
+        _ = try changes.add(directory, [.created, .modified, .closedAfterWriting, .movedTo])
+        var events: [InotifyEvent] = []
+        while true {
+            // Before the look, so that a later change ends the wait.
+            _ = try changes.readEvents(into: &events)
+            if try has(name) && file(name) == content { return }
+            guard awaitReadable([changes.descriptor.raw], until: end) else { throw UnusableItem("\(name) does not become \(content)") }
         }
     }
 

@@ -195,7 +195,7 @@ struct Check {
         guard table.text("executor") == "far", !people.carriedOff.contains(id.text), !["canceled", "replaced"].contains(reason)
         else { return }
         let one = SimulatedWorld.Try(id: id.text, number: attempt)
-        // Where its directory was taken away, nobody knows whether it has begun and how it ended.
+        // After people took its directory away, nobody knows whether it has begun and how it ended.
         if reason == "lost", people.movedRunning.contains(id.text) { return }
         if let end = world.engine.ends[one] {
             let code = table.whole("exit_code").map { Int($0) }

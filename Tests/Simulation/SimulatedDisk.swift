@@ -373,7 +373,7 @@ package final class SimulatedDisk: FileSystem {
         tell(path, .created)
         guard let change = pending.popLast() else { return }
         apply(change)
-        // What was done before to the directories above it is in the same log of the file system.
+        // Earlier changes of the directories above it are in the same log of the file system.
         var above = path.split(separator: "/").dropLast()
         while !above.isEmpty {
             try makeDurable(above.joined(separator: "/"))

@@ -465,7 +465,7 @@ package final class SimulatedWorld: World {
 
     func succeeded(_ job: Job, attempt: Int) { succeeded.insert(Try(id: job.id.text, number: attempt)) }
 
-    /// How a command elsewhere ends, by the same rule as here.
+    /// The end of a command elsewhere, by the same rule as here.
     func outcome(ofTry attempt: Int, of job: Job) -> (code: Int?, signal: Int32?) {
         switch Self.outcome(ofTry: attempt, of: job) {
         case .exited(let code): (Int(code), nil)
@@ -514,7 +514,7 @@ package final class SimulatedWorld: World {
     /// The jobs whose commands are running.
     var running: [Job] { engine.running + runningHere }
 
-    /// Those that run on the daemon's machine.
+    /// The jobs that run on the daemon's machine.
     var runningHere: [Job] {
         processes.compactMap { process in
             guard process.isAlive, case .running(let job, _) = process.phase else { return nil }

@@ -95,7 +95,8 @@ import Testing
     ]
 
     @Test(arguments: leftOut) func aLineMayLeaveOutWhatTheRestTells(short: String, long: String) throws {
-        let (short, long) = (try #require(fields(sealed("1 \(now.rfc3339) \(short)"))), try #require(fields(sealed("1 \(now.rfc3339) \(long)"))))
+        let short = try #require(fields(sealed("1 \(now.rfc3339) \(short)")))
+        let long = try #require(fields(sealed("1 \(now.rfc3339) \(long)")))
         let texts = [short, long].map { fields in fields.fields.map { "\($0.key)=\(String(decoding: $0.value, as: UTF8.self))" }.sorted() }
         #expect(texts[0] == texts[1])
         for (key, value) in long.fields { #expect(short[key] == String(decoding: value, as: UTF8.self), "\(key)") }

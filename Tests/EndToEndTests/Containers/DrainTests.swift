@@ -32,7 +32,7 @@ struct DrainTests {
         let told = try spool.ctl("status").output
         #expect(told.contains("nothing starts: spoold was told to end; it waits for its running jobs"), "\(told)")
         #expect(try spool.ctl("health").code == 0)
-        // What arrives meanwhile is taken in and waits.
+        // A job that arrives meanwhile is taken in and waits.
         let late = try spool.ctl("submit", "--", "true").id
         #expect(try spool.ctl("why", late).output.contains("told to end"))
         #expect(try spool.ctl("restart").code != 0, "a daemon that ends becomes no new program")

@@ -160,7 +160,7 @@ struct GivenTasksTests {
         try Files.rename("\(file).new", file)
         try spool.logLine("event=refused", "\(file):5:", after: seen)
         try spool.wait(for: "the new line") { try spool.ctl("list", "--names").output == "crontab-echo\ncrontab-echo-2\ncrontab-true\n" }
-        // What the configuration says counts more, and does not remove the crontab.
+        // The configuration counts more, and does not remove the crontab.
         let configured = spool.logLength
         try Files.write("\(spool.configuration).new", "inherit_env = [\"COLOUR\"]")
         try Files.rename("\(spool.configuration).new", spool.configuration)

@@ -67,7 +67,7 @@ struct SSHFaultTests {
             for (verb, indices) in [("submit", Array(batch)), ("poll", jobs.open)] where !indices.isEmpty {
                 let chosen = indices.map { jobs.all[$0] }
                 let call = try calls.start(verb, verb == "submit" ? calls.submitItems(chosen) : calls.items(chosen))
-                // How far the call comes is counted in what it has done here and there, not in time.
+                // The progress of the call is counted in changes of files here and there, not in time.
                 let steps = jobs.random(12)
                 switch jobs.random(4) {
                 case 0:

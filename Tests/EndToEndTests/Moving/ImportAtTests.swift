@@ -108,7 +108,7 @@ struct ImportAtTests {
         for isUp in [true, false] {
             if !isUp { try spool.stop() }
             let again = try spool.ctl("import", "at", "--dir", directory)
-            // Whoever was interrupted after the first import learns which jobs can be removed from at's queue.
+            // After an interrupted first import, the second one names the jobs that can be removed from at's queue.
             #expect(again.code == 0 && again.lines == ids, "\(again.output)")
             #expect(
                 again.errors.contains("at's job 1 was imported before and is in done: \(ids[0])")
