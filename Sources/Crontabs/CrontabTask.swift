@@ -9,7 +9,7 @@ public struct CrontabTask: Sendable {
     public let source: Source
     public let entry: Crontab.Entry
 
-    /// How a line runs.
+    /// The rules by which a line runs.
     enum Manner {
         /// As under cron(8).
         case cron

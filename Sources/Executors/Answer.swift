@@ -86,7 +86,7 @@ public struct Answer: Sendable, Equatable {
     private init(bytes: [UInt8]) { self.bytes = bytes }
 }
 
-/// What an engine says of one run.
+/// The word of an engine about one run.
 public struct EngineWord: Sendable, Equatable {
     public enum State: String, Sendable {
         case pending, running, ended
@@ -96,7 +96,7 @@ public struct EngineWord: Sendable, Equatable {
         case open
     }
 
-    /// Why a run ended.
+    /// The reason for which a run ended.
     public enum Reason: String, Sendable {
         case completed, failed, timeout
         case outOfMemory = "out_of_memory"

@@ -114,7 +114,7 @@ public struct Metrics: Sendable {
         guard let index = MetricFamily.places[family.base], let value = samples[index].dropLast().split(separator: UInt8(ascii: " ")).last,
             let seconds = Double(String(decoding: value, as: UTF8.self))
         else { return nil }
-        // Whatever stands in a file: no instant is before 1970 or after the year 33658.
+        // A file can hold any number. No instant is before 1970 or after the year 33658.
         return Int64(min(max(0, seconds), 1e12) * 1000)
     }
 

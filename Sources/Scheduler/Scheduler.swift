@@ -24,7 +24,7 @@ public struct SchedulerLimits: Sendable {
     public var queueSlots: [String: Int]
     /// The executors of the queues whose jobs run elsewhere.
     public var queueExecutors: [String: String] = [:]
-    /// What the configuration says of executors.
+    /// The configuration of executors.
     public var executors: [String: ExecutorSettings] = [:]
     /// The number of jobs that the machine can run, including those that need no slot.
     public var startable: Int

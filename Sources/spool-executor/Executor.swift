@@ -116,7 +116,7 @@ struct InputLines {
     }
 }
 
-/// What this program writes.
+/// The output of this program.
 enum Told {
     /// One line for the daemon, in one write.
     static func answer(_ answer: Answer) { write(answer.line, to: STDOUT_FILENO) }

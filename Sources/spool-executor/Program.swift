@@ -5,7 +5,7 @@ import Linux
 /// A program that was started, and what it has written so far. It has its own session and a limit of time: SIGTERM when that is over, and
 /// SIGKILL two seconds later, to its group.
 final class Program {
-    /// How a program ended.
+    /// The end of a program.
     struct Outcome {
         /// The exit code, or 128 + the signal. Nil when its limit of time ended it, or when it could not be started.
         var status: Int32?
@@ -13,7 +13,7 @@ final class Program {
         var errors: [UInt8] = []
 
         var isFine: Bool { status == 0 }
-        /// What it said on standard error, on one line.
+        /// The text of standard error on one line.
         var said: String {
             let text = String(decoding: errors.prefix(2048), as: UTF8.self)
             return text.split(separator: "\n").joined(separator: "; ")
@@ -21,7 +21,7 @@ final class Program {
     }
 
     private let pid: pid_t
-    /// What is still to be written to it, and the descriptor for that. -1 when all is written.
+    /// The input that is not written yet, and the descriptor for it. -1 when all is written.
     private var input: ArraySlice<UInt8>
     private var inputEnd: Int32
     private var output: [UInt8] = []

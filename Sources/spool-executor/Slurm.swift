@@ -17,7 +17,7 @@ struct SlurmExecutor: Executor {
     private static let limitMilliseconds: Int64 = 20_000
     /// Slurm's controller takes submissions of four callers faster than those of one; more are no gain.
     private static let callersMax = 4
-    /// How long `cancel` waits for the ends of killed runs, before it has Slurm end whatever is left of them.
+    /// The time for which `cancel` waits for the ends of killed runs, before Slurm ends the rest of them.
     private static let forceMilliseconds: Int64 = 2000
 
     init(_ header: Header) {

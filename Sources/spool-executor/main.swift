@@ -4,7 +4,7 @@
 // spoold starts it as the job's user: `NAME VERB`, where the last part of NAME is the executor. Standard input has the header and then one
 // item in each line, standard output gets one line for each item, as soon as its answer is known (spool-executor(7)).
 //
-// What holds:
+// Invariants:
 // - An item whose answer is not known has no line. A question that failed is no answer.
 // - The program keeps nothing between two calls. Every fact is in the job's directory or at the engine.
 //

@@ -33,7 +33,7 @@ struct Run {
     /// The time at which the worker announces the run to the daemon. Nil once it has.
     private var announceAt: MonotonicInstant?
     private var outputLimit: OutputLimit?
-    /// Those who get the output besides its files.
+    /// The readers of the output besides its files.
     let outputSenders: [OutputSender]
     /// The standard input, if another command gives it during the run.
     private let input: GivenInput?

@@ -48,13 +48,13 @@ final class JobOutput: Part {
     private let descriptor: Int32
     private let kind: Kind
     private let isTerminal = isatty(1) == 1
-    /// What the reader has not taken yet.
+    /// Bytes for the reader, who has taken those before `start`.
     private var bytes: [UInt8] = []
     private var start = 0
     /// The number of bytes that were ever added and written.
     private var addedCount: Int64 = 0
     private var writtenCount: Int64 = 0
-    /// What must be confirmed to workers once everything before `end` is written.
+    /// Bytes to confirm to their workers, once everything before `end` is written.
     private var unconfirmed: [(worker: Int, count: Int, end: Int64)] = []
     private var token: EventLoop.Token?
     private var leftOutBytes: Int64 = 0

@@ -16,7 +16,7 @@ public struct DaemonOptions: Sendable {
     public var taskDirectories: [String] = []
     /// The form in which the output of jobs is written to standard output. Nil when it is in files alone.
     public var output: OutputForm?
-    /// How the daemon ends when it is told to.
+    /// The rule by which the daemon ends.
     public var drain = DrainRule.none
 
     public init(

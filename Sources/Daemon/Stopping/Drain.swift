@@ -3,7 +3,7 @@ import Linux
 import Scheduler
 import Store
 
-/// How a daemon ends that was told to end.
+/// The way in which a daemon ends after SIGTERM or SIGINT.
 public enum DrainRule: Sendable, Equatable {
     /// At once. Running jobs stay with their workers.
     case none
@@ -13,7 +13,7 @@ public enum DrainRule: Sendable, Equatable {
 
 /// The end of a daemon that waits for its jobs. Process 1 of a container ends so, because its end kills all other processes.
 ///
-/// What must hold from the first signal on:
+/// Invariants, from the first signal on:
 /// - Nothing new starts, not even another try. Due times are left to the next start, which treats them as missed.
 /// - Files are taken in, requests are carried out, and ends are recorded as before.
 /// - The daemon ends when no job runs here or in a daemon of a user. After the time of the rule, or at a second signal, all jobs get their

@@ -110,8 +110,8 @@ enum UserSpool {
         }
     }
 
-    /// Moves something to `state/lost+found/` by a swap with an empty directory, which has the name then: nobody can take the name before it
-    /// is known what was moved. Where the file system cannot swap, the name is free.
+    /// Moves something to `state/lost+found/` by a swap with an empty directory, which has the name then: nobody can take the name before
+    /// the moved thing is known. Where the file system cannot swap, the name is free.
     private static func moveAside(
         _ path: String, _ number: UInt64, _ fs: DiskFileSystem
     ) throws(SystemError) -> (target: String, isSwapped: Bool) {

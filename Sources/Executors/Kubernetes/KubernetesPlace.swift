@@ -1,4 +1,4 @@
-/// Where a try runs in Kubernetes. Written to the job's directory, as `place.TRY`, before the job is made there, and never changed.
+/// The place of a try in Kubernetes. Written to the job's directory, as `place.TRY`, before the job is made there, and never changed.
 public struct KubernetesPlace: Sendable, Equatable {
     public var namespace: String
     /// The name of the Job.

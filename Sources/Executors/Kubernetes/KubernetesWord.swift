@@ -1,6 +1,6 @@
 import Documents
 
-/// What Kubernetes says of one Job and its pod, as the API shows them (batch/v1, core/v1).
+/// One Job and its pod, as the API shows them (batch/v1, core/v1).
 public struct KubernetesWord: Sendable, Equatable {
     public enum State: Sendable, Equatable {
         /// Neither the Job nor a pod is there.

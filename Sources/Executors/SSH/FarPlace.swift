@@ -1,4 +1,4 @@
-/// Where a try runs on another host. Written to the job's directory, as `place.TRY`, before the other host is told to start anything, and
+/// The place of a try on another host. Written to the job's directory, as `place.TRY`, before the other host is told to start anything, and
 /// never changed afterwards: so every later call asks this host, in this directory.
 public struct FarPlace: Sendable, Equatable {
     public var host: HostName

@@ -16,7 +16,7 @@ public struct HostChoice: Sendable {
         case host(HostName)
         /// All slots of these hosts are in use.
         case full
-        /// Those that are not full did not answer.
+        /// No host with a free slot has answered.
         case away
     }
 

@@ -8,7 +8,7 @@ public struct SSHSettings: Sendable, Equatable {
     public var configuration: String?
     /// Further options, as `-o` takes them.
     public var options: [String]
-    /// How long a connection is kept for the next call, in seconds. Nil: as OpenSSH is configured.
+    /// The time for which a connection is kept for the next call, in seconds. Nil leaves that to OpenSSH's configuration.
     public var reuseSeconds: Int64?
 
     public struct Mistake: Error, Equatable {

@@ -1,6 +1,6 @@
 import TextSearch
 
-/// Why sbatch gave no id, by what it printed.
+/// The reason why sbatch gave no id, read from its messages.
 public struct SbatchFailure: Sendable, Equatable {
     public var error: Answer.ErrorClass
     public var message: String

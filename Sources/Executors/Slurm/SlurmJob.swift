@@ -30,9 +30,9 @@ public struct SlurmJob: Sendable, Equatable {
     /// A second copy of a try. It found the start mark of the first and ended at once, so its end says nothing of the run.
     public var isCopy: Bool { meaning == .ended && exit == Wrapper.alreadyStarted && (signal ?? 0) == 0 }
 
-    /// What is asked of `squeue -h -t all`. The name comes last, because people's names may contain the separator.
+    /// The columns of `squeue -h -t all`. The name is the last column, because the name of another job may contain the separator.
     public static let queueFormat = "JobID:|,State:|,Reason:|,exit_code:|,BatchHost:|,Partition:|,Name:"
-    /// What is asked of `sacct -X -n -P`.
+    /// The columns of `sacct -X -n -P`.
     public static let accountFormat = "JobIDRaw,State,ExitCode,NodeList,Reason,JobName"
 
     /// The jobs in squeue's output. Nil when a line is not of this format, because nothing of such an output can be trusted.
@@ -99,7 +99,7 @@ public enum SlurmAccount: Sendable {
 }
 
 extension EngineWord {
-    /// What Slurm says of the run with this name. Nil when nothing can be said, because the accounting did not answer.
+    /// Slurm's word about the run with this name. Nil when the accounting did not answer, so that nothing is known.
     ///
     /// `queue` and `account` hold jobs of this name only. An id is never looked at: after a crash of slurmctld another job may have it. The
     /// accounting says only how jobs ended: it keeps a job that slurmctld has forgotten as RUNNING for ever.

@@ -1,6 +1,6 @@
 /// The states of Slurm's jobs, squeue(1) "JOB STATE CODES".
 enum SlurmState {
-    /// What a state means here. A state that is not in the table is `open`: it ends nothing.
+    /// The meaning of a state of Slurm. A state that is not in the table is `open`, and ends nothing.
     static func meaning(of name: some StringProtocol) -> (state: EngineWord.State, reason: EngineWord.Reason?) {
         // sacct writes `CANCELLED by 1000`.
         switch name.prefix(while: { $0 != " " }) {

@@ -2,7 +2,7 @@ import Documents
 
 /// The script that runs on the other machine around the command of one try. It is POSIX sh, and runs in dash, in bash and in busybox.
 ///
-/// What holds of a script:
+/// Invariants of the script:
 /// - Its first act is to make the directory `started.N`. When that is there already, the script ends without a trace and with exit code
 ///   ``alreadyStarted``. When it cannot be made for another reason, the script ends with ``notStarted`` and a sentence on standard error.
 /// - Once the command has ended, `end.N` says how. It is written under another name, synced and renamed.

@@ -113,8 +113,8 @@ public enum Group {
 }
 
 /// Calls `lookup` with a buffer, and again with longer ones until the result fits. With the GNU C library, an entry that does not exist is
-/// no failure: any error number says that the database did not answer, also those that getpwnam(3) lists for "not found". But where there is
-/// no `file`, as in a small container, there are no entries.
+/// no failure: any error number says that the database did not answer, also those that getpwnam(3) lists for "not found". Without `file`,
+/// as in a small container, there are no entries.
 func entry<Found>(
     _ call: String, in file: String, _ lookup: (UnsafeMutablePointer<CChar>, Int, inout Int32) -> Found?
 ) throws(SystemError) -> Found? {

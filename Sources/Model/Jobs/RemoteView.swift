@@ -1,9 +1,9 @@
-/// What people are shown of a run elsewhere.
+/// The state of a run of an executor, as the status shows it.
 public struct RemoteView: Sendable, Hashable {
     public enum Phase: String, Sendable, CaseIterable {
         /// It is about to be submitted, or that must be tried again.
         case submitting
-        /// Whether the engine has it is being found out.
+        /// The executor is asked whether its engine has the run.
         case looking
         case pending, running
         /// The engine says that it has ended, and its end mark is awaited.

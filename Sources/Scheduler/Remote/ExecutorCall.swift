@@ -1,4 +1,4 @@
-// What the scheduler asks of an executor, and what it learns in return.
+// The questions of the scheduler to an executor, and the answers.
 
 /// One call of an executor's program, for jobs of one user.
 public struct ExecutorCall {
@@ -8,7 +8,7 @@ public struct ExecutorCall {
     public struct Item {
         public let job: Job
         public let attempt: Int
-        /// What the engine calls the run. Nil when it is not known.
+        /// The engine's name for the run. Nil when it is not known.
         public var handle: String?
         /// `cancel`: end all its processes at once.
         public var force = false
@@ -28,13 +28,13 @@ public struct ExecutorCall {
     static let submitMax = 100
 }
 
-/// What came back from a call: an answer for each item that was answered.
+/// The result of a call: an answer for each item that was answered.
 public struct ExecutorReply: Sendable {
     public let number: UInt64
     public var answers: [ExecutorAnswer]
-    /// What went wrong with the call as a whole, for people. Nil when nothing did.
+    /// The fault of the call as a whole, for people. Nil when there was none.
     public var failure: String?
-    /// What the runs that the answers do not settle have left in their directories, read after the answers.
+    /// The marks of the runs that no answer shows alive, read after the answers.
     public var marks: [JobID: RemoteMarks] = [:]
 
     public init(number: UInt64, answers: [ExecutorAnswer], failure: String? = nil) {
@@ -83,9 +83,9 @@ public enum EngineState: String, Sendable, CaseIterable {
     case open
 }
 
-/// What an engine says of a run beside its state.
+/// The facts that an engine gives about a run beside its state.
 public struct EngineReport: Sendable, Hashable {
-    /// Why an ended run ended.
+    /// The reason for which a run ended.
     public enum Reason: String, Sendable, CaseIterable {
         case completed, failed, timeout
         case outOfMemory = "out_of_memory"
@@ -93,9 +93,9 @@ public struct EngineReport: Sendable, Hashable {
         case canceled, deadline, preempted, launch
     }
 
-    /// Why a run does not start: a word of the engine.
+    /// The engine's word for the reason why a run does not start.
     public var why: String?
-    /// How many runs are before it.
+    /// The number of runs before it in the engine's queue.
     public var position: Int?
     public var host: String?
     public var exitCode: Int?
@@ -105,7 +105,7 @@ public struct EngineReport: Sendable, Hashable {
     public init() {}
 }
 
-/// What a run has left in its job's directory.
+/// The marks of a run in its job's directory.
 public struct RemoteMarks: Sendable, Hashable {
     /// The run has begun, or was kept from beginning.
     public var hasStarted: Bool
@@ -135,7 +135,7 @@ public struct RemoteEnd: Sendable, Hashable {
     }
 
     public var how: How
-    /// How long it ran, by the clock of its host.
+    /// The duration of the run by the clock of its host.
     public var wallMilliseconds: Int64?
     public var userMilliseconds: Int64?
     public var systemMilliseconds: Int64?

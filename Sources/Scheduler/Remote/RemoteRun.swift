@@ -12,7 +12,7 @@ struct RemoteRun {
         case toSubmit, submitting, looking, submitted
     }
 
-    /// What must be done because of an answer or a mark, in this order.
+    /// A consequence of an answer or a mark. The steps are done in their order.
     enum Step: Sendable {
         /// The handle has changed, which is recorded before anything else.
         case record(handle: String?)
@@ -22,13 +22,13 @@ struct RemoteRun {
     let job: Job
     let attempt: Int
     private(set) var phase: Phase
-    /// What the engine calls it. Nil when none is on record.
+    /// The engine's name for the run. Nil when none is on record.
     var handle: String? { job.recorded.handle }
     /// False while it is certain that no engine has had it.
     private(set) var mayBeThere: Bool
     private var hasBeenRefused = false
     private var vainCount = 0
-    /// Why it could not be submitted, or what the engine said.
+    /// The reason why the run could not be submitted, or the engine's last message.
     private(set) var message: String?
     private(set) var state: EngineState?
     private(set) var report = EngineReport()
@@ -225,7 +225,7 @@ struct RemoteRun {
         }
     }
 
-    /// Why something else than the job ended its processes, as far as the engine has said.
+    /// The engine's reason for ending the processes of the run. Nil when it gave none.
     private var cause: String? {
         switch report.reason {
         case .outOfMemory, .nodeFail, .preempted, .canceled, .deadline: message
@@ -262,7 +262,7 @@ struct RemoteRun {
     /// The engine's word is not final yet, or is about to be: it is asked again soon.
     var isUrgent: Bool { ending.count > 0 || stop != nil }
 
-    /// What `cancel` needs: the run may be at the engine, and nobody is bringing it there.
+    /// True when `cancel` can be called: the engine may have the run, and no `submit` is under way.
     var canBeCanceled: Bool { phase != .submitting && mayBeThere }
 
     /// - Parameter failure: why the last question of its executor was not answered.
@@ -305,7 +305,7 @@ extension ExecutorSettings {
     var pollLeast: Int64 { min(2000, pollMilliseconds) }
 }
 
-/// How long answers have agreed, counted from one to the next.
+/// The time for which answers have agreed, counted from one to the next.
 private struct Patience {
     private var last: Instant?
     private(set) var milliseconds: Int64 = 0

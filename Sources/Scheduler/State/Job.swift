@@ -53,9 +53,9 @@ public final class Job {
         public internal(set) var announced: Set<Announcement> = []
         /// The boot of the machine in which the last try was begun, with the name of `daemonStarted`.
         public internal(set) var boot: String?
-        /// What the engine of its executor calls the running try.
+        /// The engine's name for the running try of an executor.
         public internal(set) var handle: String?
-        /// How often it was recorded that the running try is about to be submitted. When it is 0, no engine can have it.
+        /// The number of records that the running try is about to be submitted. While it is 0, no engine can have the try.
         public internal(set) var submissions = 0
         /// The jobs that must end before this one may start. For a job that failed with `dependency`, those that did not end as
         /// required.
@@ -151,7 +151,7 @@ public final class Job {
     /// directory again.
     public var moved: String?
 
-    /// What is known of the running try, or of the last one, if an executor has it.
+    /// The state in its engine of the running try, or of the last one, if an executor has it.
     public internal(set) var remote: RemoteView?
     /// The time at which its status last got that.
     var remoteShownAt: Instant?

@@ -7,8 +7,8 @@ public enum Record: Sendable {
     /// A waiting job was withdrawn by removing or moving its file.
     case withdrawn(JobID)
     case started(JobID, attempt: Int)
-    /// The engine of an executor has the running try under this handle. Nil: the try is about to be submitted, and from now on an engine may
-    /// have it; or its engine has not known it for so long that it is submitted again.
+    /// The engine of an executor has the running try under this handle. Without a handle, the try is about to be submitted, for the first
+    /// time or because its engine has not known it for long; from now on an engine may have it.
     case submitted(JobID, attempt: Int, handle: String?)
     /// A running job was asked to end. The reason of its end will be this.
     case stopping(JobID, StopReason)

@@ -35,7 +35,9 @@ struct ImportCrontab {
                 }
                 counts.refused += problems.count
                 let missing = crontab.entries.compactMap(Self.remarkOnHome)
-                let notes = (crontab.remarks + missing).map { Crontab.Problem(line: $0.line, column: $0.column, message: "note: \($0.message)") }
+                let notes = (crontab.remarks + missing).map {
+                    Crontab.Problem(line: $0.line, column: $0.column, message: "note: \($0.message)")
+                }
                 let all = problems + notes
                 for problem in all.sorted(by: { ($0.line, $0.column) < ($1.line, $1.column) }) {
                     session.complain("\(found.file):\(problem.line):\(problem.column): \(problem.message)")

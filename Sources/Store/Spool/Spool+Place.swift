@@ -95,7 +95,7 @@ extension Spool {
         if job.executor != nil { try makeStartMark(job.runNumber, in: directory) }
     }
 
-    /// Whatever has the name of a start mark keeps a copy from beginning.
+    /// Makes the start mark of a run, which keeps a copy of the run from beginning. Anything of that name does.
     func makeStartMark(_ number: Int, in directory: String) throws(SystemError) {
         do throws(SystemError) { try fs.makeDirectory("\(directory)/\(Layout.startMark).\(number)") } catch {
             guard error.errno == EEXIST else { throw error }

@@ -167,7 +167,7 @@ struct KubernetesExecutor: Executor {
         return all
     }
 
-    /// Where the run is. Nil when that is answered already: it was never sent anywhere.
+    /// The place of the run. Nil when the run was never sent anywhere; then the answer is given here.
     private func place(of run: Run) -> KubernetesPlace? {
         let name = FarPlace.fileName(attempt: run.attempt)
         do throws(SystemError) {

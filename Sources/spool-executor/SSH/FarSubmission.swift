@@ -46,7 +46,7 @@ final class FarSubmission {
         }
     }
 
-    /// Why the connection ended, when it did before everything was done.
+    /// Called when the connection has ended before everything was done, with the reason.
     func failed(_ why: String) {
         guard !isAnswered else { return }
         if isClaimed { answer(.unknown, why) } else { answer(.later, why) }

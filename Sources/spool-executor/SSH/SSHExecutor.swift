@@ -56,7 +56,8 @@ struct SSHExecutor: Executor {
         }
     }
 
-    /// Where the run is. Nil when that is answered already, because it was never sent anywhere, or told, because it cannot be known.
+    /// The place of the run. Nil when the run was never sent anywhere, which is answered here, or when its place cannot be read, which is
+    /// reported here.
     private func place(of run: Run) -> FarPlace? {
         let name = FarPlace.fileName(attempt: run.attempt)
         var place: FarPlace?
