@@ -38,7 +38,7 @@ extension Scheduler {
                 derived.ready.push(job)
                 continue
             }
-            guard job.executor != nil || derived.runningCount - derived.remote.count < limits.startable else {
+            guard job.executor != nil || runningHereCount < limits.startable else {
                 isMachineFull = true
                 derived.ready.push(job)
                 continue

@@ -43,7 +43,10 @@ extension Scheduler {
     public var runningCount: Int { derived.runningCount }
 
     /// The number of running jobs that have a slot.
-    public var slotsUsed: Int { derived.runningCount - derived.slotless.running - derived.remote.count }
+    public var slotsUsed: Int { runningHereCount - derived.slotless.running }
+
+    /// The number of running jobs without those that executors have.
+    public var runningHereCount: Int { derived.runningCount - derived.remote.count }
 
     /// The number of running jobs that executors have.
     public var remoteCount: Int { derived.remote.count }

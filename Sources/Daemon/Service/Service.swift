@@ -131,7 +131,7 @@ package final class Service<FS: FileSystem, W: World> {
     /// The number of jobs that run on this machine, without those whose end has been submitted.
     package var runningCount: Int {
         let ending = submitted.ending.count { scheduler.jobs[$0].map { $0.state == .running && $0.executor == nil } ?? false }
-        return scheduler.runningCount - scheduler.remoteCount - ending
+        return scheduler.runningHereCount - ending
     }
 
     /// True when the job waits, runs, or has ended in this turn.
@@ -318,9 +318,9 @@ extension Service {
     /// Writes the journal from memory if somebody has removed or changed its segment. Returns true if so.
     package func writeJournalAnew() throws(SystemError) -> Bool { try retention.writeJournalAnew() }
 
-    /// Asks all running jobs to end that were not asked yet. Each run is recorded as it ends, with this remark.
+    /// Asks all jobs that run on this machine to end, if they were not asked yet. Each run is recorded as it ends, with this remark.
     package func stopRunning(_ remark: String) {
-        for job in scheduler.jobs.values where job.state == .running && job.stopping == nil {
+        for job in scheduler.jobs.values where job.state == .running && job.stopping == nil && job.executor == nil {
             submit(.remarked(job.id, remark))
             placement.stop(job, .politely)
         }

@@ -98,9 +98,9 @@ final class Drain: Part {
 
     // MARK: Waiting
 
-    private var runningCount: Int { service.scheduler.runningCount + (users?.runningCount ?? 0) }
+    private var runningCount: Int { service.scheduler.runningHereCount + (users?.runningCount ?? 0) }
 
-    private var isOver: Bool { service.scheduler.runningCount == 0 && users?.isDrained ?? true }
+    private var isOver: Bool { service.scheduler.runningHereCount == 0 && users?.isDrained ?? true }
 
     var wakeAt: Wake { if case .waiting(let stopAt) = state { Wake(monotonic: stopAt) } else { Wake() } }
     var isIdle: Bool { !isUnderWay }

@@ -150,6 +150,31 @@ import Testing
         #expect(try spool.linesNow("starts") == ["begun"])
     }
 
+    @Test("X4: A daemon that drains waits for no job elsewhere, and asks none to end", arguments: ["--drain", "--drain=1ms"])
+    func drain(rule: String) throws {
+        let spool = try SpoolUnderTest(configuration: FakeExecutor.configuration, starting: false)
+        let fake = try FakeExecutor(spool)
+        try fake.set("hold")
+        try spool.launch(arguments: [rule])
+        try spool.notification("READY=1")
+        let id = try submit(spool, "echo begun >> \(spool.out)/starts; exit 6")
+        try spool.wait(for: "its submission") { fake.lines("submitted").count == 1 }
+        let gate = try spool.gate()
+        let here = try spool.ctl("submit", gate.waiting(trap: "TERM", "exit 3", ready: "echo > \(spool.out)/up", endsAll: true)).id
+        try spool.output("up")
+        spool.signal(SIGTERM)
+        try spool.logLine("event=draining", "running=1")
+        if rule == "--drain" { try gate.release() }
+        #expect(try spool.exitCode() == 0)
+        #expect(try end(spool, here).outcome == (rule == "--drain" ? "done 0" : "failed exit 3"))
+        #expect(try spool.job(id, in: "running") != nil)
+        try spool.start()
+        fake.clear("hold")
+        let job = try end(spool, id)
+        #expect(job.outcome == "failed exit 6" && job.string("remark") == nil, "\(job.outcome)")
+        #expect(try spool.linesNow("starts") == ["begun"])
+    }
+
     @Test("X2: A repeated job and a second try have marks of their own, and begin")
     func repeated() throws {
         let (spool, _) = try makeSpool()
