@@ -254,6 +254,16 @@ private final class RemotePlayer {
             gives: ["started job 1", "submitting job 1", "0 s: submit", "stopping job canceled", "0 s: cancel", "0 s: find",
                 "ended job 0 failed canceled until 02:00:00"]),
         RemoteStory(
+            "It is canceled when it is to be submitted again and may be at the engine",
+            ["submit unknown", "find gone x7", "submit later", "people cancel", "cancel asked", "find pending", "prevented", "sees"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "0 to 64 s: find 7 times", "64 s: submit", "stopping job canceled",
+                "64 s: cancel", "64 s: find", "submitted job 1 spoold-20261121T020000.000Z-job-000001-1",
+                "ended job 0 failed canceled until 02:00:00"]),
+        RemoteStory(
+            "Its signal does not reach it", ["submit 7", "people signal 10", "signal later"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "0 s: signal 10",
+                "remarked job a signal did not reach it: the executor did not answer", "running"]),
+        RemoteStory(
             "It is canceled while it runs, and ends late",
             ["submit 7", "began", "people cancel", "cancel asked", "cancel nothing", "cancel asked x3", "exits 143", "sees"],
             gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "stopping job canceled",

@@ -17,6 +17,8 @@ struct RemoteRun {
         /// The handle has changed, which is recorded before anything else.
         case record(handle: String?)
         case end(RunResult.Outcome, cause: String?)
+        /// A sentence about the run for its record.
+        case remark(String)
     }
 
     let job: Job
@@ -106,6 +108,12 @@ struct RemoteRun {
         unheard = Patience()
     }
 
+    /// The run is not to be submitted again. An earlier copy may be at the engine.
+    mutating func look() {
+        phase = .looking
+        forget()
+    }
+
     // MARK: What the engine says
 
     /// Takes the answer to `find` or `poll`, and the marks that were read after it.
@@ -132,7 +140,7 @@ struct RemoteRun {
             ending.add(at: now, stepMax: stepMax)
             let steps = found(answer)
             guard ending.count >= 2, ending.milliseconds >= limits.lagMilliseconds else { return steps }
-            return steps + (didNothing ? submitAgain(at: now) : [verdict()])
+            return steps + (countVainEnd() ? submitAgain(at: now) : [verdict()])
         case .gone:
             ending = Patience()
             absence.add(at: now, stepMax: stepMax)
@@ -153,14 +161,12 @@ struct RemoteRun {
         return handle == nil ? [] : [.record(handle: nil)]
     }
 
-    /// It has ended and has not begun: its directory was not there when it came, as just after a power cut. Not so when that happens again
-    /// and again, and not after a cancel.
-    private var didNothing: Bool {
-        mutating get {
-            guard !marks.hasStarted, stop == nil, report.reason == .completed || report.reason == .failed else { return false }
-            vainCount += 1
-            return vainCount <= Self.vainMax
-        }
+    /// Counts an end of a run that has not begun: its directory was not there when it came, as just after a power cut. Returns true when
+    /// the run is to be submitted again: not for ever, and not after a cancel.
+    private mutating func countVainEnd() -> Bool {
+        guard !marks.hasStarted, stop == nil, report.reason == .completed || report.reason == .failed else { return false }
+        vainCount += 1
+        return vainCount <= Self.vainMax
     }
 
     /// The number of times that a run may do nothing.

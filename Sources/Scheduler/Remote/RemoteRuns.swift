@@ -21,8 +21,8 @@ final class RemoteRuns {
         /// The earliest `submitAt` in the line, and the earliest `askAt` of a stop.
         var submitAt: Instant?
         var stopAt: Instant?
-        var signals: [(id: JobID, signal: Int32)] = []
-        var extensions: [(id: JobID, milliseconds: Int64)] = []
+        /// Items of `signal` and `extend` that no call has taken yet.
+        var orders: [(verb: ExecutorCall.Verb, item: ExecutorCall.Item)] = []
         /// Since when questions have not been answered, and why.
         var failure: (since: Instant, why: String)?
 
@@ -118,18 +118,23 @@ final class RemoteRuns {
         stop.askAt = now
         stop.backoffMilliseconds = 0
         runs[job.id]?.stop = stop
+        if run.phase == .toSubmit {
+            runs[job.id]?.look()
+            group.askAt[.find] = now
+        }
         group.stopAt = now
         return []
     }
 
-    func signal(_ job: Job, _ signal: Int32) {
-        guard runs[job.id] != nil, let executor = job.executor else { return }
-        group(of: job, executor).signals.append((job.id, signal))
-    }
+    func signal(_ job: Job, _ signal: Int32) { order(.signal, job) { $0.signal = signal } }
 
-    func extend(_ job: Job, byMilliseconds milliseconds: Int64) {
-        guard runs[job.id] != nil, let executor = job.executor else { return }
-        group(of: job, executor).extensions.append((job.id, milliseconds))
+    func extend(_ job: Job, byMilliseconds milliseconds: Int64) { order(.extend, job) { $0.byMilliseconds = milliseconds } }
+
+    private func order(_ verb: ExecutorCall.Verb, _ job: Job, _ fill: (inout ExecutorCall.Item) -> Void) {
+        guard let run = runs[job.id], let executor = job.executor else { return }
+        var item = item(run)
+        fill(&item)
+        group(of: job, executor).orders.append((verb, item))
     }
 
     /// The clock was set: nothing waits for an instant that may never come.
@@ -170,7 +175,7 @@ final class RemoteRuns {
             submit(group, at: now, &due)
             cancel(group, settings, at: now, &due)
             for verb in [ExecutorCall.Verb.poll, .find] { ask(group, verb, settings, at: now, &due) }
-            passOn(group, at: now, &due)
+            passOn(group, &due)
         }
         return due
     }
@@ -246,31 +251,22 @@ final class RemoteRuns {
         call(group, verb, asked.map(item), &due)
     }
 
-    private func passOn(_ group: Group, at now: Instant, _ due: inout [ExecutorCall]) {
-        if group.underWay[.signal] == nil {
-            // A run that is still being submitted gets its signals afterwards.
-            let ready = group.signals.filter { runs[$0.id]?.phase != .submitting && runs[$0.id]?.phase != .toSubmit }
-            group.signals.removeAll { one in runs[one.id] == nil || ready.contains { $0.id == one.id && $0.signal == one.signal } }
-            let items = ready.compactMap { one in
-                runs[one.id].map { run in
-                    var item = item(run)
-                    item.signal = one.signal
-                    return item
+    /// Calls `signal` and `extend`. An order is for one try, and is passed on when the try has been submitted.
+    private func passOn(_ group: Group, _ due: inout [ExecutorCall]) {
+        group.orders.removeAll { runs[$0.item.job.id]?.attempt != $0.item.attempt }
+        for verb in [ExecutorCall.Verb.signal, .extend] where group.underWay[verb] == nil {
+            var items: [ExecutorCall.Item] = []
+            group.orders.removeAll { order in
+                guard order.verb == verb, let run = runs[order.item.job.id], run.phase == .looking || run.phase == .submitted else {
+                    return false
                 }
+                var item = order.item
+                item.handle = run.handle
+                items.append(item)
+                return true
             }
-            if !items.isEmpty { call(group, .signal, items, &due) }
+            if !items.isEmpty { call(group, verb, items, &due) }
         }
-        guard group.underWay[.extend] == nil else { return }
-        let ready = group.extensions.filter { runs[$0.id]?.phase == .submitted }
-        group.extensions.removeAll { one in runs[one.id] == nil || ready.contains { $0.id == one.id } }
-        let items = ready.compactMap { one in
-            runs[one.id].map { run in
-                var item = item(run)
-                item.byMilliseconds = one.milliseconds
-                return item
-            }
-        }
-        if !items.isEmpty { call(group, .extend, items, &due) }
     }
 
     // MARK: Answers
@@ -312,7 +308,9 @@ final class RemoteRuns {
             switch call.verb {
             case .submit:
                 steps = run.submitted(answer, settings, at: now)
-                if run.stop != nil, run.phase == .toSubmit, !run.mayBeThere { steps = [.end(.neverBegan, cause: nil)] }
+                if run.stop != nil, run.phase == .toSubmit {
+                    if run.mayBeThere { run.look() } else { steps = [.end(.neverBegan, cause: nil)] }
+                }
             case .poll, .find:
                 if let answer, case .state = answer.kind {
                     steps = run.heard(answer, reply.marks[id], settings, at: now)
@@ -322,6 +320,7 @@ final class RemoteRuns {
                 }
             case .cancel, .signal, .extend:
                 if let marks = reply.marks[id] { steps = run.seen(marks) }
+                if steps.isEmpty, let remark = Self.remark(on: call.verb, answer, reply.failure) { steps = [.remark(remark)] }
             }
             runs[id] = run
             if run.phase != before.phase || run.state != before.state || run.report != before.report || run.marks != before.marks
@@ -338,6 +337,17 @@ final class RemoteRuns {
         }
         if group.members.isEmpty, group.underWay.isEmpty { groups = groups.filter { $0.value !== group } }
         return result
+    }
+
+    /// A sentence about an order that did not reach its run. Nil when it did, and for `cancel`, which is repeated.
+    private static func remark(on verb: ExecutorCall.Verb, _ answer: ExecutorAnswer?, _ failure: String?) -> String? {
+        if answer?.kind == .asked { return nil }
+        let why = answer?.message ?? failure ?? "the executor did not answer"
+        return switch verb {
+        case .signal: "a signal did not reach it: \(why)"
+        case .extend: "the engine did not move its limit: \(why)"
+        case .submit, .poll, .find, .cancel: nil
+        }
     }
 
     /// A run whose phase has changed is asked about, or submitted.

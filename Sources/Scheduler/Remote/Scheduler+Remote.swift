@@ -61,6 +61,7 @@ extension Scheduler {
             guard job.state == .running else { return }
             switch step {
             case .record(let handle): commit(.submitted(job.id, attempt: job.attempt, handle: handle), at: now)
+            case .remark(let text): commit(.remarked(job.id, text), at: now)
             case .end(let outcome, let cause):
                 let run = derived.remote.run(job.id)
                 show(job, at: now)
