@@ -83,9 +83,8 @@ struct ExecutorInput {
         bytes.append(UInt8(ascii: "\n"))
     }
 
-    /// The lines for sbatch(1) in the job's script, if Slurm runs it.
+    /// The lines for sbatch(1) in the job's script.
     private static func directives(of job: Job) -> [String] {
-        guard job.executor == "slurm" else { return [] }
         switch job.definition.action {
         case .droppedScript: return ScriptDirectives.read(job.source.bytes)
         case .script(let text): return ScriptDirectives.read(Array(text.utf8))

@@ -25,8 +25,8 @@ final class Executors: Part {
 
     /// By the call's number.
     private var running: [UInt64: Running] = [:]
-    /// The last logged trouble of each executor and verb.
-    private var troubles: [String: String] = [:]
+    /// The executors, verbs and users of which trouble was logged last.
+    private var troubles: Set<String> = []
     private var surroundings: RunSurroundings
     private var settings: [String: ExecutorSettings] = [:]
     private let identities: RunIdentities
@@ -211,9 +211,9 @@ final class Executors: Part {
 
     /// Logs what is wrong once, and that it is right again.
     private func tell(_ call: ExecutorCall, _ why: String?) {
-        let key = "\(call.executor) \(call.verb.rawValue)"
-        guard troubles[key] != why else { return }
-        troubles[key] = why
+        let user = call.items.first?.job.definition.user.map { "\($0)" } ?? ""
+        let key = "\(call.executor) \(call.verb.rawValue) \(user)"
+        guard why == nil ? troubles.remove(key) != nil : troubles.insert(key).inserted else { return }
         if let why {
             log.write(
                 .warning, "executor-trouble", at: service.now,
