@@ -21,6 +21,8 @@ public struct ExecutorSettings: Sendable, Equatable {
     public init() {}
 
     public static let slotsMax = 1_000_000
+    /// The version of the protocol of spool-executor(7).
+    public static let protocolVersion = 1
 
     static let keys = ["slots", "poll", "lag", "lost_after", "find_grace", "call_timeout"]
 

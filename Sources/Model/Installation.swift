@@ -6,4 +6,9 @@ public enum Installation {
         let above = directory[..<(directory.lastIndex(of: "/") ?? directory.startIndex)]
         return ["\(directory)/spool-worker", "\(above)/libexec/spoold/spool-worker"]
     }
+
+    /// The path of an executor's program, in a directory beside the worker.
+    public static func executorPath(_ name: String, besideWorker worker: String) -> String {
+        "\(worker[..<(worker.lastIndex(of: "/") ?? worker.startIndex)])/executors/\(name)"
+    }
 }

@@ -6,16 +6,13 @@ import WorkerProtocol
 
 /// The standard input of an executor's program: a header, then one line of JSON for each run. See spool-executor(7).
 struct ExecutorInput {
-    /// The version of the protocol.
-    static let version = 1
-
     private(set) var bytes: [UInt8]
 
     /// - Parameter settings: the table of the executor in the configuration, as JSON.
     init(executor: String, settings: [UInt8], spool: String) {
         var writer = JSONWriter(reserving: 256)
         writer.beginObject()
-        writer.member("protocol", Self.version)
+        writer.member("protocol", ExecutorSettings.protocolVersion)
         writer.member("executor", executor)
         writer.key("settings")
         writer.raw(settings)

@@ -37,7 +37,7 @@ struct ExecutorOutput {
                 continue
             }
             if let version = table.whole("protocol"), table["id"] == nil {
-                if version != ExecutorInput.version { otherVersion = Int(version) }
+                if version != ExecutorSettings.protocolVersion { otherVersion = Int(version) }
                 continue
             }
             guard let text = table.text("id"), let item = asked[text], table.whole("try") == Int64(item.job.runNumber) else {

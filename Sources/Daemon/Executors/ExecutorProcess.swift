@@ -24,7 +24,7 @@ final class ExecutorProcess {
         let path: String
     }
 
-    /// Finds `executors/NAME` in the spool, or else among the installed ones.
+    /// Finds `executors/NAME` in the spool, or else the program at `installed`.
     ///
     /// A program in the spool is opened once, without following a link. The same open file is checked and executed. The directory of
     /// installed executors belongs to whoever installed spoold, and has links.
@@ -35,10 +35,10 @@ final class ExecutorProcess {
             return Program(file: file, path: own)
         }
         do throws(SystemError) {
-            return Program(file: try FileDescriptor.open("\(installed)/\(name)", LINUX_O_PATH), path: "\(installed)/\(name)")
+            return Program(file: try FileDescriptor.open(installed, LINUX_O_PATH), path: installed)
         } catch {
             guard error.errno == ENOENT else { throw error }
-            throw RunNotPrepared(why: "there is no executor \(name), neither \(own) nor \(installed)/\(name)")
+            throw RunNotPrepared(why: "there is no executor \(name), neither \(own) nor \(installed)")
         }
     }
 

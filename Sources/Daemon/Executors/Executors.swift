@@ -57,9 +57,6 @@ final class Executors: Part {
         surroundings.outputLimitBytes = configuration.outputLimitBytes
     }
 
-    /// The directory of installed executors, beside the worker.
-    static func installed(worker: String) -> String { "\(worker[..<(worker.lastIndex(of: "/") ?? worker.startIndex)])/\(Layout.executors)" }
-
     // MARK: Calling
 
     /// Starts the program of a call. When that is not possible, the reply says so.
@@ -96,7 +93,7 @@ final class Executors: Part {
             }
             guard hasItems else { return reply(call, own) }
             let program = try ExecutorProcess.find(
-                call.executor, spool: surroundings.spool, installed: Self.installed(worker: worker))
+                call.executor, spool: surroundings.spool, installed: Installation.executorPath(call.executor, besideWorker: worker))
             let variables = RunSurroundings.variables(of: identity.user).map { "\($0.name)=\($0.value)" }
             let process = try ExecutorProcess(
                 program, [call.verb.rawValue], environment: variables, as: identity.credentials, worker: worker, input: input.bytes,
@@ -197,7 +194,7 @@ final class Executors: Part {
         let output = ExecutorOutput(one.process.printed, one.call, isCut: one.process.isCut)
         var why = failure.map { "executor \(one.call.executor) \($0)\(one.process.complaint)" }
         if let version = output.otherVersion {
-            why = "executor \(one.call.executor) speaks version \(version) of the protocol, this spoold version \(ExecutorInput.version)"
+            why = "executor \(one.call.executor) speaks version \(version) of the protocol, this spoold version \(ExecutorSettings.protocolVersion)"
         }
         if why == nil, let problem = output.problem { why = "executor \(one.call.executor): \(problem)" }
         reply(one.call, one.own + output.answers, failure: why)

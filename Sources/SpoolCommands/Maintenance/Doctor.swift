@@ -24,7 +24,7 @@ struct Doctor {
     func diagnoses() -> [Diagnosis] {
         [spool(), serving(), version()].compactMap { $0 } + troubles() + problems()
             + [worker(), unit(), configuration()].compactMap { $0 } + calendars()
-            + [mail(), zones(), openFiles(), watches(), clock()].compactMap { $0 } + room()
+            + [mail(), zones(), openFiles(), watches(), clock()].compactMap { $0 } + executors() + room()
     }
 
     /// True when root's daemon serves everybody from this spool.
@@ -179,7 +179,7 @@ struct Doctor {
     }
 
     /// The daemon does not publish `mail_command` and `min_free_space`.
-    private func fileConfiguration() throws(Failure) -> Configuration { try session.fileConfiguration() }
+    func fileConfiguration() throws(Failure) -> Configuration { try session.fileConfiguration() }
 
     // MARK: Room
 

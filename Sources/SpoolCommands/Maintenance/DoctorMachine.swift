@@ -18,7 +18,7 @@ extension Doctor {
     }
 
     /// Nil for a process whose program this user may not see.
-    private static func directoryOfProgram(_ pid: pid_t?) -> String? {
+    static func directoryOfProgram(_ pid: pid_t?) -> String? {
         guard let pid else { return nil }
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = buffer.withUnsafeMutableBytes { readlink("/proc/\(pid)/exe", $0.baseAddress!, $0.count) }
@@ -95,27 +95,31 @@ struct SystemdUnit {
     func isEnabled() -> Bool { ProgramAnswer("/bin/sh", ["-c", "\(command) is-enabled spoold"]).code == 0 }
 }
 
-/// The exit code and the first line of a program that answers at once and is killed after some seconds otherwise.
+/// The exit code and the output of a program that is killed when it does not answer in time.
 struct ProgramAnswer {
     /// Nil when it could not be run, or a signal ended it.
     private(set) var code: Int32?
-    private(set) var line = ""
+    private(set) var lines: [String] = []
+    var line: String { lines.first ?? "" }
 
-    private static let patienceMilliseconds: Int64 = 5000
+    private static let outputBytesMax = 64 << 10
 
-    init(_ program: String, _ arguments: [String]) {
+    init(_ program: String, _ arguments: [String], input: [UInt8] = [], patienceMilliseconds: Int64 = 5000) {
         do throws(SystemError) {
             let nothing = try FileDescriptor.open("/dev/null", O_RDWR)
+            let file = try FileDescriptor.memory(named: "input")
+            // The position stays at the beginning.
+            try file.write(input, at: 0)
             let pipe = try Pipe()
             let pid = try Process.spawn(
                 program, arguments: [program] + arguments, environment: environmentAssignments(),
-                descriptors: [(nothing.raw, 0), (pipe.writing.raw, 1), (nothing.raw, 2)], newSession: true)
+                descriptors: [(file.raw, 0), (pipe.writing.raw, 1), (nothing.raw, 2)], newSession: true)
             let (reading, writing) = pipe.release()
             let output = FileDescriptor(owning: reading)
             close(writing)
-            let deadline = MonotonicInstant.now().advanced(byMilliseconds: Self.patienceMilliseconds)
+            let deadline = MonotonicInstant.now().advanced(byMilliseconds: patienceMilliseconds)
             var bytes: [UInt8] = []
-            while bytes.count < 1024 {
+            while bytes.count < Self.outputBytesMax {
                 var polled = pollfd(fd: output.raw, events: Int16(POLLIN), revents: 0)
                 guard poll(&polled, 1, deadline.pollTimeout()) != 0 else {
                     kill(-pid, SIGKILL)
@@ -128,7 +132,7 @@ struct ProgramAnswer {
             }
             let status = exitStatus(of: pid)
             code = linux_wifsignaled(status) == 0 ? linux_wexitstatus(status) : nil
-            line = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
+            lines = bytes.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
         } catch {
             code = nil  // the program cannot be run, which is the answer
         }

@@ -175,6 +175,21 @@ import Testing
         #expect(try spool.linesNow("starts") == ["begun"])
     }
 
+    @Test("X4: doctor has each executor check itself, and says which are missing or do not answer")
+    func doctor() throws {
+        let (spool, fake) = try makeSpool("[queues.far]\nexecutor = \"slrum\"\n")
+        func lines() throws -> [String] { try spool.ctl("doctor").lines.filter { $0.contains("executor ") } }
+        let found = try lines()
+        #expect(found.count == 3, "\(found)")
+        #expect(found.contains("ok\texecutor fake\treachable: the engine is there\t"))
+        #expect(found.contains { $0.hasPrefix("fail\texecutor fake\tclock: 9 s behind\t") })
+        #expect(found.contains { $0.hasPrefix("fail\texecutor slrum\tthere is no program slrum: its jobs wait\t") })
+        for (mode, words) in [("drop", "check exited with 3"), ("hang", "check did not answer")] {
+            try fake.set("check.\(mode)")
+            #expect(try lines().contains { $0.hasPrefix("fail\texecutor fake\t") && $0.contains(words) }, "\(mode)")
+        }
+    }
+
     @Test("X2: A repeated job and a second try have marks of their own, and begin")
     func repeated() throws {
         let (spool, _) = try makeSpool()

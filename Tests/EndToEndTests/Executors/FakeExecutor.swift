@@ -112,6 +112,10 @@ struct FakeExecutor {
         }
         [ "$mode" = drop ] && { echo 'the engine is away' >&2; exit 3; }
         read -r header
+        if [ "$verb" = check ]; then
+            echo '{"check":"reachable","ok":true,"message":"the engine is there"}'
+            echo '{"check":"clock","ok":false,"message":"9 s behind"}'
+        fi
         while read -r line; do
             id=$(text id) try=$(number try) name=$(text name) directory=$(text directory)
             case $mode in later|refused|unknown) answer "\"error\":\"$mode\",\"message\":\"the engine says $mode\""; continue ;; esac

@@ -1,0 +1,72 @@
+import CLinux
+import Glibc
+import Linux
+import Store
+
+// The executors: each one's program is asked by the verb `check` of spool-executor(7).
+extension Doctor {
+    /// The executors of the configuration and of running jobs.
+    func executors() -> [Diagnosis] {
+        guard let configuration = Self.orNil({ () throws(Failure) in try fileConfiguration() }) else { return [] }
+        var names = Set(configuration.executors.keys).union(configuration.queueExecutors.values)
+        names.formUnion(Self.orNil { () throws(Failure) in try usedExecutors() } ?? [])
+        names.remove(ExecutorKeys.local)
+        return names.sorted().flatMap { check($0, configuration.executors[$0] ?? ExecutorSettings()) }
+    }
+
+    private func usedExecutors() throws(Failure) -> [String] {
+        var records = try session.records()
+        var names: [String] = []
+        for place in try session.reading({ () throws(JournalError) in try records.places(in: [.running]) }) {
+            let record = try session.reading { () throws(JournalError) in try records.record(at: place) }
+            if let status = record?.status, status.isElsewhere, let name = status.executor { names.append(name) }
+        }
+        return names
+    }
+
+    private func check(_ name: String, _ settings: ExecutorSettings) -> [Diagnosis] {
+        let what = "executor \(name)"
+        let remedy = "spool-executor(7) says what an executor must do"
+        guard let program = executorProgram(name) else {
+            return [.fail(what, "there is no program \(name): its jobs wait", "install it as \(Layout.executors)/\(name) in the spool")]
+        }
+        do throws(SystemError) {
+            // The programs in another user's spool are that user's.
+            guard try FileStatus.read(session.spoolPath, followingLinks: true).owner == geteuid() else {
+                return [.ok(what, "\(program); the owner of the spool can have it checked")]
+            }
+            if let why = try FileStatus.read(program, followingLinks: true).refusalAsProgram {
+                return [.fail(what, "\(program) \(why)", "correct it with chown and chmod")]
+            }
+        } catch {
+            return [.fail(what, "\(program): \(error)", remedy)]
+        }
+        var writer = JSONWriter(reserving: 256)
+        writer.beginObject()
+        writer.member("protocol", ExecutorSettings.protocolVersion)
+        writer.member("executor", name)
+        writer.key("settings")
+        writer.raw(settings.text)
+        writer.member("spool", session.spoolPath)
+        writer.endObject()
+        let answer = ProgramAnswer(program, ["check"], input: writer.bytes + [0x0A], patienceMilliseconds: settings.callTimeoutMilliseconds)
+        let found = answer.lines.compactMap { JSON.readableTable(Array($0.utf8)) }.compactMap { table -> Diagnosis? in
+            guard let check = table.text("check") else { return nil }
+            let message = Output.oneLine("\(check): \(table.text("message") ?? "")")
+            if case .boolean(true)? = table["ok"]?.kind { return .ok(what, message) }
+            return .fail(what, message, remedy)
+        }
+        guard answer.code == 0 else {
+            let how = answer.code.map { "exited with \($0)" } ?? "did not answer"
+            return found + [.fail(what, "\(program) check \(how)", remedy)]
+        }
+        return found.isEmpty ? [.ok(what, "\(program), which checks nothing")] : found
+    }
+
+    /// The path of an executor's program: in the spool, or beside the worker.
+    private func executorProgram(_ name: String) -> String? {
+        let directory = Self.directoryOfProgram(daemon?.pid) ?? Self.directoryOfProgram(getpid()) ?? "/usr/local/bin"
+        let installed = Installation.workerPaths(ofProgramIn: directory).map { Installation.executorPath(name, besideWorker: $0) }
+        return (["\(session.spoolPath)/\(Layout.executors)/\(name)"] + installed).first { access($0, F_OK) == 0 }
+    }
+}
