@@ -213,8 +213,11 @@ public enum FarSide {
             say "$seq" checked
         }
         boot=- zone=-
-        read -r boot </proc/sys/kernel/random/boot_id
-        read -r zone <"$base/.name"
+        # Silently: of an early end of the connection, the last line of standard error is taken for the reason.
+        {
+            read -r boot </proc/sys/kernel/random/boot_id
+            read -r zone <"$base/.name"
+        } 2>/dev/null
         # What came before may not have ended its line.
         echo
         say hello 1 "$(date +%s)" "$boot" "$zone" "$(id -un)" "$base"

@@ -144,10 +144,10 @@ final class RemoteCalls {
         return outcomes
     }
 
-    /// Waits until a file has these lines, which something outside of this process writes.
-    func awaitOut(_ what: String, until condition: () throws -> Bool) throws {
+    /// Waits for something in a directory, which is that for what jobs write unless another one is given.
+    func awaitOut(_ what: String, in directory: String? = nil, until condition: () throws -> Bool) throws {
         let inotify = try Inotify()
-        _ = try inotify.add(out, [.created, .modified, .movedTo, .closedAfterWriting])
+        _ = try inotify.add(directory ?? out, [.created, .modified, .movedTo, .closedAfterWriting])
         let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         while try !condition() {
             guard awaitEvent(inotify.descriptor.raw, end) else {
@@ -158,7 +158,10 @@ final class RemoteCalls {
         }
     }
 
-    func awaitFile(_ name: String) throws { try awaitOut("out/\(name)") { Files.exists("\(out)/\(name)") } }
+    func awaitFile(_ name: String, in directory: String? = nil) throws {
+        let path = "\(directory ?? out)/\(name)"
+        try awaitOut(path, in: directory) { Files.exists(path) }
+    }
 }
 
 private func awaitEvent(_ raw: Int32, _ end: MonotonicInstant) -> Bool {
