@@ -47,7 +47,7 @@ public struct Run: Sendable, Equatable {
 
     init(_ members: Members) throws(UnusableItem) {
         id = try members.text("id")
-        attempt = try members.integer("try", in: 1...Int64(Int32.max))
+        attempt = try members.integer("try", in: Self.attempts)
         name = try members.text("name")
         handle = try members.textIfThere("handle")
         directory = try members.text("directory")
@@ -55,6 +55,17 @@ public struct Run: Sendable, Equatable {
     }
 
     public init(line: [UInt8]) throws(UnusableItem) { try self.init(Members(line: line)) }
+
+    /// The run that a line is about which lacks other things, so that it can be answered. Nil when its id or its try cannot be read.
+    public init?(ofUnusable line: [UInt8]) {
+        do throws(UnusableItem) {
+            let members = try Members(line: line)
+            let (id, attempt) = (try members.text("id"), try members.integer("try", in: Self.attempts))
+            self.init(id: id, attempt: attempt, name: "", directory: "")
+        } catch { return nil }
+    }
+
+    private static let attempts: ClosedRange<Int64> = 1...Int64(Int32.max)
 
     /// The directory that the wrapper makes first.
     public var startMark: String { "\(directory)/started.\(attempt)" }
@@ -86,6 +97,7 @@ public struct Submission: Sendable {
     public var hosts: [String]
     public var requeue: Bool
 
+    /// The amounts that the job asks for. Nil where it asks for nothing, which a line may write as 0.
     public struct Resources: Sendable, Equatable {
         public var cpus: Int64?
         /// Bytes.
@@ -141,11 +153,14 @@ public struct Submission: Sendable {
         resources = Resources()
         if case .table(let table)? = members.table["resources"]?.kind {
             let given = Members(table)
-            let range: ClosedRange<Int64> = 1...(1 << 60)
-            resources.cpus = try given.integerIfThere("cpus", in: range)
-            resources.memory = try given.integerIfThere("memory", in: range)
-            resources.gpus = try given.integerIfThere("gpus", in: range)
-            resources.nodes = try given.integerIfThere("nodes", in: range)
+            func amount(_ key: String) throws(UnusableItem) -> Int64? {
+                guard let amount = try given.integerIfThere(key, in: 0...Int64.max), amount > 0 else { return nil }
+                return amount
+            }
+            resources.cpus = try amount("cpus")
+            resources.memory = try amount("memory")
+            resources.gpus = try amount("gpus")
+            resources.nodes = try amount("nodes")
         }
         executorArguments = try members.texts("executor_args")
         directives = try members.texts("directives")

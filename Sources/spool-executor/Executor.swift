@@ -25,7 +25,7 @@ protocol Executor {
 
 func perform(_ verb: Verb, of executor: any Executor, reading lines: inout InputLines) -> Int32 {
     switch verb {
-    case .submit: return executor.submit(Items(lines, Submission.init(line:)))
+    case .submit: return executor.submit(Items(lines, Submission.init(line:), refusing: true))
     case .poll: return executor.poll(Items(lines, Run.init(line:)).all())
     case .find: return executor.find(Items(lines, Run.init(line:)).all())
     case .cancel: return executor.cancel(Items(lines, Order.init(line:)).all())
@@ -40,23 +40,30 @@ func perform(_ verb: Verb, of executor: any Executor, reading lines: inout Input
 final class Items<Item> {
     private var lines: InputLines
     private let read: ([UInt8]) throws(UnusableItem) -> Item
+    private let isRefusing: Bool
 
-    init(_ lines: InputLines, _ read: @escaping ([UInt8]) throws(UnusableItem) -> Item) {
+    /// - Parameter isRefusing: a line that cannot be used, whose run can be told, is answered with `refused`. For `submit`: without an
+    ///   answer the run would be looked for and submitted again for ever.
+    init(_ lines: InputLines, _ read: @escaping ([UInt8]) throws(UnusableItem) -> Item, refusing isRefusing: Bool = false) {
         self.lines = lines
         self.read = read
+        self.isRefusing = isRefusing
     }
 
     func next() -> Item? {
         while true {
-            do {
-                guard let line = try lines.next() else { return nil }
-                if line.isEmpty { continue }
-                return try read(line)
-            } catch let error as UnusableItem {
-                Told.person("line \(lines.number): \(error.message)")
+            let line: [UInt8]
+            do throws(SystemError) {
+                guard let next = try lines.next() else { return nil }
+                line = next
             } catch {
                 Told.person("standard input: \(error)")
                 return nil
+            }
+            if line.isEmpty { continue }
+            do throws(UnusableItem) { return try read(line) } catch {
+                Told.person("line \(lines.number): \(error.message)")
+                if isRefusing, let run = Run(ofUnusable: line) { Told.answer(.failed(run, .refused, error.message)) }
             }
         }
     }

@@ -23,6 +23,26 @@ import Testing
         #expect(item.directives == ["--partition=long"] && item.hosts == ["a"] && item.requeue)
     }
 
+    @Test("A resource of 0 asks for none, as one that is not there", arguments: ["cpus", "memory", "gpus", "nodes"])
+    func noResources(key: String) throws {
+        func item(_ amount: String) throws -> Submission {
+            let run = #""id":"7","try":1,"name":"n","directory":"/s","arguments":["a"],"working_directory":"/""#
+            return try Submission(line: Array("{\(run),\"resources\":{\"\(key)\":\(amount)}}".utf8))
+        }
+        #expect(try item("0").resources == .init())
+        #expect(try item("1").resources != .init())
+        #expect(throws: UnusableItem("\(key) is not a number from 0 to \(Int64.max)")) { _ = try item("-1") }
+    }
+
+    @Test("The run of a line that cannot be used is known by its id and its try", arguments: [
+        (#"{"id":"7","try":2}"#, "7", 2), (#"{"id":"7","try":2,"arguments":5,"name":null}"#, "7", 2), (#"{"id":"7"}"#, nil, 0),
+        (#"{"id":7,"try":2}"#, nil, 0), (#"{"id":"7","try":0}"#, nil, 0), (#"{"id":"7","try":2"#, nil, 0),
+    ] as [(String, String?, Int64)])
+    func unusable(line: String, id: String?, attempt: Int64) {
+        let run = Run(ofUnusable: Array(line.utf8))
+        #expect(run?.id == id && run?.attempt ?? 0 == attempt)
+    }
+
     @Test("A line that lacks what its verb needs is refused with the member's name", arguments: [
         ("[]", "expected a JSON object, found an array"),
         (#"{"id":"7"}"#, "try is missing"),
