@@ -167,7 +167,7 @@ public enum Command: Sendable, Equatable {
     /// Ask all processes of the run to end with the stop signal, and kill the rest after this time. Nil means the run's own
     /// `killAfterMilliseconds`.
     case stop(killAfterMilliseconds: Int64?)
-    /// The daemon has written this many bytes of ``Report/output(_:)``. This is not about the current run alone.
+    /// The daemon has taken up one ``Report/output(_:)`` of this many bytes. This is not about the current run alone.
     case outputTaken(Int)
 }
 

@@ -280,4 +280,24 @@ import WorkerProtocol
         let kilobytes = try #require(Int(line.filter(\.isNumber)))
         #expect(kilobytes < 4096)
     }
+
+    // MARK: Output
+
+    @Test("W5: A daemon that reads no reports holds up no stop and no kill, however short the pieces of output are")
+    func unread() throws {
+        // Each block is a piece with one letter: a part of a file that reads as NUL is left out. A socket has room for some 280 of them.
+        let block = String(repeating: "\0", count: (32 << 10) - 2) + "x\n"
+        try temporary.write("blocks", String(repeating: block, count: 300))
+        let ready = try Pipe(temporary, "ready")
+        let go = try Pipe(temporary, "go")
+        let script = "trap '' TERM; echo $$ > pid; cat blocks; cat blocks >&2; echo ready > ready; while :; do read x < \(go.path); done"
+        try worker.send(.run(worker.shell(script) { $0.reportsOutput = true }))
+        #expect(try ready.line() == "ready")
+        let command = try Process.openPidfd(try pid(in: "pid"))
+        // Longer than the worker waits between two looks at the output.
+        try worker.send(.stop(killAfterMilliseconds: 1500))
+        try awaitReadable(command.raw)
+        #expect(try worker.report().kind == .signaled(number: SIGKILL, coreDumped: false))
+        #expect((1...64).contains(worker.outputCount))
+    }
 }

@@ -14,6 +14,8 @@ final class WorkerUnderTest {
     private var socket: Int32
     private var frames = FrameBuffer()
     private var isReaped = false
+    /// The number of pieces of output that were read.
+    private(set) var outputCount = 0
 
     /// spool-worker lies beside the test bundle.
     static let executable: String = {
@@ -61,7 +63,11 @@ final class WorkerUnderTest {
         while true {
             // The worker reports a long run before its end. One read may return both reports.
             while let body = try frames.next() {
-                if case .ended(let end) = try Report(body: body) { return end }
+                switch try Report(body: body) {
+                case .ended(let end): return end
+                case .output: outputCount += 1
+                default: continue
+                }
             }
             try awaitReadable(socket)
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 1)
