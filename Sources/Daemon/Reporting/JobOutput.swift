@@ -4,58 +4,26 @@ import Scheduler
 import Store
 import WorkerProtocol
 
-/// The form of jobs' output on spoold's standard output.
-public enum OutputForm: String, Sendable {
-    /// A line of output after the task's name and the job's id.
-    case stdout
-    /// A JSON object for each line.
-    case json
-}
-
-/// A try whose output comes.
-struct OutputSource {
-    fileprivate let id: String
-    fileprivate let attempt: Int
-    /// The task's name. The job's own when it is of no task.
-    fileprivate let task: String
-
-    init(_ job: Job) {
-        id = job.id.text
-        attempt = job.attempt
-        task = job.task ?? job.name
-    }
-
-    func isOf(_ id: String, _ attempt: Int) -> Bool { self.id == id && self.attempt == attempt }
-}
-
 /// Writes the output of jobs to standard output, besides its files.
 ///
 /// Invariants:
 /// - Nothing waits for the reader. Workers send little more than was written, see `DaemonOutput`, and leave out what the reader does not
 ///   take within some seconds after a run's end. How much that was is counted and said.
-/// - A line is written whole: no other line begins within it. Of a line that is too long, each part is a line.
+/// - A line is written whole: no other line begins within it. Of a line that is too long, each part is a line. See ``OutputLines``.
 /// - When the reader is gone, what would be written is counted.
 final class JobOutput: Part {
     /// A pipe that poll(2) calls writable has room for this much, pipe(7): PIPE_BUF.
     private static let carefulBytes = 4096
-    private static let writeBytes = 64 << 10
-    /// Notices about left out output are not kept while this much waits for the reader.
-    private static let noticesMaxBytes = 1 << 20
+    /// The number of notices about left out output that wait for the reader at most.
+    private static let noticesMax = 1000
     /// The time that an ending daemon waits: workers give up a little earlier.
     private static let endMilliseconds: Int64 = 3500
 
     private let form: OutputForm
     private let descriptor: Int32
     private let kind: Kind
-    private let isTerminal = isatty(1) == 1
-    /// Bytes for the reader, who has taken those before `start`.
-    private var bytes: [UInt8] = []
-    private var start = 0
-    /// The number of bytes that were ever added and written.
-    private var addedCount: Int64 = 0
-    private var writtenCount: Int64 = 0
-    /// Bytes to confirm to their workers, once everything before `end` is written.
-    private var unconfirmed: [(worker: Int, count: Int, end: Int64)] = []
+    /// The output that waits for the reader.
+    private var lines: OutputLines
     private var token: EventLoop.Token?
     private var leftOutBytes: Int64 = 0
     private var closedAt: Instant?
@@ -63,8 +31,8 @@ final class JobOutput: Part {
     private let loop: EventLoop
     private let service: SpoolService
     private let log: Log
-    /// Called when bytes of a worker were written, with the worker's number.
-    var onWritten: (Int, Int) -> Void = { _, _ in }
+    /// Called when a piece of a worker has its lines, with the worker's number and the piece's size.
+    var onTaken: (Int, Int) -> Void = { _, _ in }
 
     private enum Kind {
         /// A pipe or terminal, opened anew: an open file of its own can be non-blocking without effect on others.
@@ -77,6 +45,7 @@ final class JobOutput: Part {
 
     init(_ form: OutputForm, _ loop: EventLoop, _ service: SpoolService, _ log: Log) {
         self.form = form
+        lines = OutputLines(form, isTerminal: isatty(1) == 1)
         self.loop = loop
         self.service = service
         self.log = log
@@ -91,101 +60,57 @@ final class JobOutput: Part {
         }
     }
 
-    // MARK: Lines
+    // MARK: Taking
 
-    /// Takes output of a worker. It is confirmed by `onWritten`.
+    /// Takes output of a worker. It is confirmed by `onTaken`.
     func take(_ output: Report.Output, of source: OutputSource, from worker: Int) {
-        if closedAt == nil {
-            for line in output.bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
-                add(line, of: source, stream: output.stream, isPartial: output.isPartial)
-            }
-            addedCount = writtenCount + Int64(bytes.count - start)
-        } else {
-            leftOutBytes += Int64(output.bytes.count)
-            service.isPublishDue = true
+        let piece = OutputLines.Piece(
+            source, stream: output.stream, isPartial: output.isPartial, text: output.bytes, takenAt: service.now, worker: worker)
+        guard closedAt == nil else {
+            count(leftOut: piece.outputBytes())
+            return onTaken(worker, output.bytes.count)
         }
-        unconfirmed.append((worker, output.bytes.count, addedCount))
+        lines.add(piece)
         write()
     }
 
     /// Counts output that a worker has left out, and says so in its place.
     func leaveOut(_ count: Int64, of source: OutputSource) {
         guard count > 0 else { return }
-        leftOutBytes += count
-        service.isPublishDue = true
+        self.count(leftOut: count)
         log.write(
             .warning, "output-left-out", at: service.now,
             ["id": source.id, "bytes": "\(count)", "effect": "these are in the job's directory alone"])
-        guard closedAt == nil, bytes.count - start < Self.noticesMaxBytes else { return }
-        let text = "[spoold: \(count) bytes are left out here; they are in the job's directory]"
-        add(Array(text.utf8)[...], of: source, stream: "spoold", isPartial: false)
-        addedCount = writtenCount + Int64(bytes.count - start)
+        guard closedAt == nil, lines.noticesCount < Self.noticesMax else { return }
+        let text = Array("[spoold: \(count) bytes are left out here; they are in the job's directory]".utf8)
+        lines.add(OutputLines.Piece(source, stream: "spoold", isPartial: false, text: text, takenAt: service.now, worker: nil))
         write()
     }
 
-    private func add(_ line: ArraySlice<UInt8>, of source: OutputSource, stream: String, isPartial: Bool) {
-        switch form {
-        case .stdout:
-            bytes += source.task.utf8
-            bytes.append(UInt8(ascii: " "))
-            bytes += source.id.utf8
-            if stream != Layout.outputFile {
-                bytes.append(UInt8(ascii: " "))
-                bytes += stream.utf8
-            }
-            bytes += ": ".utf8
-            if isTerminal { addVisible(line) } else { bytes += line }
-        case .json:
-            var writer = JSONWriter(reserving: line.count + 200)
-            writer.beginObject()
-            writer.member("time", service.now)
-            writer.member("task", source.task)
-            writer.member("id", source.id)
-            writer.member("try", source.attempt)
-            writer.member("stream", stream)
-            writer.member("text", String(decoding: line, as: UTF8.self))
-            if isPartial { writer.member("partial", true) }
-            writer.endObject()
-            bytes += writer.bytes
-        }
-        bytes.append(UInt8(ascii: "\n"))
-    }
-
-    /// Adds text of which the terminal obeys nothing.
-    private func addVisible(_ line: ArraySlice<UInt8>) {
-        for scalar in String(decoding: line, as: UTF8.self).unicodeScalars {
-            if scalar != "\t", TerminalText.isUnsafe(scalar.value) {
-                bytes += TerminalText.escape(scalar).utf8
-            } else {
-                bytes += Array(String(Character(scalar)).utf8)
-            }
-        }
+    private func count(leftOut count: Int64) {
+        leftOutBytes += count
+        if count > 0 { service.isPublishDue = true }
     }
 
     // MARK: Writing
 
     /// Writes what the reader takes without waiting.
     private func write() {
-        while start < bytes.count, closedAt == nil {
-            let count = writeSome()
+        while closedAt == nil, !lines.isEmpty {
+            if lines.isBatchWritten { for (worker, bytes) in lines.makeBatch() { onTaken(worker, bytes) } }
+            let count = lines.withUnwritten(writeSome)
             if count > 0 {
-                start += count
-                writtenCount += Int64(count)
+                lines.wrote(count)
             } else if errno == EAGAIN {
                 break
             } else if errno != EINTR {
                 close(SystemError(call: "write", path: "standard output", errno: errno))
             }
         }
-        if start == bytes.count || start > Self.noticesMaxBytes {
-            bytes.removeFirst(start)
-            start = 0
-        }
-        confirm()
-        listen(!bytes.isEmpty)
+        listen(!lines.isEmpty)
     }
 
-    private func writeSome() -> Int {
+    private func writeSome(_ bytes: UnsafeRawBufferPointer) -> Int {
         let isCareful = kind == .shared
         if isCareful {
             var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
@@ -194,18 +119,9 @@ final class JobOutput: Part {
                 return -1
             }
         }
-        let count = min(bytes.count - start, isCareful ? Self.carefulBytes : Self.writeBytes)
-        return bytes.withUnsafeBytes { buffer in
-            let from = buffer.baseAddress! + start
-            let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
-            return kind == .socket ? send(descriptor, from, count, flags) : Glibc.write(descriptor, from, count)
-        }
-    }
-
-    private func confirm() {
-        let ready = unconfirmed.prefix { $0.end <= writtenCount || closedAt != nil }
-        unconfirmed.removeFirst(ready.count)
-        for one in ready { onWritten(one.worker, one.count) }
+        let count = min(bytes.count, isCareful ? Self.carefulBytes : bytes.count)
+        let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
+        return kind == .socket ? send(descriptor, bytes.baseAddress, count, flags) : Glibc.write(descriptor, bytes.baseAddress, count)
     }
 
     /// Waits, or waits no more, for room at the reader.
@@ -219,18 +135,14 @@ final class JobOutput: Part {
             } catch {
                 // A regular file cannot be waited for. It never refuses a write for now.
                 close(error)
-                confirm()
             }
         }
     }
 
     private func close(_ error: SystemError) {
-        let lost = Int64(bytes.count - start)
-        leftOutBytes += lost
         closedAt = service.now
-        bytes = []
-        start = 0
-        service.isPublishDue = true
+        for (worker, bytes) in lines.unmade { onTaken(worker, bytes) }
+        count(leftOut: lines.giveUp())
         log.write(
             .warning, "output-closed", at: service.now,
             ["error": "\(error)", "effect": "the output of jobs is in their directories alone from now on"])
@@ -245,18 +157,19 @@ final class JobOutput: Part {
     func waitsToEnd(isMoreComing: Bool) -> Bool {
         let end = endBy ?? .now().advanced(byMilliseconds: Self.endMilliseconds)
         endBy = end
-        if isMoreComing || !bytes.isEmpty, end > .now() { return true }
+        if isMoreComing || !lines.isEmpty, end > .now() { return true }
         isOver = true
-        if !bytes.isEmpty {
+        let leftOut = lines.giveUp()
+        if leftOut > 0 {
             log.write(
                 .warning, "output-left-out", at: service.now,
-                ["bytes": "\(bytes.count - start)", "effect": "these are in the jobs' directories alone"])
+                ["bytes": "\(leftOut)", "effect": "these are in the jobs' directories alone"])
         }
         return false
     }
 
     var wakeAt: Wake { Wake(monotonic: isOver ? nil : endBy) }
-    var isIdle: Bool { bytes.isEmpty }
+    var isIdle: Bool { lines.isEmpty }
 
     /// Writes the member `output` of `state/status.json`.
     func write(to writer: inout JSONWriter) {

@@ -67,7 +67,7 @@ final class WorkerPool: Part {
         startLimit = StartLimit(slots, configuration, service)
         self.surroundings.inherit(inheritedByDefault)
         self.surroundings.reportsOutput = output != nil
-        output?.onWritten = { [unowned self] worker, count in
+        output?.onTaken = { [unowned self] worker, count in
             // A worker that is gone reports its end on its socket.
             try? workers[worker]?.send(.outputTaken(count))
         }
