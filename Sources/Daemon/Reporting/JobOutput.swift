@@ -10,12 +10,16 @@ import WorkerProtocol
 /// - Nothing waits for the reader. Workers send little more than was written, see `DaemonOutput`, and leave out what the reader does not
 ///   take within some seconds after a run's end. How much that was is counted and said.
 /// - A line is written whole: no other line begins within it. Of a line that is too long, each part is a line. See ``OutputLines``.
-/// - When the reader is gone, what would be written is counted.
+/// - When the reader is gone, what would be written is counted. An error that may pass, such as a full disk, ends nothing: the output waits.
 final class JobOutput: Part {
     /// A pipe that poll(2) calls writable has room for this much, pipe(7): PIPE_BUF.
     private static let carefulBytes = 4096
     /// The number of notices about left out output that wait for the reader at most.
     private static let noticesMax = 1000
+    /// The time between two tries to write, while there is an error that may pass.
+    private static let retryMilliseconds: Int64 = 1000
+    /// The errors that do not pass: nobody reads any more, or the descriptor cannot be written.
+    private static let lastErrors = [EPIPE, EBADF, ECONNRESET, ENOTCONN, ESHUTDOWN, EDESTADDRREQ, ENXIO, EINVAL]
     /// The time that an ending daemon waits: workers give up a little earlier.
     private static let endMilliseconds: Int64 = 3500
 
@@ -28,6 +32,8 @@ final class JobOutput: Part {
     private var leftOutBytes: Int64 = 0
     private var closedAt: Instant?
     private var endBy: MonotonicInstant?
+    /// The time of the next try to write, after an error that may pass. Nil when the last write succeeded.
+    private var retryAt: MonotonicInstant?
     private let loop: EventLoop
     private let service: SpoolService
     private let log: Log
@@ -71,7 +77,7 @@ final class JobOutput: Part {
             return onTaken(worker, output.bytes.count)
         }
         lines.add(piece)
-        write()
+        if retryAt == nil { write() }
     }
 
     /// Counts output that a worker has left out, and says so in its place.
@@ -84,7 +90,7 @@ final class JobOutput: Part {
         guard closedAt == nil, lines.noticesCount < Self.noticesMax else { return }
         let text = Array("[spoold: \(count) bytes are left out here; they are in the job's directory]".utf8)
         lines.add(OutputLines.Piece(source, stream: "spoold", isPartial: false, text: text, takenAt: service.now, worker: nil))
-        write()
+        if retryAt == nil { write() }
     }
 
     private func count(leftOut count: Int64) {
@@ -98,49 +104,78 @@ final class JobOutput: Part {
     private func write() {
         while closedAt == nil, !lines.isEmpty {
             if lines.isBatchWritten { for (worker, bytes) in lines.makeBatch() { onTaken(worker, bytes) } }
-            let count = lines.withUnwritten(writeSome)
+            let (count, number) = lines.withUnwritten(writeSome)
             if count > 0 {
                 lines.wrote(count)
-            } else if errno == EAGAIN {
+                goOn()
+            } else if number == EAGAIN {
+                if listen() { goOn() } else { hold(SystemError(call: "epoll_ctl", path: "standard output", errno: number)) }
+                return
+            } else if number != EINTR {
+                let error = SystemError(call: "write", path: "standard output", errno: number)
+                if isLast(error) { close(error) } else { hold(error) }
                 break
-            } else if errno != EINTR {
-                close(SystemError(call: "write", path: "standard output", errno: errno))
             }
         }
-        listen(!lines.isEmpty)
+        listenNoMore()
     }
 
-    private func writeSome(_ bytes: UnsafeRawBufferPointer) -> Int {
+    /// Returns a count above 0, or an error number.
+    private func writeSome(_ bytes: UnsafeRawBufferPointer) -> (count: Int, errno: Int32) {
         let isCareful = kind == .shared
         if isCareful {
             var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-            guard poll(&room, 1, 0) > 0 else {
-                errno = EAGAIN
-                return -1
-            }
+            guard poll(&room, 1, 0) > 0 else { return (0, EAGAIN) }
         }
-        let count = min(bytes.count, isCareful ? Self.carefulBytes : bytes.count)
+        let count = isCareful ? min(bytes.count, Self.carefulBytes) : bytes.count
         let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
-        return kind == .socket ? send(descriptor, bytes.baseAddress, count, flags) : Glibc.write(descriptor, bytes.baseAddress, count)
+        errno = 0
+        let written =
+            kind == .socket ? send(descriptor, bytes.baseAddress, count, flags) : Glibc.write(descriptor, bytes.baseAddress, count)
+        return (max(0, written), errno)
     }
 
-    /// Waits, or waits no more, for room at the reader.
-    private func listen(_ isWanted: Bool) {
-        if let token, !isWanted {
-            loop.remove(descriptor, token)
-            self.token = nil
-        } else if token == nil, isWanted {
-            do throws(SystemError) {
-                token = try loop.add(descriptor, .writable) { [unowned self] in write() }
-            } catch {
-                // A regular file cannot be waited for. It never refuses a write for now.
-                close(error)
-            }
+    /// Waits for room at the reader. Returns false when that cannot be waited for.
+    private func listen() -> Bool {
+        if token == nil {
+            token = try? loop.add(descriptor, .writable) { [unowned self] in write() }  // no memory, or a device: tried again later
         }
+        return token != nil
     }
+
+    private func listenNoMore() {
+        guard let token else { return }
+        loop.remove(descriptor, token)
+        self.token = nil
+    }
+
+    // MARK: Errors
+
+    private func isLast(_ error: SystemError) -> Bool {
+        // EIO: a terminal that is gone. On a disk, it may pass.
+        Self.lastErrors.contains(error.errno) || error.errno == EIO && kind != .file
+    }
+
+    /// Has the output wait until the error has passed.
+    private func hold(_ error: SystemError) {
+        if retryAt == nil {
+            let effect = "output waits; what waits for too long is in the jobs' directories alone"
+            log.write(.warning, "output-waits", at: service.now, ["error": "\(error)", "effect": effect])
+        }
+        retryAt = .now().advanced(byMilliseconds: Self.retryMilliseconds)
+    }
+
+    private func goOn() {
+        guard retryAt != nil else { return }
+        retryAt = nil
+        log.write(.notice, "output-goes-on", at: service.now)
+    }
+
+    func beforeTurn() { if let due = retryAt, due <= .now(), !isOver { write() } }
 
     private func close(_ error: SystemError) {
         closedAt = service.now
+        retryAt = nil
         for (worker, bytes) in lines.unmade { onTaken(worker, bytes) }
         count(leftOut: lines.giveUp())
         log.write(
@@ -168,7 +203,7 @@ final class JobOutput: Part {
         return false
     }
 
-    var wakeAt: Wake { Wake(monotonic: isOver ? nil : endBy) }
+    var wakeAt: Wake { Wake(monotonic: isOver ? nil : [endBy, retryAt].lazy.compactMap(\.self).min()) }
     var isIdle: Bool { lines.isEmpty }
 
     /// Writes the member `output` of `state/status.json`.

@@ -141,6 +141,32 @@ struct OutputTests {
         #expect(try spool.stop() == 0)
     }
 
+    @Test("W5: Output waits while the disk of standard output is full, and is written when there is room",
+        .enabled(if: FullDiskTests.canMount, FullDiskTests.reason))
+    func full() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let disk = "\(spool.out)/disk"
+        try Files.makeDirectory(disk)
+        try Commands.succeed("mount", "-t", "tmpfs", "-o", "size=65536", "tmpfs", disk)
+        defer { _ = try? Commands.run("umount", "-l", disk) }  // if this fails, the directory stays as litter
+        try Files.write("\(disk)/stdout", "")
+        #expect(try Commands.run("sh", ["-c", "cat /dev/zero > \(disk)/filler"]).code != 0)
+        let words = ["/bin/sh", "-c", "exec \"$@\" >> \(disk)/stdout", "sh"]
+        try spool.launch(tracer: words, arguments: ["--output=stdout", "--drain"])
+        try spool.notification("READY=1")
+        let first = try spool.run("command = 'echo first'", as: "first")
+        try spool.logLine("event=output-waits", "No space left")
+        let second = try spool.run("command = 'echo second'", as: "second")
+        #expect(try Files.text("\(disk)/stdout") == "")
+        try Files.remove("\(disk)/filler")
+        try spool.logLine("event=output-goes-on")
+        let expected = "first \(first.id): first\nsecond \(second.id): second\n"
+        try spool.wait(for: "both lines") { try Files.text("\(disk)/stdout") == expected }
+        #expect(spool.log.split(separator: "\n").count { $0.contains("event=output-waits") } == 1)
+        #expect(try !spool.ctl("status").output.contains("are in their directories alone"))
+        #expect(try spool.stop() == 0)
+    }
+
     @Test("W5: A run whose daemon was killed ends as ever, also with output = \"journal\"")
     func without() throws {
         let piped = try Piped("stdout")
