@@ -293,10 +293,10 @@ public final class Daemon {
 
     /// True when this daemon, which ends, has written the output of the jobs that have ended, or has waited long enough for its reader.
     private func isOutputWritten() -> Bool {
-        guard let output, !output.isOver else { return true }
+        guard output != nil else { return true }
         service.isEnding = true
         workers.endIdle(keeping: 0)
-        return !output.waitsToEnd(isMoreComing: workers.isOutputComing)
+        return workers.isOutputWritten()
     }
 
     private func takeSignals() throws(SystemError) {

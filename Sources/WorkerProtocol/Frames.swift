@@ -222,6 +222,7 @@ extension Report {
             writer.write(output.stream)
             writer.write(output.isPartial)
             writer.write(output.bytes)
+            writer.write(output.end)
             return writer.finish()
         case .outputEnded(let jobID, let attempt, let leftOutBytes):
             var writer = FrameWriter(kind: Tag.outputEnded, version: Version.reports)
@@ -251,7 +252,7 @@ extension Report {
             self = .output(
                 Output(
                     jobID: try reader.text(), attempt: try reader.int(), stream: try reader.text(), isPartial: try reader.flag(),
-                    bytes: try reader.bytes()))
+                    bytes: try reader.bytes(), end: try reader.int64()))
         case Tag.outputEnded:
             self = .outputEnded(jobID: try reader.text(), attempt: try reader.int(), leftOutBytes: try reader.int64())
         default: throw .unknownKind(reader.kind)

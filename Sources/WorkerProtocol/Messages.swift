@@ -193,13 +193,16 @@ public enum Report: Sendable, Equatable {
         /// True when the bytes are a part of a line that continues. Otherwise they are whole lines, without the end of the last one.
         public var isPartial: Bool
         public var bytes: [UInt8]
+        /// The number of bytes in the file up to here. These are reported or are NULs.
+        public var end: Int64
 
-        public init(jobID: String, attempt: Int, stream: String, isPartial: Bool, bytes: [UInt8]) {
+        public init(jobID: String, attempt: Int, stream: String, isPartial: Bool, bytes: [UInt8], end: Int64) {
             self.jobID = jobID
             self.attempt = attempt
             self.stream = stream
             self.isPartial = isPartial
             self.bytes = bytes
+            self.end = end
         }
     }
 }

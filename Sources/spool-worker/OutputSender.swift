@@ -118,7 +118,7 @@ final class OutputSender {
             while !rest.isEmpty {
                 let isLast = stream.offset + Int64(rest.count) >= stream.end
                 guard let piece = OutputPiece(of: rest, isAtEnd: isLast, isFull: rest.count == Self.chunkBytes, for: reader) else { break }
-                switch piece.text.isEmpty && piece.isGap ? .taken : reader.take(piece, of: stream.name) {
+                switch piece.text.isEmpty && piece.isGap ? .taken : reader.take(piece, of: stream.name, upTo: stream.offset + Int64(piece.count)) {
                 case .taken: progress = .some
                 case .full: return .refused
                 case .absent: return .nobody
@@ -139,7 +139,8 @@ protocol OutputReader {
     var pieceBytes: Int { get }
     /// True when each piece is one line.
     var takesSingleLines: Bool { get }
-    func take(_ piece: OutputPiece, of stream: String) -> JournalSocket.Answer
+    /// - Parameter end: the end of the piece in its file.
+    func take(_ piece: OutputPiece, of stream: String, upTo end: Int64) -> JournalSocket.Answer
     /// Called when the reader did not take this much in time.
     func miss(_ count: Int64, of stream: String)
     /// Called when no more follows.
@@ -212,7 +213,7 @@ struct JournalReader: OutputReader {
         fields = journal.fields
     }
 
-    func take(_ piece: OutputPiece, of stream: String) -> JournalSocket.Answer {
+    func take(_ piece: OutputPiece, of stream: String, upTo end: Int64) -> JournalSocket.Answer {
         var text = piece.text[...]
         var level = Self.information
         if text.count >= 3, text[text.startIndex] == UInt8(ascii: "<"), text[text.startIndex + 2] == UInt8(ascii: ">"),
@@ -259,9 +260,9 @@ final class DaemonReader: OutputReader {
         attempt = request.attempt
     }
 
-    func take(_ piece: OutputPiece, of stream: String) -> JournalSocket.Answer {
+    func take(_ piece: OutputPiece, of stream: String, upTo end: Int64) -> JournalSocket.Answer {
         output.send(
-            Report.Output(jobID: jobID, attempt: attempt, stream: stream, isPartial: piece.isPartial, bytes: piece.text))
+            Report.Output(jobID: jobID, attempt: attempt, stream: stream, isPartial: piece.isPartial, bytes: piece.text, end: end))
     }
 
     func miss(_ count: Int64, of stream: String) { missedBytes += count }

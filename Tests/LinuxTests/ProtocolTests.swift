@@ -89,8 +89,8 @@ import WorkerProtocol
     }
 
     @Test(arguments: [
-        Report.output(.init(jobID: "job", attempt: 2, stream: "stderr", isPartial: true, bytes: [0, 255, 10])),
-        .output(.init(jobID: "job", attempt: 1, stream: "stdout", isPartial: false, bytes: [])),
+        Report.output(.init(jobID: "job", attempt: 2, stream: "stderr", isPartial: true, bytes: [0, 255, 10], end: 1 << 40)),
+        .output(.init(jobID: "job", attempt: 1, stream: "stdout", isPartial: false, bytes: [], end: 1)),
         .outputEnded(jobID: "job", attempt: 3, leftOutBytes: 1 << 40),
     ])
     func outputComesBack(_ report: Report) throws {

@@ -192,15 +192,19 @@ final class JobOutput: Part {
     func waitsToEnd(isMoreComing: Bool) -> Bool {
         let end = endBy ?? .now().advanced(byMilliseconds: Self.endMilliseconds)
         endBy = end
-        if isMoreComing || !lines.isEmpty, end > .now() { return true }
+        return (isMoreComing || !lines.isEmpty) && end > .now()
+    }
+
+    /// Counts what the reader does not get any more.
+    func end() {
         isOver = true
         let leftOut = lines.giveUp()
+        count(leftOut: leftOut)
         if leftOut > 0 {
             log.write(
                 .warning, "output-left-out", at: service.now,
                 ["bytes": "\(leftOut)", "effect": "these are in the jobs' directories alone"])
         }
-        return false
     }
 
     var wakeAt: Wake { Wake(monotonic: isOver ? nil : [endBy, retryAt].lazy.compactMap(\.self).min()) }

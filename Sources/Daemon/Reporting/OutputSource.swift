@@ -1,4 +1,6 @@
 import Scheduler
+import Store
+import WorkerProtocol
 
 /// A try whose output comes.
 package struct OutputSource: Sendable {
@@ -6,14 +8,32 @@ package struct OutputSource: Sendable {
     package let attempt: Int
     /// The task's name. The job's own when it is of no task.
     package let task: String
+    /// The number of the try among those of the jobs that its job repeats.
+    let number: Int
+    /// The sizes of the files' parts that were reported, by the names of the files.
+    private var ends: [String: Int64] = [:]
 
-    package init(id: String, attempt: Int, task: String) {
+    package init(id: String, attempt: Int, task: String, number: Int = 1) {
         self.id = id
         self.attempt = attempt
         self.task = task
+        self.number = number
     }
 
-    init(_ job: Job) { self.init(id: job.id.text, attempt: job.attempt, task: job.task ?? job.name) }
+    init(_ job: Job) {
+        self.init(id: job.id.text, attempt: job.attempt, task: job.task ?? job.name, number: job.earlierTries + job.attempt)
+    }
+
+    mutating func reported(_ output: Report.Output) { ends[output.stream] = output.end }
+
+    /// The bytes of a try's output that its worker has not reported, of which `size` tells the sizes of the files. A file keeps its name
+    /// until there is another try.
+    func unreportedBytes(size: (_ id: JobID, _ name: String) -> Int64?) -> Int64 {
+        guard let id = JobID(id) else { return 0 }
+        return [Layout.outputFile, Layout.errorFile].reduce(0) { count, name in
+            count + max(0, (size(id, "\(name).\(number)") ?? size(id, name) ?? 0) - (ends[name] ?? 0))
+        }
+    }
 
     func isOf(_ id: String, _ attempt: Int) -> Bool { self.id == id && self.attempt == attempt }
 }

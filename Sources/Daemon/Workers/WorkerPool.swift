@@ -295,8 +295,9 @@ final class WorkerPool: Part {
                 service.submit(.ended(job.id, attempt: end.attempt, RunResult(end)))
             case .output(let output):
                 // A worker speaks for its own runs alone.
-                guard let source = worker.outputs.first(where: { $0.isOf(output.jobID, output.attempt) }) else { continue }
-                self.output?.take(output, of: source, from: number)
+                guard let index = worker.outputs.firstIndex(where: { $0.isOf(output.jobID, output.attempt) }) else { continue }
+                worker.outputs[index].reported(output)
+                self.output?.take(output, of: worker.outputs[index], from: number)
             case .outputEnded(let id, let attempt, let leftOutBytes):
                 guard let index = worker.outputs.firstIndex(where: { $0.isOf(id, attempt) }) else { continue }
                 output?.leaveOut(leftOutBytes, of: worker.outputs.remove(at: index))
@@ -333,6 +334,7 @@ final class WorkerPool: Part {
     private func died(_ worker: WorkerProcess) throws(SystemError) {
         idle.removeAll { $0 === worker }
         forget(worker)
+        leaveOutput(of: worker)
         guard let job = worker.job else { return }
         log.write(.error, "worker-died", at: service.now, ["worker": "\(worker.pid)", "id": job.id.text])
         let record = String(worker.number)
@@ -341,8 +343,32 @@ final class WorkerPool: Part {
         try adopted.watch(job, record: record)
     }
 
-    /// True while output of ended runs is still to come.
-    var isOutputComing: Bool { workers.values.contains { $0.outputs.count > ($0.job == nil ? 0 : 1) } }
+    // MARK: Output
+
+    /// Called again and again before this daemon ends. True when the reader has the output of the runs that have ended, or had time enough
+    /// for it. What it does not get is counted then, and so is what running jobs have written but was not reported.
+    func isOutputWritten() -> Bool {
+        guard let output, !output.isOver else { return true }
+        if output.waitsToEnd(isMoreComing: workers.values.contains { $0.outputs.count > ($0.job == nil ? 0 : 1) }) { return false }
+        for worker in workers.values { leaveOutput(of: worker) }
+        output.end()
+        return true
+    }
+
+    /// Counts the output that a worker has not reported. No more of it is taken.
+    private func leaveOutput(of worker: WorkerProcess) {
+        guard let output else { return }
+        for source in worker.outputs {
+            let bytes = source.unreportedBytes { [spool] id, name in
+                let places: [JobState] = [.running, .done, .failed, .new]
+                return places.lazy.compactMap { place in
+                    (try? spool.fs.status("\(Layout.directory(of: id, place))/\(name)"))??.size  // nothing can be counted
+                }.first
+            }
+            output.leaveOut(bytes, of: source)
+        }
+        worker.outputs = []
+    }
 
     // MARK: Stopping
 

@@ -42,6 +42,57 @@ struct OutputTests {
         }
 
         func lines(count: Int) throws -> [String] { try lines { $0.count >= count } }
+
+        /// The bytes of the output of a job, of which nothing was read before, in the lines that were written whole, and those that the log
+        /// counts as left out. Called when spoold has ended.
+        func bytes(of name: String, _ id: String) throws -> (written: Int, leftOut: Int) {
+            var written = 0
+            let prefix = "\(name) \(id): "
+            for line in try rest() where line.hasPrefix(prefix) { written += line.utf8.count - prefix.utf8.count + 1 }
+            let counts = spool.log.split(separator: "\n").filter { $0.contains("event=output-left-out") }.map { line in
+                line.split(separator: " ").first { $0.hasPrefix("bytes=") }.flatMap { Int($0.dropFirst("bytes=".count)) } ?? 0
+            }
+            return (written, counts.reduce(0, +))
+        }
+
+        /// The whole lines until the end of the pipe.
+        private func rest() throws -> [String] {
+            guard let raw = reader?.raw else { return [] }
+            var buffer = [UInt8](repeating: 0, count: 1 << 16)
+            while case let count = Glibc.read(raw, &buffer, buffer.count), count > 0 { read += buffer[..<count] }
+            return try lines { _ in true }
+        }
+    }
+
+    enum Loss: CaseIterable { case end, upgrade, deadWorker }
+
+    @Test("W5: Each line is written or counted, when spoold ends, becomes a new program or loses a worker while nobody reads",
+        arguments: Loss.allCases)
+    func counted(_ loss: Loss) throws {
+        let piped = try Piped("stdout")
+        let spool = piped.spool
+        let gate = try spool.gate()
+        // More than the pipe, spoold and the worker hold together.
+        try spool.drop("much.toml", "command = 'seq 1 60000; echo > \(spool.out)/written; read x < \(gate.path)'")
+        try spool.output("written")
+        switch loss {
+        case .end: break
+        case .upgrade:
+            spool.signal(SIGUSR2)
+            try spool.logLine("event=adopted")
+        case .deadWorker:
+            // spoold has a part of the output by then.
+            let worker = try #require(Processes.workers(ofSpool: spool.path).first)
+            kill(worker, SIGKILL)
+            try spool.logLine("event=worker-died")
+        }
+        if loss != .deadWorker { try gate.release() }
+        let job = try spool.end(of: "much")
+        #expect(job.outcome == (loss == .deadWorker ? "failed lost" : "done 0"))
+        #expect(try spool.stop() == 0)
+        let bytes = try piped.bytes(of: "much", job.id)
+        #expect(bytes.written > 0 && bytes.leftOut > 0)
+        #expect(bytes.written + bytes.leftOut == (try job.stdout.utf8.count), "\(bytes)")
     }
 
     @Test("U10: Each line of output follows its task and id; the last one also without an end; the files stay")
