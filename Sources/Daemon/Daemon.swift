@@ -145,7 +145,7 @@ public final class Daemon {
         drain = Drain(options.drain, gate, users, notification, service, log)
         status = StatusFile(options, configuration, slots, gate, drain, output, users, service, log)
         metrics = MetricsFile(options, configuration, slots, gate, isForEverybody: startup.isForEverybody, service, log)
-        upgrade = Upgrade(program: program, options, location, programs, executors, notification, service, log)
+        upgrade = Upgrade(program: program, options, location, programs, executors, workers, notification, service, log)
         if let link { loop.add(link) }
         if let output { loop.add(output) }
         for part in [drain, status, metrics, log, upgrade] as [any Part] { loop.add(part) }

@@ -207,6 +207,8 @@ final class JobOutput: Part {
         }
     }
 
+    func takeAgain() { (isOver, endBy) = (false, nil) }
+
     var wakeAt: Wake { Wake(monotonic: isOver ? nil : [endBy, retryAt].lazy.compactMap(\.self).min()) }
     var isIdle: Bool { lines.isEmpty }
 

@@ -5,8 +5,9 @@ import Store
 
 /// Replaces the daemon by its new program without a gap: same process, same lock, same arguments.
 ///
-/// First the new program is tried, beside the running daemon. Then the present turn is finished and journaled, and exec(3) starts the new
-/// program. Workers run on, as after any end of the daemon, and are adopted. Meanwhile, files wait in the spool and signals in the kernel.
+/// First the new program is tried, beside the running daemon. Then the output of jobs that have ended is written, for some seconds at most.
+/// The present turn is finished and journaled, and exec(3) starts the new program. Workers run on, as after any end of the daemon, and are
+/// adopted. Meanwhile, files wait in the spool and signals in the kernel.
 final class Upgrade: Part {
     /// The check of the new program. Nil while there is none.
     private var check: ProgramCheck?
@@ -18,6 +19,7 @@ final class Upgrade: Part {
     private let location: SpoolLocation
     private let programs: PatternPrograms
     private let executors: Executors
+    private let workers: WorkerPool
     private let notification: Notification
     private let service: SpoolService
     private let log: Log
@@ -26,13 +28,14 @@ final class Upgrade: Part {
 
     init(
         program: String, _ options: DaemonOptions, _ location: SpoolLocation, _ programs: PatternPrograms, _ executors: Executors,
-        _ notification: Notification, _ service: SpoolService, _ log: Log
+        _ workers: WorkerPool, _ notification: Notification, _ service: SpoolService, _ log: Log
     ) {
         self.program = program
         self.options = options
         self.location = location
         self.programs = programs
         self.executors = executors
+        self.workers = workers
         self.notification = notification
         self.service = service
         self.log = log
@@ -75,6 +78,7 @@ final class Upgrade: Part {
     func end() { check?.kill() }
 
     private func refuse(_ why: String) {
+        workers.takeOutputAgain()
         log.write(.error, "not-restarted", at: service.now, ["error": why, "effect": "the present program continues"])
         service.requests.refuseRestart("\(why); spoold \(options.version) continues")
     }
@@ -85,6 +89,7 @@ final class Upgrade: Part {
     func afterTurn() throws(SystemError) {
         if !service.restartRequests.isEmpty { begin() }
         guard isDue else { return }
+        guard service.isEnding || workers.isOutputWritten() else { return }
         isDue = false
         if service.isEnding { return refuse("spoold was told to end") }
         let microseconds = MonotonicInstant.now().nanoseconds / 1000

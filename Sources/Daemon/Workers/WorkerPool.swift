@@ -295,7 +295,10 @@ final class WorkerPool: Part {
                 service.submit(.ended(job.id, attempt: end.attempt, RunResult(end)))
             case .output(let output):
                 // A worker speaks for its own runs alone.
-                guard let index = worker.outputs.firstIndex(where: { $0.isOf(output.jobID, output.attempt) }) else { continue }
+                guard let index = worker.outputs.firstIndex(where: { $0.isOf(output.jobID, output.attempt) }) else {
+                    try? worker.send(.outputTaken(output.bytes.count))  // a worker that is gone reports its end on its socket
+                    continue
+                }
                 worker.outputs[index].reported(output)
                 self.output?.take(output, of: worker.outputs[index], from: number)
             case .outputEnded(let id, let attempt, let leftOutBytes):
@@ -345,8 +348,8 @@ final class WorkerPool: Part {
 
     // MARK: Output
 
-    /// Called again and again before this daemon ends. True when the reader has the output of the runs that have ended, or had time enough
-    /// for it. What it does not get is counted then, and so is what running jobs have written but was not reported.
+    /// Called again and again before this daemon ends or becomes a new program. True when the reader has the output of the runs that have
+    /// ended, or had time enough for it. What it does not get is counted then, and so is what running jobs have written but was not reported.
     func isOutputWritten() -> Bool {
         guard let output, !output.isOver else { return true }
         if output.waitsToEnd(isMoreComing: workers.values.contains { $0.outputs.count > ($0.job == nil ? 0 : 1) }) { return false }
@@ -354,6 +357,9 @@ final class WorkerPool: Part {
         output.end()
         return true
     }
+
+    /// Called when this daemon continues after all. Output that was counted is not written.
+    func takeOutputAgain() { output?.takeAgain() }
 
     /// Counts the output that a worker has not reported. No more of it is taken.
     private func leaveOutput(of worker: WorkerProcess) {

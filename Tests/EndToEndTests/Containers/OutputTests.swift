@@ -43,6 +43,12 @@ struct OutputTests {
 
         func lines(count: Int) throws -> [String] { try lines { $0.count >= count } }
 
+        /// Waits until something is written, and does not read it.
+        func awaitSome() throws {
+            let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
+            guard let raw = reader?.raw, awaitReadable([raw], until: end) else { throw spool.failure("no output") }
+        }
+
         /// The bytes of the output of a job, of which nothing was read before, in the lines that were written whole, and those that the log
         /// counts as left out. Called when spoold has ended.
         func bytes(of name: String, _ id: String) throws -> (written: Int, leftOut: Int) {
@@ -64,7 +70,7 @@ struct OutputTests {
         }
     }
 
-    enum Loss: CaseIterable { case end, upgrade, deadWorker }
+    enum Loss: CaseIterable { case end, upgrade, upgradeWhileRunning, deadWorker }
 
     @Test("W5: Each line is written or counted, when spoold ends, becomes a new program or loses a worker while nobody reads",
         arguments: Loss.allCases)
@@ -75,13 +81,13 @@ struct OutputTests {
         // More than the pipe, spoold and the worker hold together.
         try spool.drop("much.toml", "command = 'seq 1 60000; echo > \(spool.out)/written; read x < \(gate.path)'")
         try spool.output("written")
+        try piped.awaitSome()
         switch loss {
-        case .end: break
-        case .upgrade:
+        case .end, .upgrade: break
+        case .upgradeWhileRunning:
             spool.signal(SIGUSR2)
             try spool.logLine("event=adopted")
         case .deadWorker:
-            // spoold has a part of the output by then.
             let worker = try #require(Processes.workers(ofSpool: spool.path).first)
             kill(worker, SIGKILL)
             try spool.logLine("event=worker-died")
@@ -89,6 +95,10 @@ struct OutputTests {
         if loss != .deadWorker { try gate.release() }
         let job = try spool.end(of: "much")
         #expect(job.outcome == (loss == .deadWorker ? "failed lost" : "done 0"))
+        if loss == .upgrade {
+            spool.signal(SIGUSR2)
+            try spool.notification("READY=1")
+        }
         #expect(try spool.stop() == 0)
         let bytes = try piped.bytes(of: "much", job.id)
         #expect(bytes.written > 0 && bytes.leftOut > 0)
