@@ -139,6 +139,7 @@ public final class Daemon {
         }
         given = GivenFiles(options, user: surroundings.user.name, files, service, log)
         files.add(given)
+        loop.add(given)
         users = startup.isForEverybody
             ? UserDaemons(options, program: program, loop, files, watch, crontabs, slots, configuration, service, log) : nil
         if let user = options.user { link = UserLink(of: user, loop, files, slots, gate, service) } else { link = nil }

@@ -10,8 +10,14 @@ import Store
 /// Invariants:
 /// - Symbolic links are followed, and a change of any link on the way is noticed: Kubernetes replaces the content of a volume by renaming
 ///   the link `..data`.
-/// - A file that is made by somebody whom spoold has no reason to obey is refused: see ``objection(to:_:)``.
-final class GivenFiles: FileWatcher {
+/// - A file that is made by somebody whom spoold has no reason to obey is refused: see ``GivenTrust``.
+/// - Files that change all the time are read twice a second, see ``LookPauses``. Names of unfinished files cause no look.
+final class GivenFiles: FileWatcher, Part {
+    /// The number of files in a directory that are read at most. All are read when one has changed.
+    private static let filesMax = 10_000
+    /// Stands for all files among the paths of pauses.
+    private static let everything = "/"
+
     private static let changes: InotifyMask = [
         .closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .attributesChanged, .selfMoved, .selfDeleted, .onlyDirectory,
     ]
@@ -23,6 +29,7 @@ final class GivenFiles: FileWatcher {
     /// The names on the way to the directories, to the crontab and to the targets of links.
     private var watched = WatchedNames()
     private var watches: Set<Int32> = []
+    private var pauses = LookPauses()
     private let files: FileWatches
     private let service: SpoolService
     private let log: Log
@@ -43,12 +50,17 @@ final class GivenFiles: FileWatcher {
 
     func take(_ events: [InotifyEvent]) {
         let isConcerned = events.contains { event in
-            // An event without a name that only concerns the attributes of the directory.
-            if event.name.isEmpty, event.mask.contains(.attributesChanged) { return false }
-            return watches.contains(event.watch) || watched.concerns(event)
+            watches.contains(event.watch) && !Name.isUnfinished(event.name) || watched.concerns(event)
         }
-        if isConcerned { lookAnew() }
+        if isConcerned { lookAfterPause() }
     }
+
+    private func lookAfterPause() { if pauses.admits(Self.everything, at: .now()) { lookAnew() } }
+
+    /// Looks at what has changed within a pause that is over.
+    func beforeTurn() { if !pauses.due(at: .now()).isEmpty { lookAfterPause() } }
+
+    var wakeAt: Wake { Wake(monotonic: pauses.wakeAt) }
 
     func lookAnew() {
         guard crontab != nil || !directories.isEmpty else { return }
@@ -86,14 +98,23 @@ final class GivenFiles: FileWatcher {
 
     // MARK: Reading
 
-    private func names(in directory: String) throws(SystemError) -> [String] {
-        try Directory.open(directory).list().map(\.name).filter { !Name.isUnfinished($0) }.sorted()
+    /// The names of finished files. Nil when there are too many names.
+    private func names(in directory: String) throws(SystemError) -> [String]? {
+        let entries = try Directory.open(directory).list(atMost: Self.filesMax + 1)
+        return entries.count > Self.filesMax ? nil : entries.map(\.name).filter { !Name.isUnfinished($0) }.sorted()
     }
 
     private func read(_ directory: String) -> MountedDirectory {
         do throws(SystemError) {
+            if let why = try GivenTrust.objection(toDirectory: directory) {
+                return MountedDirectory(path: directory, problem: "its tasks stay as they are: it \(why)")
+            }
+            guard let names = try names(in: directory) else {
+                return MountedDirectory(
+                    path: directory, problem: "its tasks stay as they are: it has more than \(Self.filesMax) files; divide them")
+            }
             var found: [MountedDirectory.File] = []
-            for name in try names(in: directory) {
+            for name in names {
                 let content: MountedDirectory.File.Content
                 switch Self.open("\(directory)/\(name)", limit: Source.bytesMax) {
                 case .gone, .other(.directory): continue
@@ -141,23 +162,11 @@ final class GivenFiles: FileWatcher {
             let status = try file.status()
             guard status.kind == .file else { return .other(status.kind) }
             guard status.size <= Int64(limit) else { return .refused("is \(status.size) bytes; at most \(limit) are read") }
-            if let why = objection(to: status, file) { return .refused(why) }
+            if let why = GivenTrust.objection(to: status, file) ?? GivenTrust.objection(toWayOf: path) { return .refused(why) }
             guard file.excludeWriters() else { return .busy }
             return .text(try file.readAll(limit: limit), changedAt: Instant(milliseconds: status.modifiedNanoseconds / 1_000_000))
         } catch {
             return error.isMissing ? .gone : .refused("\(error)")
         }
-    }
-
-    /// The reason why a file is not obeyed: somebody else can write it. Nobody here can write to a file system that is mounted read-only,
-    /// so there the owner and the mode, which may be those of another machine, do not matter.
-    private static func objection(to status: FileStatus, _ file: borrowing FileDescriptor) -> String? {
-        var system = statvfs()
-        if fstatvfs(file.raw, &system) == 0, system.f_flag & UInt(ST_RDONLY) != 0 { return nil }
-        guard status.owner == 0 || status.owner == geteuid() else {
-            return "belongs to user \(status.owner); chown it to root, or mount it read-only"
-        }
-        guard status.mode & 0o022 == 0 else { return "can be written by others than its owner; chmod go-w it, or mount it read-only" }
-        return nil
     }
 }

@@ -134,6 +134,63 @@ struct GivenTasksTests {
         #expect(try spool.exitCode() == 0)
     }
 
+    @Test("W5: No task is taken from a directory in which others can write, or through another user's link; a mended one counts at once",
+        .enabled(if: isRoot, "needs root"))
+    func way() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let volume = try Volume(spool)
+        try volume.publish(["one.toml": "command = 'echo one'"], version: 1)
+        try Files.makeDirectory("\(spool.base)/open")
+        for name in ["two", "three"] { try Files.write("\(spool.base)/open/\(name).toml", "command = 'echo \(name)'") }
+        try Files.symlink("../open/two.toml", "\(volume.path)/two.toml")
+        let crontab = "\(spool.base)/open/crontab"
+        try Files.write(crontab, "0 4 * * * true\n")
+        // Others can add names there.
+        chmod(volume.path, 0o1777)
+        chmod("\(spool.base)/open", 0o777)
+        try start(spool, ["--tasks", volume.path, "--crontab", crontab])
+        try spool.logLine("event=refused", "\(volume.path): its tasks stay as they are: it can be written by others")
+        try spool.logLine("event=refused", "\(crontab): is in \(spool.base)/open, in which others")
+        #expect(try spool.ctl("list", "--names").output == "")
+        chmod(volume.path, 0o755)
+        try spool.logLine("event=refused", "two.toml: is in \(spool.base)/open, in which others")
+        try spool.wait(for: "the task that nobody else can change") { try spool.ctl("list", "--names").output == "one\n" }
+        chmod("\(spool.base)/open", 0o755)
+        try spool.wait(for: "all tasks") { try spool.ctl("list", "--names").output == "crontab-true\none\ntwo\n" }
+        // Whose link it is, that user decides where it leads.
+        try Files.symlink("../open/three.toml", "\(volume.path)/.three")
+        lchown("\(volume.path)/.three", 5, 5)
+        try Files.rename("\(volume.path)/.three", "\(volume.path)/three.toml")
+        try spool.logLine("event=refused", "three.toml: is reached by \(volume.path)/three.toml, a symbolic link of user 5")
+        lchown("\(volume.path)/three.toml", 0, 0)
+        try spool.wait(for: "the task of root's link") { try spool.ctl("list", "--names").output.hasSuffix("three\ntwo\n") }
+        try spool.stop()
+    }
+
+    @Test("W5: A mounted directory that changes all the time is read twice a second, and its last change counts")
+    func flood() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let (path, many) = ("\(spool.base)/tasks", "\(spool.base)/many")
+        for directory in [path, many] { try Files.makeDirectory(directory) }
+        // Unfinished files are none, and too many files are not read.
+        for name in ["often.toml~", ".#often.toml", "often.toml.swp"] { try Files.write("\(path)/\(name)", "command") }
+        try Files.write("\(many)/x.toml", "command = 'true'")
+        for number in 1...10_000 { try Files.link("\(many)/x.toml", "\(many)/x\(number).toml") }
+        try start(spool, ["--tasks", path, "--tasks", many])
+        try spool.logLine("event=refused", "\(many): its tasks stay as they are: it has more than 10000 files")
+        let began = MonotonicInstant.now()
+        for number in 1...300 {
+            try Files.write("\(path)/.new", "command = 'echo \(number)'")
+            try Files.rename("\(path)/.new", "\(path)/often.toml")
+        }
+        try spool.wait(for: "the last change") { try spool.ctl("show", "often").output.contains("echo 300") }
+        let looks = MonotonicInstant.now().milliseconds(since: began) / 500 + 1
+        let count = spool.log.split(separator: "\n").count { $0.contains("event=defined") }
+        #expect(count <= looks, "\(count) in \(looks) looks")
+        #expect(try spool.ctl("list", "--names").output == "often\n")
+        #expect(!spool.log.contains("often.toml~") && !spool.log.contains(".swp"))
+    }
+
     @Test("W5: spoold --crontab runs the lines with the container's variables; an edit counts at once; check FILE is the test of it")
     func crontab() throws {
         let spool = try SpoolUnderTest(starting: false)

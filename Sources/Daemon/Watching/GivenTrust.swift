@@ -1,0 +1,48 @@
+import Glibc
+import Linux
+
+/// The rules for the files of `--tasks` and `--crontab`: nobody but root and the daemon's own user decides on their content.
+///
+/// On a file system that is mounted read-only, nobody here can write. There the owner and the mode, which may be those of another machine,
+/// do not matter.
+enum GivenTrust {
+    /// The reason why the names in a directory are not obeyed, as an end of a sentence about it. Nil when they are.
+    static func objection(toDirectory path: String) throws(SystemError) -> String? {
+        let directory = try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY)
+        return objection(to: try directory.status(), directory)
+    }
+
+    /// The reason why an opened file is not obeyed, as an end of a sentence about it. Nil when it is.
+    static func objection(to status: FileStatus, _ file: borrowing FileDescriptor) -> String? {
+        if isReadOnly(file) { return nil }
+        guard isTrusted(status) else { return "belongs to user \(status.owner); chown it to root, or mount it read-only" }
+        guard status.mode & 0o022 == 0 else { return "can be written by others than its owner; chmod go-w it, or mount it read-only" }
+        return nil
+    }
+
+    /// The reason why the file at a path is not obeyed: somebody else can have a symbolic link on the way lead elsewhere, or can put
+    /// another file into the place of a link's target. Nil when nobody can.
+    static func objection(toWayOf path: String) -> String? {
+        for name in WatchedNames.names(decidingOn: path) {
+            guard let directory = try? FileDescriptor.open(name.directory, O_RDONLY | O_DIRECTORY), let above = try? directory.status(),
+                !isReadOnly(directory)
+            else { continue }  // what is gone or cannot be reached is said when the file is opened
+            let full = name.directory == "/" ? "/\(name.name)" : "\(name.directory)/\(name.name)"
+            // In a sticky directory nobody replaces what belongs to somebody else.
+            guard isTrusted(above), above.mode & 0o022 == 0 || above.mode & 0o1000 != 0 else {
+                return "is in \(name.directory), in which others than root and spoold's user can write; chmod go-w it, or mount it read-only"
+            }
+            if let status = try? FileStatus.read(full), status.kind == .symbolicLink, !isTrusted(status) {  // as above
+                return "is reached by \(full), a symbolic link of user \(status.owner); chown -h it to root, or mount it read-only"
+            }
+        }
+        return nil
+    }
+
+    private static func isTrusted(_ status: FileStatus) -> Bool { status.owner == 0 || status.owner == geteuid() }
+
+    private static func isReadOnly(_ file: borrowing FileDescriptor) -> Bool {
+        var system = statvfs()
+        return fstatvfs(file.raw, &system) == 0 && system.f_flag & UInt(ST_RDONLY) != 0
+    }
+}
