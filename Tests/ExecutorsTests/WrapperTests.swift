@@ -122,6 +122,20 @@ extension WrapperTests {
         #expect(String(decoding: starts, as: UTF8.self) == "once\n")
     }
 
+    @Test("A late copy starts nothing in a directory that is moved away while it begins", arguments: WrapperUnderTest.shells)
+    func movedAway(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        let script = Wrapper(wrapper.submission("echo x >\(wrapper.path)/starts")).script
+        let parts = script.split(separator: Array("if ! mkdir ".utf8), maxSplits: 1)
+        #expect(parts.count == 2)
+        let move = Array("mv '\(wrapper.directory)' '\(wrapper.path)/gone'\nif ! mkdir ".utf8)
+        try Directory.open(wrapper.path).writeFile("wrapper", Array(parts.joined(separator: move)))
+        #expect(try wrapper.wait(wrapper.start()) == Wrapper.alreadyStarted)
+        #expect(FileName.isAccessible("\(wrapper.path)/gone/started.1"), "it was moved while the copy began")
+        #expect(!FileName.isAccessible("\(wrapper.path)/starts"))
+        #expect(try wrapper.errors().isEmpty)
+    }
+
     @Test("Without the job's directory nothing starts, and the reason is told", arguments: WrapperUnderTest.shells)
     func noDirectory(shell: WrapperUnderTest.Shell) throws {
         let wrapper = try WrapperUnderTest(shell)

@@ -39,6 +39,8 @@ extension Wrapper {
             echo "spoold: no directory can be made in the job's directory $dir on $(uname -n)" >&2
             exit 125
         fi
+        # A late copy may have entered the directory before it was moved away. Its mark may be gone there, because the directory is removed.
+        [ -d "$dir/started.$try" ] || exit 124
 
         # ---- clocks
         # t: milliseconds since the epoch. m: milliseconds of a clock that nobody sets, or of the same clock where there is none.
