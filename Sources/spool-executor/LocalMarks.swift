@@ -44,6 +44,29 @@ struct LocalMarks: ~Copyable {
         return isNew
     }
 
+    /// Makes the start mark in the place of the wrapper, so that the run never begins, and writes that end. Returns false when the run has
+    /// begun. The mark appears with the file `canceled` in it: so a call that was killed before the end is completed by the next one.
+    func keepFromBeginning() throws(SystemError) -> Bool {
+        let (mark, new) = ("started.\(attempt)", ".started.\(attempt).new")
+        do throws(SystemError) { try directory.makeDirectory(new, mode: 0o755) } catch {
+            // Of a call that was killed.
+            guard error.errno == EEXIST else { throw error }
+        }
+        try directory.openDirectory(new).writeFile(Self.canceled, [])
+        do throws(SystemError) { try directory.renameNoReplace(new, to: mark) } catch {
+            try directory.removeTree(new)
+            guard error.errno == EEXIST else { throw error }
+            let there = try directory.openDirectory(mark)
+            guard (try? there.status(Self.canceled)) != nil else { return false }  // not there: the wrapper's mark
+        }
+        if !hasEnded { try markEnd(Self.neverBegan) }
+        return true
+    }
+
+    private static let canceled = "canceled"
+    /// The end of a run that was kept from beginning.
+    static let neverBegan = Array(#"{"never_began":true}"#.utf8)
+
     /// Puts the output on the disk, then the end mark.
     func markEnd(_ json: [UInt8]) throws(SystemError) {
         try markStart()

@@ -174,7 +174,8 @@ struct SlurmExecutor: Executor {
         var begun: [Order] = []
         for order in orders {
             do throws(SystemError) {
-                if try StartMark.take(order.run) { continue }
+                let marks = try LocalMarks(order.run.directory, attempt: order.run.attempt)
+                if try marks.keepFromBeginning() { continue }
                 begun.append(order)
             } catch {
                 Told.person("\(order.run.id): \(error)")

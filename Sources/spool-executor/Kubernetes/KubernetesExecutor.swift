@@ -255,7 +255,7 @@ struct KubernetesExecutor: Executor {
         guard let there = try marks.claim(FarPlace.fileName(attempt: run.attempt), Array(FarPlace.canceled.utf8)),
             case let text = String(decoding: there, as: UTF8.self), text != FarPlace.canceled
         else {
-            if !marks.hasEnded { try marks.markEnd(Array(#"{"never_began":true}"#.utf8)) }
+            if !marks.hasEnded { try marks.markEnd(LocalMarks.neverBegan) }
             return .asked(run, isGone: true)
         }
         guard let place = KubernetesPlace(text) else { return .failed(run, .unknown, "its place.\(run.attempt) is damaged") }

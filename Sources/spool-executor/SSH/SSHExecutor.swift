@@ -113,7 +113,7 @@ struct SSHExecutor: Executor {
             let name = FarPlace.fileName(attempt: run.attempt)
             let there = try marks.claim(name, Array(FarPlace.canceled.utf8)).map { String(decoding: $0, as: UTF8.self) }
             guard there == nil || there == FarPlace.canceled else { return false }
-            if !marks.hasEnded { try marks.markEnd(Array(#"{"never_began":true}"#.utf8)) }
+            if !marks.hasEnded { try marks.markEnd(LocalMarks.neverBegan) }
             Told.answer(.asked(run, isGone: true))
         } catch { Told.answer(.failed(run, .later, "\(error)")) }
         return true

@@ -1,4 +1,4 @@
-// Lines of `submit` that an executor cannot use, without any engine.
+// What executors do before they ask any engine: lines that they cannot use, and start marks.
 
 import TestSupport
 import Testing
@@ -22,5 +22,31 @@ struct ExecutorLineTests {
         let calls = try RemoteCalls(executor)
         let job = try calls.job("true")
         #expect(try calls.order("poll", job, [("directory", "5")]).answers.isEmpty)
+    }
+
+    /// The marks that are there before the cancel, and the end mark after it.
+    static let canceled: [(there: [String], end: String?)] = [
+        ([], #"{"never_began":true}"#),
+        // A call was killed before its mark had its name, or between that and the end.
+        ([".started.1.new", ".started.1.new/canceled"], #"{"never_began":true}"#),
+        (["started.1", "started.1/canceled"], #"{"never_began":true}"#),
+        // The wrapper's mark, which may have nothing in it yet.
+        (["started.1"], nil),
+        (["started.1", "started.1/host", ".started.1.new"], nil),
+    ]
+
+    @Test("A cancel that comes before the wrapper keeps the run from beginning, also when a call was killed in it", arguments: canceled)
+    func keptFromBeginning(_ there: [String], _ end: String?) throws {
+        let calls = try RemoteCalls("slurm", settings: #"{"path":"/nonexistent"}"#)
+        let job = try calls.job("true")
+        for name in there {
+            let path = "\(job.directory)/\(name)"
+            if name.hasSuffix("canceled") || name.hasSuffix("host") { try Files.write(path, "") } else { try Files.makeDirectory(path) }
+        }
+        #expect(try calls.order("cancel", job).answer(job)?.text("error") == "later", "there is no Slurm")
+        #expect(job.hasEnded == (end != nil))
+        if let end { #expect(try job.text("end.1") == "\(end)\n") }
+        #expect(Files.exists("\(job.directory)/started.1/canceled") == (end != nil))
+        #expect(!Files.exists("\(job.directory)/.started.1.new"))
     }
 }
