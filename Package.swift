@@ -50,19 +50,22 @@ let package = Package(
         .target(name: "Recurrence", dependencies: ["TextSearch"], swiftSettings: strict),
         .target(name: "Lines", swiftSettings: strict),
         .target(name: "Documents", dependencies: ["Lines"], swiftSettings: strict),
+        .target(name: "ExecutorProtocol", swiftSettings: strict),
         .target(name: "WorkerProtocol", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "Web", dependencies: ["Documents"], swiftSettings: strict),
         .target(name: "Metrics", swiftSettings: strict),
-        .target(name: "Model", dependencies: ["Recurrence", "Documents", "TextSearch", "WorkerProtocol"], swiftSettings: strict),
-        .target(name: "Scheduler", dependencies: ["Model", "Recurrence"], swiftSettings: strict),
+        .target(
+            name: "Model", dependencies: ["Recurrence", "Documents", "ExecutorProtocol", "TextSearch", "WorkerProtocol"],
+            swiftSettings: strict),
+        .target(name: "Scheduler", dependencies: ["ExecutorProtocol", "Model", "Recurrence"], swiftSettings: strict),
         .target(
             name: "Store", dependencies: ["Model", "Scheduler", "Recurrence", "Documents", "Linux", "CLinux", "WorkerProtocol"],
             swiftSettings: strict),
         .target(
             name: "Daemon",
             dependencies: [
-                "Crontabs", "Metrics", "Scheduler", "Store", "Model", "Recurrence", "Documents", "TextSearch", "WorkerProtocol", "Linux",
-                "CLinux",
+                "Crontabs", "ExecutorProtocol", "Metrics", "Scheduler", "Store", "Model", "Recurrence", "Documents", "TextSearch",
+                "WorkerProtocol", "Linux", "CLinux",
             ],
             swiftSettings: strict),
         .target(
@@ -85,9 +88,10 @@ let package = Package(
             name: "spool-worker", dependencies: ["WorkerProtocol", "Lines", "Linux", "CLinux"],
             swiftSettings: strict + [.unsafeFlags(["-static-executable"])],
             linkerSettings: fullyStatic + lean),
-        .target(name: "Executors", dependencies: ["Documents", "Linux", "TextSearch"], swiftSettings: strict),
+        .target(name: "Executors", dependencies: ["Documents", "ExecutorProtocol", "Linux", "TextSearch"], swiftSettings: strict),
         .executableTarget(
-            name: "spool-executor", dependencies: ["Executors", "Documents", "TextSearch", "WorkerProtocol", "Linux", "CLinux"],
+            name: "spool-executor",
+            dependencies: ["ExecutorProtocol", "Executors", "Documents", "TextSearch", "WorkerProtocol", "Linux", "CLinux"],
             swiftSettings: strict + [.unsafeFlags(["-static-executable"])], linkerSettings: fullyStatic + lean),
         // Setgid, so it must find its libraries without help of the environment. Not fully static: the user database may need
         // libraries (nsswitch.conf(5)).
@@ -104,7 +108,9 @@ let package = Package(
             path: "Tests/Benchmarks", exclude: ["growth", "picture"], swiftSettings: strict),
         .target(
             name: "Simulation",
-            dependencies: ["Daemon", "Store", "Scheduler", "Model", "Recurrence", "Documents", "WorkerProtocol", "Linux"],
+            dependencies: [
+                "Daemon", "ExecutorProtocol", "Store", "Scheduler", "Model", "Recurrence", "Documents", "WorkerProtocol", "Linux",
+            ],
             path: "Tests/Simulation", swiftSettings: strict),
         .executableTarget(name: "Simulator", dependencies: ["Simulation"], path: "Tests/Simulator", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Model", "Linux"], path: "Tests/Support", swiftSettings: strict),
@@ -116,9 +122,10 @@ let package = Package(
         .testTarget(name: "RecurrenceTests", dependencies: ["Recurrence", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "CLinux", "WorkerProtocol", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "ExecutorsTests", dependencies: ["Executors", "Documents", "Linux", "CLinux", "TestSupport"], swiftSettings: strict),
+            name: "ExecutorsTests", dependencies: ["ExecutorProtocol", "Executors", "Documents", "Linux", "CLinux", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "SchedulerTests", dependencies: ["Scheduler", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "SchedulerTests", dependencies: ["ExecutorProtocol", "Scheduler", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Store", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Daemon", "Linux", "Scheduler"], swiftSettings: strict),
         .testTarget(name: "MetricsTests", dependencies: ["Metrics", "TestSupport"], swiftSettings: strict),

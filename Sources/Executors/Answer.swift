@@ -1,9 +1,8 @@
 import Documents
+import ExecutorProtocol
 
 /// A line that the executor writes: what became of one item, or of one check.
 public struct Answer: Sendable, Equatable {
-    /// The longest line that the daemon reads, with its newline.
-    public static let lineBytesMax = 64 << 10
     /// Bytes of each text from the engine in an answer, so that no line is too long.
     static let textBytesMax = 4 << 10
 
@@ -11,16 +10,6 @@ public struct Answer: Sendable, Equatable {
 
     /// The line, with its newline.
     public var line: [UInt8] { bytes + [UInt8(ascii: "\n")] }
-
-    /// Classes of errors, which say whether a submission may have been made.
-    public enum ErrorClass: String, Sendable {
-        /// Certainly not done; it may be tried again.
-        case later
-        /// It will never be done.
-        case refused
-        /// It may have been done.
-        case unknown
-    }
 
     private init(of run: Run, _ write: (inout JSONWriter) -> Void) {
         var writer = JSONWriter(reserving: 256)
@@ -88,25 +77,7 @@ public struct Answer: Sendable, Equatable {
 
 /// The word of an engine about one run.
 public struct EngineWord: Sendable, Equatable {
-    public enum State: String, Sendable {
-        case pending, running, ended
-        /// The engine answered and does not know the run.
-        case gone
-        /// A state that is not known here, or that may still change.
-        case open
-    }
-
-    /// The reason for which a run ended.
-    public enum Reason: String, Sendable {
-        case completed, failed, timeout
-        case outOfMemory = "out_of_memory"
-        case nodeFail = "node_fail"
-        case canceled, deadline, preempted
-        /// The engine could not start it.
-        case launch
-    }
-
-    public var state: State
+    public var state: EngineState
     public var handle: String?
     /// The engine's reason for waiting, in its own word.
     public var why: String?
@@ -115,13 +86,13 @@ public struct EngineWord: Sendable, Equatable {
     public var host: String?
     public var exit: Int32?
     public var signal: Int32?
-    public var reason: Reason?
+    public var reason: EndReason?
     /// For people: the engine and its own word.
     public var message: String?
 
     public init(
-        _ state: State, handle: String? = nil, why: String? = nil, position: Int64? = nil, host: String? = nil, exit: Int32? = nil,
-        signal: Int32? = nil, reason: Reason? = nil, message: String? = nil
+        _ state: EngineState, handle: String? = nil, why: String? = nil, position: Int64? = nil, host: String? = nil, exit: Int32? = nil,
+        signal: Int32? = nil, reason: EndReason? = nil, message: String? = nil
     ) {
         self.state = state
         self.handle = handle

@@ -6,23 +6,21 @@ public struct UnusableItem: Error, Sendable, Equatable {
     public init(_ message: String) { self.message = message }
 }
 
-/// The first line: which executor is called, its settings, and the spool.
+/// The first line: the settings of the executor, and the spool. Its name is the last part of the program's.
 public struct Header: Sendable {
-    /// The version of the protocol that this program speaks.
-    public static let protocolVersion: Int64 = 1
-
     public var protocolVersion: Int64
-    public var executor: String
     /// The table `[executors.NAME]` of the configuration.
     public var settings: Table
     public var spool: String
+    /// The time after which the daemon ends the call.
+    public var callMilliseconds: Int64
 
     public init(line: [UInt8]) throws(UnusableItem) {
         let members = try Members(line: line)
         protocolVersion = try members.integer("protocol")
-        executor = try members.text("executor")
         settings = members.table["settings"].flatMap { if case .table(let table) = $0.kind { table } else { nil } } ?? Table()
         spool = try members.text("spool")
+        callMilliseconds = try members.integer("call_timeout_ms", in: 1...Int64.max, else: 60_000)
     }
 }
 
@@ -95,7 +93,6 @@ public struct Submission: Sendable {
     public var executorArguments: [String]
     public var directives: [String]
     public var hosts: [String]
-    public var requeue: Bool
 
     /// The amounts that the job asks for. Nil where it asks for nothing, which a line may write as 0.
     public struct Resources: Sendable, Equatable {
@@ -129,7 +126,6 @@ public struct Submission: Sendable {
         executorArguments = []
         directives = []
         hosts = []
-        requeue = false
     }
 
     public init(line: [UInt8]) throws(UnusableItem) {
@@ -165,7 +161,6 @@ public struct Submission: Sendable {
         executorArguments = try members.texts("executor_args")
         directives = try members.texts("directives")
         hosts = try members.texts("hosts")
-        requeue = members.boolean("requeue")
     }
 }
 

@@ -1,3 +1,5 @@
+import ExecutorProtocol
+
 /// `[executors.NAME]` of the configuration: how many jobs an executor may have, how the daemon asks about them, and what the executor
 /// itself wants to know.
 public struct ExecutorSettings: Sendable, Equatable {
@@ -21,10 +23,26 @@ public struct ExecutorSettings: Sendable, Equatable {
     public init() {}
 
     public static let slotsMax = 1_000_000
-    /// The version of the protocol of spool-executor(7).
-    public static let protocolVersion = 1
 
     static let keys = ["slots", "poll", "lag", "lost_after", "find_grace", "call_timeout"]
+
+    /// The first line of a call, with its newline: see spool-executor(7).
+    public func header(of executor: String, spool: String) -> [UInt8] {
+        var writer = JSONWriter(reserving: 256)
+        writer.beginObject()
+        writer.key("protocol")
+        writer.integer(ExecutorLines.version)
+        writer.key("executor")
+        writer.string(executor)
+        writer.key("settings")
+        writer.raw(text)
+        writer.key("spool")
+        writer.string(spool)
+        writer.key("call_timeout_ms")
+        writer.integer(callTimeoutMilliseconds)
+        writer.endObject()
+        return writer.bytes + [UInt8(ascii: "\n")]
+    }
 
     init(_ table: Table, _ reader: inout TableReader) {
         var inner = TableReader(table, reader.context)

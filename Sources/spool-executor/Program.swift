@@ -38,13 +38,16 @@ final class Program {
 
     /// `words[0]` is searched in PATH of the environment, as execvp(3) does.
     init(_ words: [String], environment: [String], input: [UInt8] = [], limitMilliseconds: Int64) throws(SystemError) {
+        guard let executable = ProcessEnvironment.find(words[0], environment) else {
+            throw SystemError(call: "exec", path: words[0], errno: ENOENT)
+        }
         let outputs = try Pipe()
         let errors = try Pipe()
         let inputs = try Pipe()
         try inputs.reading.setBlocking()
         self.input = input[...]
         pid = try Process.spawn(
-            Self.path(of: words[0], environment), arguments: words, environment: environment,
+            executable, arguments: words, environment: environment,
             descriptors: [(inputs.reading.raw, 0), (outputs.writing.raw, 1), (errors.writing.raw, 2)], directory: "/", newSession: true)
         let (given, giving) = inputs.release()
         close(given)
@@ -59,16 +62,6 @@ final class Program {
         close(writingErrors)
         errorEnd = FileDescriptor(owning: readingErrors)
         writeInput()
-    }
-
-    private static func path(of name: String, _ environment: [String]) throws(SystemError) -> String {
-        if name.utf8.contains(UInt8(ascii: "/")) { return name }
-        let variable = environment.last { $0.utf8.starts(with: "PATH=".utf8) }
-        for directory in (variable.map { $0.dropFirst(5) } ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":") {
-            let path = "\(directory)/\(name)"
-            if case .executable = Process.executability(path) { return path }
-        }
-        throw SystemError(call: "exec", path: name, errno: ENOENT)
     }
 
     /// Waits until one of the programs has ended, and returns its index. The array must not be empty.

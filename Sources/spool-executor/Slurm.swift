@@ -13,6 +13,7 @@ struct SlurmExecutor: Executor {
     private let settings: Table
     private let spool: String
     private let environment: [String]
+    private let time: CallTime
 
     private static let limitMilliseconds: Int64 = 20_000
     /// Slurm's controller takes submissions of four callers faster than those of one; more are no gain.
@@ -24,18 +25,14 @@ struct SlurmExecutor: Executor {
         settings = header.settings
         spool = header.spool
         environment = Self.environment(header.settings)
+        time = CallTime(header)
     }
 
     /// The caller's variables without those that change what Slurm's programs do.
     private static func environment(_ settings: Table) -> [String] {
-        var variables: [String] = []
-        var place = environ
-        while let variable = place.pointee {
-            let text = FileName.string(from: variable)
-            let isOfSlurm = ["SBATCH_", "SLURM_", "SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_", "SRUN_", "SALLOC_", "LC_", "LANG="]
-                .contains { text.utf8.starts(with: $0.utf8) }
-            if !isOfSlurm || text.hasPrefix("SLURM_CONF=") { variables.append(text) }
-            place += 1
+        let others = ["SBATCH_", "SLURM_", "SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_", "SRUN_", "SALLOC_", "LC_", "LANG="]
+        var variables = ProcessEnvironment.lines.filter { line in
+            line.hasPrefix("SLURM_CONF=") || !others.contains { line.utf8.starts(with: $0.utf8) }
         }
         variables.append("LC_ALL=C")
         func set(_ name: String, _ value: String) {
@@ -48,7 +45,7 @@ struct SlurmExecutor: Executor {
     }
 
     private func run(_ words: [String]) -> Program.Outcome {
-        Program.run(words, environment: environment, limitMilliseconds: Self.limitMilliseconds)
+        Program.run(words, environment: environment, limitMilliseconds: time.milliseconds(atMost: Self.limitMilliseconds))
     }
 
     // MARK: Submitting
@@ -71,6 +68,10 @@ struct SlurmExecutor: Executor {
                 Told.answer(.failed(item.run, .later, "not sent, because of another job's answer: \(silence)"))
                 continue
             }
+            guard time.isLeft else {
+                Told.answer(.failed(item.run, .later, CallTime.noneLeft))
+                continue
+            }
             do throws(UnusableItem) {
                 let words = try SbatchArguments.of(item, settings: settings)
                 var wrapper = Wrapper(item)
@@ -78,7 +79,8 @@ struct SlurmExecutor: Executor {
                 wrapper.engineLog = SbatchArguments.engineLog(item.run)
                 do throws(SystemError) {
                     let program = try Program(
-                        ["sbatch"] + words, environment: environment, input: wrapper.script, limitMilliseconds: Self.limitMilliseconds)
+                        ["sbatch"] + words, environment: environment, input: wrapper.script,
+                        limitMilliseconds: time.milliseconds(atMost: Self.limitMilliseconds))
                     running.append((item.run, program))
                 } catch {
                     Told.answer(.failed(item.run, .later, "sbatch: \(error.message)"))
@@ -335,7 +337,7 @@ struct SlurmExecutor: Executor {
                 "srun", "--quiet", "--immediate=10", "--time=1", "--export=NONE", "--chdir=/", "--ntasks=1", "/bin/sh", "-c", script, "sh",
                 spool,
             ],
-            environment: environment, limitMilliseconds: 25_000)
+            environment: environment, limitMilliseconds: time.milliseconds(atMost: 25_000))
         let words = String(decoding: outcome.output, as: UTF8.self).split { $0 == " " || $0 == "\n" }
         guard outcome.isFine, words.count == 3, let time = Int64(words[1]) else {
             Told.answer(.check("shared", isFine: true, "not looked at: no node was free within 10 seconds. \(outcome.said)"))

@@ -10,6 +10,7 @@
 //
 // Exit codes: 0 all items were looked at; 1 the engine could not be asked; 2 the call is not one of the protocol's.
 
+import ExecutorProtocol
 import Executors
 import Glibc
 import Linux
@@ -36,8 +37,8 @@ do {
 } catch {
     Told.refuse("standard input: \(error)")
 }
-guard header.protocolVersion == Header.protocolVersion else {
-    Told.answer(.speaks(Header.protocolVersion))
+guard header.protocolVersion == ExecutorLines.version else {
+    Told.answer(.speaks(ExecutorLines.version))
     exit(0)
 }
 

@@ -1,6 +1,7 @@
 // The lines of the protocol, read and written.
 
 import Documents
+import ExecutorProtocol
 import Executors
 import Testing
 
@@ -20,7 +21,14 @@ import Testing
         #expect(item.umask == 18 && item.input == nil && item.output == "stdout" && item.errorOutput == nil)
         #expect(item.timeoutMilliseconds == 1500 && item.stopSignal == 2 && item.killAfterMilliseconds == 100 && item.outputLimit == 4096)
         #expect(item.resources == .init(cpus: 2, memory: 1024) && item.executorArguments == ["--qos=x"])
-        #expect(item.directives == ["--partition=long"] && item.hosts == ["a"] && item.requeue)
+        #expect(item.directives == ["--partition=long"] && item.hosts == ["a"])
+    }
+
+    @Test("The time of a call is the daemon's, or a minute when it does not say it", arguments: [
+        (#","call_timeout_ms":2500"#, 2500), ("", 60_000),
+    ] as [(String, Int64)])
+    func callTime(member: String, milliseconds: Int64) throws {
+        #expect(try Header(line: Array(#"{"protocol":1,"spool":"/s"\#(member)}"#.utf8)).callMilliseconds == milliseconds)
     }
 
     @Test("A resource of 0 asks for none, as one that is not there", arguments: ["cpus", "memory", "gpus", "nodes"])
@@ -63,7 +71,7 @@ import Testing
         let text = "Slurm:\n\"FAILED\" \u{1b}[2J" + String(repeating: "é", count: 99_999)
         let word = EngineWord(.ended, handle: "5", exit: 7, reason: .failed, message: text)
         let line = Answer.state(run, word).line
-        #expect(line.count < Answer.lineBytesMax && line.filter { $0 == UInt8(ascii: "\n") }.count == 1 && !line.contains(0x1b))
+        #expect(line.count < ExecutorLines.bytesMax && line.filter { $0 == UInt8(ascii: "\n") }.count == 1 && !line.contains(0x1b))
         let table = try #require(JSON.readableTable(line))
         guard case .string("ended")? = table["state"]?.kind, case .integer(2)? = table["try"]?.kind, case .integer(7)? = table["exit"]?.kind
         else { throw UnusableItem(String(decoding: line, as: UTF8.self)) }

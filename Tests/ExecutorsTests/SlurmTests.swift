@@ -1,6 +1,7 @@
 // The arguments and the output of Slurm's programs.
 
 import Documents
+import ExecutorProtocol
 import Executors
 import Testing
 
@@ -105,7 +106,7 @@ import Testing
     }
 
     @Test("sbatch's failures are later, refused or unknown", arguments: [
-        ("sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)", 1, Answer.ErrorClass.later),
+        ("sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)", 1, ErrorClass.later),
         ("sbatch: error: AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy "
             + "(job submit limit, user's size and/or time limits)", 1, .later),
         ("sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying", 1, .later),
@@ -124,7 +125,7 @@ import Testing
         ("sbatch: unrecognized option '--bogus'\nTry \"sbatch --help\" for more information", 255, .refused),
         ("sbatch: error: Batch script contains DOS line breaks (\\r\\n)", 1, .refused),
     ])
-    func failures(text: String, status: Int32, error: Answer.ErrorClass) {
+    func failures(text: String, status: Int32, error: ErrorClass) {
         #expect(SbatchFailure(status: status, errors: Array(text.utf8)).error == error)
     }
 

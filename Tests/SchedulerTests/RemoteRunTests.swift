@@ -1,3 +1,4 @@
+import ExecutorProtocol
 import TestSupport
 import Testing
 
@@ -84,7 +85,7 @@ private final class RemotePlayer {
         if let kind {
             var answer = ExecutorAnswer(id, attempt: call.items[0].job.runNumber, kind)
             if kind == .submitted { answer.handle = String(words[0]) }
-            if words.count > 1 { answer.report.reason = EngineReport.Reason(rawValue: String(words[1])) }
+            if words.count > 1 { answer.report.reason = EndReason(rawValue: String(words[1])) }
             if words.count > 2 { answer.report.exitCode = Int(words[2]) }
             answers = [answer]
         } else {

@@ -4,6 +4,7 @@
 // time, runs copies late and twice, loses nodes, and takes back that a run has ended. A copy begins only when it can make its start mark.
 
 import Daemon
+import ExecutorProtocol
 import Scheduler
 import Store
 
@@ -16,7 +17,7 @@ final class SimulatedEngine {
             /// The command has ended, and the engine does not know it yet.
             case finished(code: Int?, signal: Int32?)
             /// The engine knows.
-            case over(EngineReport.Reason, code: Int?, signal: Int32?)
+            case over(EndReason, code: Int?, signal: Int32?)
         }
 
         let job: Job

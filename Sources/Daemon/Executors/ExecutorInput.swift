@@ -8,19 +8,7 @@ import WorkerProtocol
 struct ExecutorInput {
     private(set) var bytes: [UInt8]
 
-    /// - Parameter settings: the table of the executor in the configuration, as JSON.
-    init(executor: String, settings: [UInt8], spool: String) {
-        var writer = JSONWriter(reserving: 256)
-        writer.beginObject()
-        writer.member("protocol", ExecutorSettings.protocolVersion)
-        writer.member("executor", executor)
-        writer.key("settings")
-        writer.raw(settings)
-        writer.member("spool", spool)
-        writer.endObject()
-        bytes = writer.bytes
-        bytes.append(UInt8(ascii: "\n"))
-    }
+    init(executor: String, _ settings: ExecutorSettings, spool: String) { bytes = settings.header(of: executor, spool: spool) }
 
     /// Adds a run that is to be submitted.
     mutating func add(_ item: ExecutorCall.Item, _ request: RunRequest) {

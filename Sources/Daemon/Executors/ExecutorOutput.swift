@@ -1,3 +1,4 @@
+import ExecutorProtocol
 import Model
 import Scheduler
 import Store
@@ -7,7 +8,6 @@ import Store
 struct ExecutorOutput {
     /// The largest output of one call, in bytes.
     static let bytesMax = 16 << 20
-    static let lineBytesMax = 64 << 10
     /// Handles and words of the engine go into the status and the journal.
     private static let wordBytesMax = 1000
 
@@ -28,8 +28,8 @@ struct ExecutorOutput {
             note("the last line is not whole")
         }
         for (index, line) in lines.enumerated() {
-            guard line.count <= Self.lineBytesMax else {
-                note("line \(index + 1) is longer than \(Self.lineBytesMax) bytes")
+            guard line.count <= ExecutorLines.bytesMax else {
+                note("line \(index + 1) is longer than \(ExecutorLines.bytesMax) bytes")
                 continue
             }
             guard let table = JSON.readableTable(Array(line)) else {
@@ -37,7 +37,7 @@ struct ExecutorOutput {
                 continue
             }
             if let version = table.whole("protocol"), table["id"] == nil {
-                if version != ExecutorSettings.protocolVersion { otherVersion = Int(version) }
+                if version != ExecutorLines.version { otherVersion = Int(version) }
                 continue
             }
             guard let text = table.text("id"), let item = asked[text], table.whole("try") == Int64(item.job.runNumber) else {
@@ -59,11 +59,11 @@ struct ExecutorOutput {
     private static func answer(_ table: Table, _ item: ExecutorCall.Item, _ verb: ExecutorCall.Verb) -> ExecutorAnswer? {
         var kind: ExecutorAnswer.Kind?
         if let error = table.text("error") {
-            switch error {
-            case "later": kind = .later
-            case "refused": kind = .refused
             // A class that is not known says as little.
-            default: kind = .unknown
+            switch ErrorClass(rawValue: error) ?? .unknown {
+            case .later: kind = .later
+            case .refused: kind = .refused
+            case .unknown: kind = .unknown
             }
         } else {
             switch verb {
@@ -81,7 +81,7 @@ struct ExecutorOutput {
         answer.report.host = word(table, "host") ?? word(table, "where")
         answer.report.exitCode = table.whole("exit").flatMap { (0...255).contains($0) ? Int($0) : nil }
         answer.report.signal = table.whole("signal").flatMap { (1...64).contains($0) ? Int32($0) : nil }
-        answer.report.reason = table.text("reason").flatMap(EngineReport.Reason.init)
+        answer.report.reason = table.text("reason").flatMap(EndReason.init)
         return answer
     }
 

@@ -1,4 +1,5 @@
 import CLinux
+import ExecutorProtocol
 import Glibc
 import Linux
 import Scheduler
@@ -67,7 +68,7 @@ final class Executors: Part {
             guard let first = call.items.first else { return reply(call, []) }
             let identity = try identities.find(first.job.definition, at: service.now)
             let settings = settings[call.executor] ?? ExecutorSettings()
-            var input = ExecutorInput(executor: call.executor, settings: settings.text, spool: surroundings.spool)
+            var input = ExecutorInput(executor: call.executor, settings, spool: surroundings.spool)
             var hasItems = false
             for item in call.items {
                 let directory = "\(surroundings.spool)/\(Layout.directory(of: item.job.id, .running))"
@@ -194,7 +195,7 @@ final class Executors: Part {
         let output = ExecutorOutput(one.process.printed, one.call, isCut: one.process.isCut)
         var why = failure.map { "executor \(one.call.executor) \($0)\(one.process.complaint)" }
         if let version = output.otherVersion {
-            why = "executor \(one.call.executor) speaks version \(version) of the protocol, this spoold version \(ExecutorSettings.protocolVersion)"
+            why = "executor \(one.call.executor) speaks version \(version) of the protocol, this spoold version \(ExecutorLines.version)"
         }
         if why == nil, let problem = output.problem { why = "executor \(one.call.executor): \(problem)" }
         reply(one.call, one.own + output.answers, failure: why)

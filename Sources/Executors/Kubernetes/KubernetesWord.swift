@@ -1,4 +1,5 @@
 import Documents
+import ExecutorProtocol
 
 /// One Job and its pod, as the API shows them (batch/v1, core/v1).
 public struct KubernetesWord: Sendable, Equatable {
@@ -11,7 +12,7 @@ public struct KubernetesWord: Sendable, Equatable {
         /// The container has ended, or the Job is complete without a pod.
         case ended(End)
         /// It ended without an exit code: the node was lost, or the pod removed.
-        case lost(EngineWord.Reason, String)
+        case lost(EndReason, String)
     }
 
     /// The end of a container.

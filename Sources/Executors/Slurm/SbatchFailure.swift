@@ -1,8 +1,9 @@
+import ExecutorProtocol
 import TextSearch
 
 /// The reason why sbatch gave no id, read from its messages.
 public struct SbatchFailure: Sendable, Equatable {
-    public var error: Answer.ErrorClass
+    public var error: ErrorClass
     public var message: String
 
     /// Texts of failures after which the submission may have been made. The request was sent, and its answer did not come.

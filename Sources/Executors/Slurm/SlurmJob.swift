@@ -1,3 +1,5 @@
+import ExecutorProtocol
+
 /// A job as one of Slurm's programs shows it in one line.
 public struct SlurmJob: Sendable, Equatable {
     public var id: String
@@ -25,7 +27,7 @@ public struct SlurmJob: Sendable, Equatable {
         self.signal = signal
     }
 
-    public var meaning: EngineWord.State { SlurmState.meaning(of: state).state }
+    public var meaning: EngineState { SlurmState.meaning(of: state).state }
 
     /// A second copy of a try. It found the start mark of the first and ended at once, so its end says nothing of the run.
     public var isCopy: Bool { meaning == .ended && exit == Wrapper.alreadyStarted && (signal ?? 0) == 0 }

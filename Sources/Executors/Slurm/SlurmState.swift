@@ -1,7 +1,9 @@
+import ExecutorProtocol
+
 /// The states of Slurm's jobs, squeue(1) "JOB STATE CODES".
 enum SlurmState {
     /// The meaning of a state of Slurm. A state that is not in the table is `open`, and ends nothing.
-    static func meaning(of name: some StringProtocol) -> (state: EngineWord.State, reason: EngineWord.Reason?) {
+    static func meaning(of name: some StringProtocol) -> (state: EngineState, reason: EndReason?) {
         // sacct writes `CANCELLED by 1000`.
         switch name.prefix(while: { $0 != " " }) {
         case "BOOT_FAIL", "BF": (.ended, .nodeFail)

@@ -1,5 +1,7 @@
 // The questions of the scheduler to an executor, and the answers.
 
+import ExecutorProtocol
+
 /// One call of an executor's program, for jobs of one user.
 public struct ExecutorCall {
     public enum Verb: String, Sendable, CaseIterable { case submit, poll, find, cancel, signal, extend }
@@ -74,25 +76,8 @@ public struct ExecutorAnswer: Sendable {
     }
 }
 
-/// The state of a run in its engine.
-public enum EngineState: String, Sendable, CaseIterable {
-    case pending, running, ended
-    /// The engine answered, and does not know the run.
-    case gone
-    /// A state that nobody here knows, or that may still change.
-    case open
-}
-
 /// The facts that an engine gives about a run beside its state.
 public struct EngineReport: Sendable, Hashable {
-    /// The reason for which a run ended.
-    public enum Reason: String, Sendable, CaseIterable {
-        case completed, failed, timeout
-        case outOfMemory = "out_of_memory"
-        case nodeFail = "node_fail"
-        case canceled, deadline, preempted, launch
-    }
-
     /// The engine's word for the reason why a run does not start.
     public var why: String?
     /// The number of runs before it in the engine's queue.
@@ -100,7 +85,8 @@ public struct EngineReport: Sendable, Hashable {
     public var host: String?
     public var exitCode: Int?
     public var signal: Int32?
-    public var reason: Reason?
+    /// The reason for which a run ended.
+    public var reason: EndReason?
 
     public init() {}
 }

@@ -1,3 +1,5 @@
+import ExecutorProtocol
+
 /// One try of a job that an executor runs: what is known of it, and what follows from each answer and each mark.
 ///
 /// Invariants:

@@ -41,15 +41,8 @@ extension Doctor {
         } catch {
             return [.fail(what, "\(program): \(error)", remedy)]
         }
-        var writer = JSONWriter(reserving: 256)
-        writer.beginObject()
-        writer.member("protocol", ExecutorSettings.protocolVersion)
-        writer.member("executor", name)
-        writer.key("settings")
-        writer.raw(settings.text)
-        writer.member("spool", session.spoolPath)
-        writer.endObject()
-        let answer = ProgramAnswer(program, ["check"], input: writer.bytes + [0x0A], patienceMilliseconds: settings.callTimeoutMilliseconds)
+        let header = settings.header(of: name, spool: session.spoolPath)
+        let answer = ProgramAnswer(program, ["check"], input: header, patienceMilliseconds: settings.callTimeoutMilliseconds)
         let found = answer.lines.compactMap { JSON.readableTable(Array($0.utf8)) }.compactMap { table -> Diagnosis? in
             guard let check = table.text("check") else { return nil }
             let message = Output.oneLine("\(check): \(table.text("message") ?? "")")

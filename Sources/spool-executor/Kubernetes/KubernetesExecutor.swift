@@ -1,4 +1,5 @@
 import Documents
+import ExecutorProtocol
 import Executors
 import Glibc
 import Linux
@@ -185,7 +186,7 @@ struct KubernetesExecutor: Executor {
 
     private func took(_ word: KubernetesWord, _ run: Run, _ place: KubernetesPlace, bringsOutput: Bool) throws(SystemError) {
         let marks = try LocalMarks(run.directory, attempt: run.attempt)
-        func answer(_ state: EngineWord.State, why: String? = nil, reason: EngineWord.Reason? = nil, _ message: String? = nil) {
+        func answer(_ state: EngineState, why: String? = nil, reason: EndReason? = nil, _ message: String? = nil) {
             Told.answer(.state(run, EngineWord(state, handle: place.handle, why: why, host: word.node, reason: reason, message: message)))
         }
         switch word.state {

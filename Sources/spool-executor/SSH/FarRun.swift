@@ -1,4 +1,5 @@
 import CLinux
+import ExecutorProtocol
 import Executors
 import Glibc
 import Linux
@@ -107,7 +108,7 @@ final class FarRun {
                 let has = here + Int64(bytes.count)
                 let isTooLarge = limit > 0 && size > limit
                 if has < (isTooLarge ? (isLast ? limit / 2 : limit) : size), !bytes.isEmpty {
-                    if self.call.hasTime { self.bringMore(name, isLast: isLast, then: next) }
+                    if self.call.time.isLeft { self.bringMore(name, isLast: isLast, then: next) }
                 } else if isTooLarge && isLast {
                     let (rest, place) = try self.marks.beginCut(name, jobID: self.run.id, size: size, limit: limit)
                     self.bringRange(name, rest, to: "\(name).part", at: place) {
@@ -128,7 +129,7 @@ final class FarRun {
         _ name: String, _ range: Range<Int64>, to file: String, at place: Int64, then next: @escaping () throws -> Void
     ) {
         guard !range.isEmpty else { return carefully { try next() } }
-        guard call.hasTime else { return }
+        guard call.time.isLeft else { return }
         get(name, from: range.lowerBound, most: min(Self.chunk, Int64(range.count))) { bytes, _ in
             if bytes.isEmpty { return Told.person("\(self.run.id): \(name) on \(self.place.host) cannot be read") }
             try self.marks.write(bytes, to: file, at: place)
@@ -181,7 +182,7 @@ final class FarRun {
     private func get(
         _ file: String, from: Int64, most: Int64, then: @escaping (_ bytes: [UInt8], _ size: Int64?) throws -> Void
     ) {
-        session.ask("get", place.directory, file, String(from), String(most)) { answer in
+        session.ask("get", [place.directory, file, String(from), String(most)]) { answer in
             if case .data(_, let bytes, let size) = answer { self.carefully { try then(bytes, size) } }
             return false
         }
@@ -192,7 +193,7 @@ final class FarRun {
         do { try body() } catch { Told.person("\(run.id): \(error)") }
     }
 
-    private func answer(_ state: EngineWord.State, _ reason: EngineWord.Reason? = nil, _ message: String? = nil) {
+    private func answer(_ state: EngineState, _ reason: EndReason? = nil, _ message: String? = nil) {
         answered(EngineWord(state, handle: place.handle, host: place.host.text, reason: reason, message: message))
     }
 }

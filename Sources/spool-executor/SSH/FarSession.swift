@@ -72,7 +72,7 @@ final class FarSession {
     // MARK: Requests
 
     /// Sends a request, `VERB NUMBER WORDS`, and bytes after it. `then` gets its answers, until it returns false.
-    func ask(_ verb: String, _ words: String..., bytes: [UInt8] = [], then: @escaping (FarAnswers.Answer) -> Bool) {
+    func ask(_ verb: String, _ words: [String], bytes: [UInt8] = [], then: @escaping (FarAnswers.Answer) -> Bool) {
         number += 1
         handlers[number] = then
         outgoing.append(Array("\(verb) \(number) \(words.joined(separator: " "))\n".utf8))
@@ -81,13 +81,10 @@ final class FarSession {
 
     /// As above, for a request with one answer, a line.
     func ask(_ verb: String, _ words: String..., bytes: [UInt8] = [], then: @escaping ([String]) -> Void) {
-        number += 1
-        handlers[number] = { answer in
+        ask(verb, words, bytes: bytes) { answer in
             if case .line(_, let words) = answer { then(words) }
             return false
         }
-        outgoing.append(Array("\(verb) \(number) \(words.joined(separator: " "))\n".utf8))
-        if !bytes.isEmpty { outgoing.append(bytes) }
     }
 
     /// True when nothing is asked any more, so the connection can end.

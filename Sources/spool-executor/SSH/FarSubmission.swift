@@ -1,4 +1,5 @@
 import CLinux
+import ExecutorProtocol
 import Executors
 import Glibc
 import Linux
@@ -61,19 +62,19 @@ final class FarSubmission {
         }
         let file = files[index].resolved(FarSurroundings(hello, directory: directory))
         let next = { self.sendFile(index + 1, home: home, hello) }
-        if file.size <= Self.chunk { return sendPart(of: file, from: 0, inFlight: 0, then: next) }
+        if file.size <= Self.chunk { return sendPart(of: file, from: 0, then: next) }
         // A long one may be there in part.
         session.ask("size", directory, file.name, file.tag) { words in
             let there = words.count == 2 && words[0] == "size" ? Int64(words[1]) ?? 0 : 0
-            self.sendPart(of: file, from: min(there, file.size - 1) / 65_536 * 65_536, inFlight: 0, then: next)
+            self.sendPart(of: file, from: min(there, file.size - 1) / 65_536 * 65_536, then: next)
         }
     }
 
     /// Sends a file part by part, a few of them ahead of the answers.
-    private func sendPart(of file: SentFile, from: Int64, inFlight: Int, then next: @escaping () -> Void) {
+    private func sendPart(of file: SentFile, from: Int64, then next: @escaping () -> Void) {
         guard let session else { return }
         let count = min(Self.chunk, file.size - from)
-        if from > 0 && !call.hasTime {
+        if from > 0 && !call.time.isLeft {
             return answer(.later, "\(from) of \(file.size) bytes of its input are on \(host)")
         }
         let bytes: [UInt8]
@@ -86,7 +87,7 @@ final class FarSubmission {
             "put", directory, file.name, file.tag, String(from), String(count), String(file.size), bytes: bytes
         ) { words in
             guard words == ["there"] else { return self.answer(.later, "\(self.host): \(file.name) cannot be written") }
-            if end == file.size { next() } else if !self.isAnswered { self.sendPart(of: file, from: end, inFlight: 0, then: next) }
+            if end == file.size { next() } else if !self.isAnswered { self.sendPart(of: file, from: end, then: next) }
         }
     }
 
@@ -125,7 +126,7 @@ final class FarSubmission {
 
     // MARK: Answers
 
-    private func answer(_ error: Answer.ErrorClass, _ message: String) {
+    private func answer(_ error: ErrorClass, _ message: String) {
         guard !isAnswered else { return }
         isAnswered = true
         Told.answer(.failed(item.run, error, message))

@@ -10,13 +10,10 @@ final class SSHCall {
     private let environment: [String]
     private let ssh: String
     private let controlDirectory: String?
-    /// After the soft end nothing is begun that takes long; at the hard end everything is cut off. The daemon waits for a minute.
-    private let softEnd = MonotonicInstant.now().advanced(byMilliseconds: 40_000)
-    let hardEnd = MonotonicInstant.now().advanced(byMilliseconds: 50_000)
+    let time: CallTime
 
-    var hasTime: Bool { MonotonicInstant.now() < softEnd }
-
-    init(_ settings: SSHSettings, ssh: String, environment: [String]) {
+    init(_ settings: SSHSettings, ssh: String, environment: [String], _ time: CallTime) {
+        self.time = time
         self.settings = settings
         self.ssh = ssh
         self.environment = environment
@@ -57,7 +54,7 @@ final class SSHCall {
         var byHost: [HostName: [Asked]] = [:]
         for run in runs { byHost[run.place.host, default: []].append(run) }
         var hosts = byHost.keys.sorted()[...]
-        FarSessions.run(until: hardEnd) {
+        FarSessions.run(until: time.hardEnd) {
             while let host = hosts.popFirst() {
                 guard let session = session(to: host) else { continue }
                 let own = byHost[host] ?? []

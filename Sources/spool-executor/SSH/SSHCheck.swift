@@ -10,7 +10,7 @@ extension SSHExecutor {
             Told.answer(.check("hosts", isFine: true, "the configuration names none, so each job names its own with the key host"))
         }
         var rest = hosts[...]
-        FarSessions.run(until: call.hardEnd) {
+        FarSessions.run(until: call.time.hardEnd) {
             while let host = rest.popFirst() {
                 guard let session = call.session(to: host) else {
                     Told.answer(.check("reachable", isFine: false, "\(host): ssh cannot be started"))
@@ -20,7 +20,7 @@ extension SSHExecutor {
                 session.greeted = { hello in
                     Told.answer(.check("reachable", isFine: true, "\(host) answers after \(Clock.now() - asked) ms"))
                     checkClock(host, hello, asked)
-                    session.ask("check", "-") { answer in
+                    session.ask("check", ["-"]) { answer in
                         guard case .line(_, let words) = answer, words.count >= 3, words[0] == "check" else { return false }
                         say(host, words[1], isOK: words[2] == "yes", words.dropFirst(3).joined(separator: " "))
                         return true
@@ -40,7 +40,7 @@ extension SSHExecutor {
         let there = hello.clock * 1000
         let ahead = there > now ? there - now : there + 1000 < asked ? there + 1000 - asked : 0
         let isOK = abs(ahead) < 5000
-        let sentence = ahead == 0 ? "agree" : "differ by \((abs(ahead) + 999) / 1000) s; times in the job's record are those of \(host)"
+        let sentence = ahead == 0 ? "agree" : "differ by \((abs(ahead) + 999) / 1000) s"
         Told.answer(.check("clock", isFine: isOK, "\(host): the clocks \(sentence)"))
     }
 

@@ -13,8 +13,8 @@ struct SSHExecutor: Executor {
     init(_ header: Header) throws(SSHSettings.Mistake) {
         let settings = try SSHSettings(header.settings)
         let environment = ProcessEnvironment.lines
-        guard let ssh = ProcessEnvironment.find("ssh") else { throw SSHSettings.Mistake(message: "there is no program ssh in PATH") }
-        call = SSHCall(settings, ssh: ssh, environment: environment)
+        guard let ssh = ProcessEnvironment.find("ssh", environment) else { throw SSHSettings.Mistake(message: "there is no program ssh in PATH") }
+        call = SSHCall(settings, ssh: ssh, environment: environment, CallTime(header))
         spool = header.spool
     }
 
@@ -77,10 +77,10 @@ struct SSHExecutor: Executor {
     /// Removes directories whose end is here, and which a call that was killed left there.
     private func removeFetched(over session: FarSession, except seen: Set<String>) {
         let spool = spool
-        session.ask("list", "-") { answer in
+        session.ask("list", ["-"]) { answer in
             guard case .line(_, let words) = answer, words.count == 2, words[0] == "list" else { return false }
             let directory = words[1]
-            if !seen.contains(directory), Self.isFetched(directory, spool: spool) { session.ask("remove", directory) { (_: [String]) in } }
+            if !seen.contains(directory), Self.isFetched(directory, spool: spool) { session.ask("remove", directory) { _ in } }
             return true
         }
     }

@@ -27,7 +27,7 @@ final class SSHSubmit {
 
     func submit(_ items: [Submission]) {
         for item in items { prepare(item) }
-        FarSessions.run(until: call.hardEnd) { self.nextSession() }
+        FarSessions.run(until: call.time.hardEnd) { self.nextSession() }
     }
 
     // MARK: Preparing
@@ -150,8 +150,8 @@ final class SSHSubmit {
                 let job = rest.removeFirst()
                 if let failure {
                     Told.answer(.failed(job.item.run, .later, failure))
-                } else if !call.hasTime {
-                    Told.answer(.failed(job.item.run, .later, "there was no time left for it in this call"))
+                } else if !call.time.isLeft {
+                    Told.answer(.failed(job.item.run, .later, CallTime.noneLeft))
                 } else {
                     let marks: LocalMarks
                     do throws(SystemError) { marks = try LocalMarks(job.item.run.directory, attempt: job.item.run.attempt) } catch {

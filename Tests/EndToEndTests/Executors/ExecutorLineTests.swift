@@ -24,6 +24,19 @@ struct ExecutorLineTests {
         #expect(try calls.order("poll", job, [("directory", "5")]).answers.isEmpty)
     }
 
+    @Test("A call that has no time left submits nothing, and says so", arguments: executors)
+    func noTime(executor: String) throws {
+        let calls = try RemoteCalls(executor)
+        calls.callMilliseconds = 1
+        let members = ["hosts": #"["nowhere.invalid"]"#, "executor_args": executor == "kubernetes" ? #"["--image=i"]"# : "[]"]
+        let jobs = [try calls.job("true", members), try calls.job("true", members)]
+        let outcome = try calls.submit(jobs[0], jobs[1])
+        for job in jobs {
+            #expect(outcome.answer(job)?.text("error") == "later", "\(outcome)")
+            #expect(!Files.exists("\(job.directory)/place.1"))
+        }
+    }
+
     /// The marks that are there before the cancel, and the end mark after it.
     static let canceled: [(there: [String], end: String?)] = [
         ([], #"{"never_began":true}"#),

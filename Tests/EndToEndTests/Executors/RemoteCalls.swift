@@ -11,6 +11,8 @@ final class RemoteCalls {
     var out: String { "\(base)/out" }
     /// The table [executors.NAME], as JSON.
     var settings: String
+    /// The time after which a call is ended.
+    var callMilliseconds = 60_000
     /// Further variables of the executor, `NAME=VALUE`.
     var variables: [String] = []
     private let program: String
@@ -95,6 +97,7 @@ final class RemoteCalls {
     func input(_ items: [[(String, String)]]) -> String {
         let header = [
             ("protocol", "1"), ("executor", quoted(executor)), ("settings", settings), ("spool", quoted(spool)),
+            ("call_timeout_ms", "\(callMilliseconds)"),
         ]
         return ([header] + items).map { "{\($0.map { "\(quoted($0.0)):\($0.1)" }.joined(separator: ","))}\n" }.joined()
     }
