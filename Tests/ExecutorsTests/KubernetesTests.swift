@@ -61,6 +61,12 @@ struct KubernetesJobTests {
         (#"{}"#, .open("Unknown")),
         (#"{"status":{"phase":"Failed","reason":"Evicted","message":"m"}}"#, .lost(.nodeFail, "Kubernetes: Evicted: m")),
         (#"{"status":{"phase":"Failed","reason":"DeadlineExceeded"}}"#, .lost(.timeout, "Kubernetes: DeadlineExceeded")),
+        // An end of which the API does not say how it came is no success.
+        (#"{"status":{"containerStatuses":[{"name":"job","state":{"terminated":{}}}]}}"#, .open("terminated, without an exit code")),
+        (
+            #"{"status":{"containerStatuses":[{"name":"job","state":{"terminated":{"exitCode":3221225786}}}]}}"#,
+            .lost(.failed, "Kubernetes: exit code 3221225786")
+        ),
         // A sidecar that ended says nothing.
         (#"{"status":{"phase":"Running","containerStatuses":[{"name":"proxy","state":{"terminated":{"exitCode":1}}}]}}"#, .running),
     ]
@@ -81,6 +87,11 @@ struct KubernetesJobTests {
         }
         let times = #""startedAt":"2026-11-29T19:00:00Z","finishedAt":"2026-11-29T19:00:05Z""#
         #expect(try mark(#""exitCode":7,\#(times)"#) == #"{"exit":7,"started":1795978800000,"ended":1795978805000,"host":"n"}"#)
+        // Times that nobody can have written.
+        for time in ["999999999999999999-01-01T00:00:00Z", "2026-11-29T9999999999999999:00:00Z", "2026-00-29T00:00:00Z", "Z", ""] {
+            #expect(try mark(#""exitCode":7,"startedAt":"\#(time)","finishedAt":"\#(time)""#) == #"{"exit":7,"host":"n"}"#)
+        }
+        #expect(try mark(#""exitCode":7,"signal":99"#) == #"{"exit":7,"host":"n"}"#)
         #expect(try mark(#""exitCode":137,"reason":"OOMKilled""#) == #"{"signal":9,"host":"n"}"#)
         #expect(try mark(#""exitCode":137"#, reason: "DeadlineExceeded") == #"{"exit":137,"timed_out":true,"host":"n"}"#)
     }

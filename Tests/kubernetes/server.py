@@ -6,7 +6,11 @@ then obeys the lines of its standard input:
 
     lose create       the next creation is carried out, and its answer is lost
     refuse 403 TEXT   requests are refused with this status until `accept`
+    hang logs         requests for logs are not answered until `accept`
+    await log         waits until such a request has come
     accept
+    settle            waits until no pod runs
+    await NAME        waits until the pods of this Job have ended
     hold              pods stay Pending, as without a node, until `place`
     place
     age               all Jobs were made three minutes earlier
@@ -25,9 +29,11 @@ import threading
 import urllib.parse
 
 lock = threading.RLock()
+# Something has changed that a line of the input or a request may wait for.
+changed = threading.Condition(lock)
 jobs = {}
 pods = {}
-behaviour = {"lose": False, "refuse": None, "hold": False}
+behaviour = {"lose": False, "refuse": None, "hold": False, "hang": False, "hanging": 0}
 created = open(sys.argv[1], "a", buffering=1)
 
 
@@ -118,6 +124,7 @@ class Pod:
             "phase": "Succeeded" if code == 0 and not overdue else "Failed",
             "containerStatuses": [{"name": self.object["spec"]["containers"][0]["name"], "state": {"terminated": {
                 "exitCode": code, "reason": reason, "message": message, "startedAt": self.started, "finishedAt": now()}}}]}
+        changed.notify_all()
         if overdue:
             self.object["status"]["reason"] = overdue
         job = jobs.get(self.job)
@@ -246,6 +253,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not pod:
             return self.status(404, "NotFound", 'pods "%s" not found' % parts[1])
         if parts[2:] == ["log"]:
+            while behaviour["hang"]:
+                behaviour["hanging"] += 1
+                changed.notify_all()
+                changed.wait()
             return self.reply(200, pod.log[:int(query.get("limitBytes", len(pod.log)))], "text/plain")
         if self.command == "DELETE":
             pod.signal(signal.SIGKILL)
@@ -264,7 +275,16 @@ for line in sys.stdin:
         elif words[0] == "refuse":
             behaviour["refuse"] = (int(words[1]), " ".join(words[2:]))
         elif words[0] == "accept":
-            behaviour["refuse"] = None
+            behaviour.update(refuse=None, hang=False, hanging=0)
+            changed.notify_all()
+        elif words == ["hang", "logs"]:
+            behaviour["hang"] = True
+        elif words == ["await", "log"]:
+            while not behaviour["hanging"]:
+                changed.wait()
+        elif words[0] in ("settle", "await"):
+            while any(pod.object["status"]["phase"] == "Running" for pod in pods.values() if words[1:] in ([], [pod.job])):
+                changed.wait()
         elif words[0] == "hold":
             behaviour["hold"] = True
         elif words[0] == "place":

@@ -85,8 +85,16 @@ public struct KubernetesWord: Sendable, Equatable {
         node = pod.at("spec", "nodeName").text
         started = (current.at("running", "startedAt").text ?? current.at("terminated", "startedAt").text).flatMap(Self.milliseconds)
         if let terminated = current?.at("terminated") {
-            var end = End(exit: terminated.at("exitCode").integer ?? 0, signal: terminated.at("signal").integer)
-            if end.signal == 0 { end.signal = nil }
+            guard let exit = terminated.at("exitCode").integer else {
+                state = .open("terminated, without an exit code")
+                return
+            }
+            guard 0...255 ~= exit else {
+                state = .lost(.failed, "Kubernetes: exit code \(exit)")
+                return
+            }
+            let signal = terminated.at("signal").integer.flatMap { 1...64 ~= $0 ? $0 : nil }
+            var end = End(exit: exit, signal: signal)
             end.hasTimedOut = reason == "DeadlineExceeded"
             end.isOutOfMemory = terminated.at("reason").text == "OOMKilled"
             end.started = terminated.at("startedAt").text.flatMap(Self.milliseconds)
@@ -118,10 +126,12 @@ public struct KubernetesWord: Sendable, Equatable {
         return .pending(why: nil)
     }
 
-    /// `2026-11-29T19:00:00Z`, as the API writes times.
+    /// `2026-11-29T19:00:00Z`, as the API writes times. Nil for anything else.
     static func milliseconds(_ text: String) -> Int64? {
         let numbers = text.split { !("0"..."9").contains($0) }.compactMap { Int64($0) }
-        guard text.hasSuffix("Z"), numbers.count >= 6, 1...12 ~= numbers[1], 1...31 ~= numbers[2] else { return nil }
+        guard text.hasSuffix("Z"), numbers.count >= 6, 1970...9999 ~= numbers[0], 1...12 ~= numbers[1], 1...31 ~= numbers[2],
+            0...23 ~= numbers[3], 0...59 ~= numbers[4], 0...60 ~= numbers[5]
+        else { return nil }
         // Howard Hinnant's days_from_civil.
         let year = numbers[1] <= 2 ? numbers[0] - 1 : numbers[0]
         let era = year / 400

@@ -7,13 +7,15 @@ import TextSearch
 struct Kubectl {
     private let words: [String]
     private let environment: [String]
+    private let time: CallTime
 
-    init(configuration: String?, context: String?, environment: [String]) {
+    init(configuration: String?, context: String?, environment: [String], _ time: CallTime) {
         var words = ["kubectl"]
         if let configuration { words += ["--kubeconfig", configuration] }
         if let context { words += ["--context", context] }
         self.words = words
         self.environment = environment
+        self.time = time
     }
 
     enum Failure: Error {
@@ -58,7 +60,7 @@ struct Kubectl {
     private func run(_ more: [String], input: [UInt8] = []) -> Result<[UInt8], Failure> {
         let outcome = Program.run(
             words + more + ["--request-timeout=15s"], environment: environment, input: input,
-            limitMilliseconds: Self.limitMilliseconds)
+            limitMilliseconds: time.milliseconds(atMost: Self.limitMilliseconds))
         if outcome.isFine { return .success(outcome.output) }
         guard outcome.status != nil else { return .failure(.unknown("kubectl did not end in time, or cannot be started: \(outcome.said)")) }
         return .failure(Self.failure(outcome.said))

@@ -12,11 +12,14 @@ struct KubernetesExecutor: Executor {
     private let kubectl: Kubectl
     private let settings: KubernetesSettings
     private let spool: String
+    private let time: CallTime
 
     init(_ header: Header) throws(KubernetesSettings.Mistake) {
         settings = try KubernetesSettings(header.settings)
         spool = header.spool
-        kubectl = Kubectl(configuration: settings.configuration, context: settings.context, environment: ProcessEnvironment.lines)
+        time = CallTime(header)
+        kubectl = Kubectl(
+            configuration: settings.configuration, context: settings.context, environment: ProcessEnvironment.lines, time)
     }
 
     // MARK: submit
@@ -39,6 +42,7 @@ struct KubernetesExecutor: Executor {
         }
         guard item.input == nil else { return refused("a container gets no standard input: the executor kubernetes cannot send one") }
         guard (item.resources.nodes ?? 1) <= 1 else { return refused("resources.nodes: a job is one pod, on one node") }
+        guard time.isLeft else { return .failed(item.run, .later, CallTime.noneLeft) }
         let marks = try LocalMarks(item.run.directory, attempt: item.run.attempt)
         // It was made, and its Job may be removed already.
         if marks.hasStarted || marks.hasEnded {
@@ -99,7 +103,15 @@ struct KubernetesExecutor: Executor {
 
     func logs(_ runs: [Run]) -> Int32 { look(runs, bringsOutput: true) }
 
-    /// Two queries for each namespace: the Jobs of the spool, and their pods.
+    /// A run, and what the API says of it.
+    private struct Seen {
+        let run: Run
+        let place: KubernetesPlace
+        let word: KubernetesWord
+    }
+
+    /// Two queries for each namespace: the Jobs of the spool, and their pods. Every state is answered before any log is read, but for the
+    /// runs that have ended, whose output belongs to their end: these come next, as far as there is time, and then the logs of the others.
     private func look(_ runs: [Run], bringsOutput: Bool) -> Int32 {
         var groups: [String: [(run: Run, place: KubernetesPlace)]] = [:]
         for run in runs {
@@ -107,6 +119,9 @@ struct KubernetesExecutor: Executor {
             groups["\(place.namespace) \(place.tag)", default: []].append((run, place))
         }
         var code: Int32 = 0
+        var ended: [Seen] = []
+        var others: [Seen] = []
+        var jobsOf: [String: [Table]] = [:]
         for group in groups.values {
             let namespace = group[0].place.namespace
             let selector = "labelSelector=\(KubernetesJob.spoolLabel)%3D\(group[0].place.tag)"
@@ -115,18 +130,40 @@ struct KubernetesExecutor: Executor {
                 code = 1
                 continue
             }
+            jobsOf[namespace, default: []] += found
             let podsByJob = Dictionary(grouping: pods) { $0.jobName ?? "" }
             let jobsByName = Dictionary(found.map { ($0.jobName ?? "", $0) }) { first, _ in first }
             for (run, place) in group {
                 let word = KubernetesWord(job: jobsByName[place.name], pods: podsByJob[place.name] ?? [])
-                do throws(SystemError) { try took(word, run, place, bringsOutput: bringsOutput) } catch {
-                    Told.person("\(run.id): \(error)")
+                let seen = Seen(run: run, place: place, word: word)
+                if case .ended = word.state {
+                    ended.append(seen)
+                } else {
+                    carefully(run) { () throws(SystemError) in try answer(seen) }
+                    others.append(seen)
                 }
             }
-            let open = Set(group.filter { pair in !Self.hasEnded(pair.run) }.map(\.place.name))
-            if bringsOutput { removeRecorded(found, except: open, namespace) }
         }
+        // In another order each time, so that logs that cannot be read keep no other from being read.
+        for seen in ended.shuffled() {
+            carefully(seen.run) { () throws(SystemError) in
+                let isWhole = try finish(seen)
+                Told.answer(isWhole ? state(seen, .ended) : state(seen, .running, why: "its output is not here yet"))
+            }
+        }
+        guard bringsOutput else { return code }
+        for seen in others.shuffled() where time.isLeft {
+            carefully(seen.run) { () throws(SystemError) in
+                _ = try bringLog(seen, LocalMarks(seen.run.directory, attempt: seen.run.attempt))
+            }
+        }
+        let open = Set((ended + others).filter { seen in !Self.hasEnded(seen.run) }.map(\.place.name))
+        for (namespace, found) in jobsOf { removeRecorded(found, except: open, namespace) }
         return code
+    }
+
+    private func carefully(_ run: Run, _ body: () throws(SystemError) -> Void) {
+        do throws(SystemError) { try body() } catch { Told.person("\(run.id): \(error)") }
     }
 
     private static func hasEnded(_ run: Run) -> Bool {
@@ -138,7 +175,7 @@ struct KubernetesExecutor: Executor {
 
     /// Removes Jobs whose end is in the spool.
     private func removeRecorded(_ found: [Table], except asked: Set<String>, _ namespace: String) {
-        for job in found {
+        for job in found where time.isLeft {
             guard let name = job.jobName, !asked.contains(name), let (id, attempt) = job.run,
                 let madeAt = job.madeAt, Clock.now() - madeAt >= Self.leastAge
             else { continue }
@@ -184,38 +221,52 @@ struct KubernetesExecutor: Executor {
         return nil
     }
 
-    private func took(_ word: KubernetesWord, _ run: Run, _ place: KubernetesPlace, bringsOutput: Bool) throws(SystemError) {
+    private func state(
+        _ seen: Seen, _ state: EngineState, why: String? = nil, reason: EndReason? = nil, _ message: String? = nil
+    ) -> Answer {
+        var reason = reason
+        if state == .ended, case .ended(let end) = seen.word.state, end.isOutOfMemory { reason = .outOfMemory }
+        let word = EngineWord(state, handle: seen.place.handle, why: why, host: seen.word.node, reason: reason, message: message)
+        return .state(seen.run, word)
+    }
+
+    /// Answers for a run whose container has not ended.
+    private func answer(_ seen: Seen) throws(SystemError) {
+        let run = seen.run
         let marks = try LocalMarks(run.directory, attempt: run.attempt)
-        func answer(_ state: EngineState, why: String? = nil, reason: EndReason? = nil, _ message: String? = nil) {
-            Told.answer(.state(run, EngineWord(state, handle: place.handle, why: why, host: word.node, reason: reason, message: message)))
-        }
-        switch word.state {
+        switch seen.word.state {
         case .gone:
-            guard try marks.read(Self.orderedName(run), limit: 64) != nil else { return answer(.gone) }
+            guard try marks.read(Self.orderedName(run), limit: 64) != nil else { return Told.answer(state(seen, .gone)) }
             // It was there when its end was ordered, and neither it nor a pod is there any more.
-            try marks.markEnd(Array((marks.hasStarted ? #"{"signal":15}"# : #"{"never_began":true}"#).utf8))
-            answer(.ended, reason: .canceled)
-        case .pending(let why): answer(.pending, why: why)
-        case .open(let phase): answer(.open, why: phase)
+            try marks.markEnd(marks.hasStarted ? Array(#"{"signal":15}"#.utf8) : LocalMarks.neverBegan)
+            Told.answer(state(seen, .ended, reason: .canceled))
+        case .pending(let why): Told.answer(state(seen, .pending, why: why))
+        case .open(let phase): Told.answer(state(seen, .open, why: phase))
         case .running:
-            try marks.markStart(host: word.node, at: word.started.map(String.init))
-            answer(.running)
-            if bringsOutput { _ = try bringLog(word, place, marks) }
+            try marks.markStart(host: seen.word.node, at: seen.word.started.map(String.init))
+            Told.answer(state(seen, .running))
         case .lost(let reason, let message):
-            try marks.markStart(host: word.node)
-            answer(.ended, reason: reason, message)
-            if bringsOutput { _ = try bringLog(word, place, marks) }
-        case .ended(let end):
-            try marks.markStart(host: word.node, at: word.started.map(String.init))
-            guard try bringLog(word, place, marks) else { return answer(.running, why: "its output cannot be read yet") }
-            try marks.markEnd(end.mark(host: word.node))
-            answer(.ended, reason: end.isOutOfMemory ? .outOfMemory : nil)
+            try marks.markStart(host: seen.word.node)
+            Told.answer(state(seen, .ended, reason: reason, message))
+        case .ended: preconditionFailure("its end is brought with its output")
         }
     }
 
+    /// Brings the output and then the end of a run whose container has ended. Returns false when the output could not be read now.
+    private func finish(_ seen: Seen) throws(SystemError) -> Bool {
+        guard case .ended(let end) = seen.word.state else { preconditionFailure("only what has ended has an end") }
+        let marks = try LocalMarks(seen.run.directory, attempt: seen.run.attempt)
+        if marks.hasEnded { return true }
+        try marks.markStart(host: seen.word.node, at: seen.word.started.map(String.init))
+        guard time.isLeft, try bringLog(seen, marks) else { return false }
+        try marks.markEnd(end.mark(host: seen.word.node))
+        return true
+    }
+
     /// Brings what the log has and the output has not. Returns false when the log could not be asked for now.
-    private func bringLog(_ word: KubernetesWord, _ place: KubernetesPlace, _ marks: borrowing LocalMarks) throws(SystemError) -> Bool {
-        guard let pod = word.pod, KubernetesSettings.isPodName(pod) else { return true }
+    private func bringLog(_ seen: Seen, _ marks: borrowing LocalMarks) throws(SystemError) -> Bool {
+        let place = seen.place
+        guard let pod = seen.word.pod, KubernetesSettings.isPodName(pod) else { return true }
         let path = "\(pods(place.namespace))/\(pod)/log?container=\(KubernetesJob.container)&limitBytes=\(Self.logBytesMax)"
         switch kubectl.get(path) {
         case .success(let log):
@@ -260,12 +311,25 @@ struct KubernetesExecutor: Executor {
             return .asked(run, isGone: true)
         }
         guard let place = KubernetesPlace(text) else { return .failed(run, .unknown, "its place.\(run.attempt) is damaged") }
+        guard let own = list("\(pods(place.namespace))?labelSelector=\(KubernetesJob.nameLabel)%3D\(place.name)") else {
+            return .failed(run, .later, "the pods of \(place.handle) cannot be listed")
+        }
+        var job: Table?
         switch kubectl.get("\(jobs(place.namespace))/\(place.name)") {
-        case .success: try marks.replace(Self.orderedName(run), Array("\(order.force)\n".utf8))
-        case .failure(.notFound): return .asked(run, isGone: true)
+        case .success(let bytes):
+            job = JSON.readableTable(bytes)
+            if job == nil { return .failed(run, .later, "kubectl printed no Job for \(place.handle)") }
+        case .failure(.notFound): break
         case .failure(let failure): return .failed(run, .later, failure.words)
         }
-        if order.force, let own = list("\(pods(place.namespace))?labelSelector=\(KubernetesJob.nameLabel)%3D\(place.name)") {
+        // An end that came before the cancel is the true one. Kubernetes forgets it with the Job.
+        let seen = Seen(run: run, place: place, word: KubernetesWord(job: job, pods: own))
+        if case .ended = seen.word.state {
+            return try finish(seen) ? .asked(run, isGone: true) : .failed(run, .later, "it has ended, and its output is not here yet")
+        }
+        if job == nil, own.isEmpty { return .asked(run, isGone: true) }
+        try marks.replace(Self.orderedName(run), Array("\(order.force)\n".utf8))
+        if order.force {
             for pod in own.compactMap(\.objectName) where KubernetesSettings.isPodName(pod) {
                 let result = kubectl.delete("\(pods(place.namespace))/\(pod)", Array(#"{"gracePeriodSeconds":0}"#.utf8))
                 if case .failure(let failure) = result { Told.person(failure.words) }

@@ -162,6 +162,39 @@ struct KubernetesTests {
         #expect(try cluster.created.count == 1)
     }
 
+    @Test("A cancel of a job that has ended meanwhile leaves it its exit code and its output", arguments: [false, true])
+    func canceledAfterTheEnd(force: Bool) throws {
+        let cluster = try Cluster()
+        let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
+        let job = try calls.submitted(calls.job("echo out; exit 5"))
+        try cluster.tell("settle")
+        #expect(try calls.order("cancel", job, [("force", "\(force)")]).answer(job)?["error"] == nil)
+        #expect(try job.end().number("exit") == 5)
+        #expect(try job.text("stdout") == "out\n")
+    }
+
+    @Test("Every state is answered before a log is read, and logs that hang keep no state back")
+    func hangingLogs() throws {
+        let cluster = try Cluster()
+        let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
+        let gate = try Gate(path: "\(calls.out)/gate")
+        let running = try (0..<3).map { try calls.submitted(calls.job("echo > \(calls.out)/ready-\($0); read x < \(gate.path)")) }
+        for number in 0..<3 { try calls.awaitFile("ready-\(number)") }
+        let ended = try calls.submitted(calls.job("echo out; exit 3"))
+        try cluster.tell("await \(try #require(ended.handle?.split(separator: "/").last))")
+        try cluster.tell("hang logs")
+        let call = try calls.start("poll", calls.items(running + [ended]))
+        try cluster.tell("await log")
+        call.child.kill(SIGKILL)
+        let outcome = try calls.end(call)
+        for job in running { #expect(outcome.answer(job)?.text("state") == "running", "\(outcome)") }
+        #expect(outcome.answer(ended) == nil && !ended.hasEnded, "an end is not told before its output is here")
+        try cluster.tell("accept")
+        try calls.pollToEnd(ended)
+        #expect(try ended.end().number("exit") == 3 && ended.text("stdout") == "out\n")
+        try gate.release(3)
+    }
+
     @Test("A pod that waits says why, and a node that is lost is no exit code")
     func waiting() throws {
         let cluster = try Cluster()
