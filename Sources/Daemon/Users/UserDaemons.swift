@@ -13,6 +13,8 @@ final class UserDaemons: Part, FileWatcher {
     private static let unsettledMillisecondsMax: Int64 = 3_600_000
     /// The minimum time between two look-ups of a user's account, before slots are granted to the user.
     private static let lookupMilliseconds: Int64 = 1000
+    /// The time between two questions to daemons of users that wait for their jobs.
+    private static let drainMilliseconds: Int64 = 10_000
     /// The time that daemons of users may take to end when root's ends.
     private static let endMilliseconds: Int64 = 5000
 
@@ -25,6 +27,8 @@ final class UserDaemons: Part, FileWatcher {
     private var hasBegun = false
     /// True when no daemon is started any more, because this one ends.
     private var isStopping = false
+    /// The next time at which daemons that wait for their jobs are asked whether they live. Nil while there are none.
+    private var drainAt: MonotonicInstant?
     /// Called when the accounts of the machine may have changed.
     var onAccounts: () -> Void = {}
     private var foreign = ForeignNames()
@@ -353,6 +357,7 @@ final class UserDaemons: Part, FileWatcher {
         let now = MonotonicInstant.now()
         for (name, again) in unsettled where again.at <= now { look(at: name) }
         if foreign.wakeAt != nil { lookAtForeign() }
+        if let at = drainAt, at <= now { askToDrain() }
         for one in users.values.sorted(by: { $0.number < $1.number }) {
             if let at = one.startAt, at <= now { start(one) }
             if one.isCrontabDue, !one.isTakingCrontab, one.descriptor != nil { sendCrontab(to: one) }
@@ -375,19 +380,27 @@ final class UserDaemons: Part, FileWatcher {
         var wake = Wake(monotonic: next)
         wake.include(Wake(monotonic: unsettled.values.lazy.map(\.at).min()))
         wake.include(Wake(monotonic: foreign.wakeAt))
+        wake.include(Wake(monotonic: drainAt))
         return wake
     }
 
     /// Has all users' daemons end when their jobs have ended, because this one does. None is started any more.
     func drain() {
         isStopping = true
-        for one in users.values {
-            if one.descriptor == nil { one.letGo() } else { one.send("drain") }
+        askToDrain()
+    }
+
+    /// Orders the drain, again and again: the user can stop the daemon by a signal. One that does not answer is killed, so that it does not
+    /// hold up the end of this one. Its jobs run on with their workers.
+    private func askToDrain() {
+        drainAt = .now().advanced(byMilliseconds: Self.drainMilliseconds)
+        for one in users.values where one.isRunning {
+            if one.descriptor == nil { one.letGo() } else { one.send("drain", isAnswered: true) }
         }
     }
 
     /// Has all users' daemons ask their jobs to end.
-    func stopJobs() { for one in users.values { one.send("stop jobs") } }
+    func stopJobs() { for one in users.values { one.send("stop jobs", isAnswered: true) } }
 
     /// True when no daemon of a user has a job to wait for: they have ended.
     var isDrained: Bool { users.values.allSatisfy { isStopping ? !$0.isRunning : $0.running == 0 } }

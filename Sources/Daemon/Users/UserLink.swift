@@ -68,8 +68,10 @@ final class UserLink: Part {
             } else if words.count == 3, words[0] == "crontab" {
                 take(crontab: words[1], String(words[2]))
             } else if line == "drain" {
+                mustReport()
                 onDrain()
             } else if line == "stop jobs" {
+                mustReport()
                 onStopJobs()
             } else if line == "rest" {
                 idleTime.wasGranted()
@@ -104,6 +106,9 @@ final class UserLink: Part {
 
     // MARK: Reporting
 
+    /// Has the next report sent even if it is the same as the last: root's daemon takes it for an answer.
+    private func mustReport() { lastReport = "" }
+
     /// Reports how many jobs run and wait, if that has changed. When the socket is full, because root's daemon does not read it at the
     /// moment, the report is sent later.
     func report() {
@@ -130,8 +135,8 @@ final class UserLink: Part {
         // Read the events from before root's daemon watched the directories.
         if idleTime.isGranted { try files.takeEvents() }
         guard hasNothingToDo else {
-            // A report takes the request back. So the next one is sent even if it is the same as the last.
-            if idleTime.isAsked { lastReport = "" }
+            // A report takes the request back.
+            if idleTime.isAsked { mustReport() }
             return idleTime.isBusy()
         }
         if idleTime.isGranted {

@@ -165,4 +165,28 @@ struct DrainTests {
         #expect(ended.count == 1, "\(Files.tree(part))")
         #expect(Files.exists("\(spool.out)/told") == isStopped)
     }
+
+    @Test("W5: A user who stops the own daemon by a signal does not hold up the end of root's daemon, and the job runs on",
+        .enabled(if: TestUser.areHere, TestUser.reason))
+    func stoppedUser() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        for (path, mode) in [(spool.base, 0o755), (spool.path, 0o755), (spool.out, 0o1777)] { _ = chmod(path, mode_t(mode)) }
+        try spool.launch(arguments: ["--drain"])
+        try spool.notification("READY=1")
+        let gate = try spool.gate()
+        chmod(gate.path, 0o666)
+        try spool.drop(as: .games, "slow.toml", "command = 'echo $$ > \(spool.out)/pid; read x < \(gate.path)'\ndirectory = \"/\"")
+        let job = try #require(pid_t(try spool.lines("pid", count: 1)[0]))
+        let line = try spool.logLine("event=serving-user", "user=games")
+        let pid = try #require(line.split(separator: " ").first { $0.hasPrefix("pid=") }.flatMap { pid_t($0.dropFirst(4)) })
+        spool.signal(SIGTERM)
+        // The daemon of the user has been told to wait, and has answered.
+        try spool.logLine("user=games", "event=draining")
+        kill(pid, SIGSTOP)
+        #expect(try spool.exitCode() == 0)
+        #expect(spool.log.contains("event=user-daemon-silent"))
+        #expect(Processes.isAlive(job) && !Processes.isAlive(pid))
+        try gate.release()
+        try Processes.awaitEnd(of: job)
+    }
 }
