@@ -12,7 +12,7 @@ struct ShippedTextTests {
 
     @Test(
         "Every example is read as the daemon would",
-        arguments: try files("examples/new") + files("examples/tasks") + files("examples/admin"))
+        arguments: try ["new", "tasks", "admin", "executors"].flatMap { try files("examples/\($0)") })
     func examples(_ file: String) throws {
         let spool = try SpoolUnderTest(starting: false)
         let check = try spool.ctl("check", "\(Self.root)/\(file)")
