@@ -226,6 +226,36 @@ extension WrapperTests {
         #expect(end.integer("signal") == 9 && !end.boolean("timed_out"))
     }
 
+    @Test("When the wrapper alone is killed, the keeper records the true end", arguments: WrapperUnderTest.shells)
+    func keeperAlone(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        let fifo = "\(wrapper.directory)/gate"
+        #expect(mkfifo(fifo, 0o600) == 0)
+        let pid = try wrapper.start(wrapper.submission("echo ready; read x <'\(fifo)'; exit 21"))
+        try wrapper.awaitFile("stdout", "ready\n")
+        kill(pid, SIGKILL)
+        #expect(wrapper.wait(pid) == 137)
+        try FileDescriptor.open(fifo, O_WRONLY).write(Array("x\n".utf8))
+        try wrapper.awaitFile("end.1")
+        #expect(try wrapper.end().integer("exit") == 21)
+    }
+
+    @Test("When the wrapper alone was killed, signals to the keeper reach the command", arguments: WrapperUnderTest.shells,
+        [SIGTERM, SIGUSR1, Wrapper.signal(forwarding: SIGKILL)])
+    func keeperSignaled(shell: WrapperUnderTest.Shell, number: Int32) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        let pid = try wrapper.start(
+            wrapper.submission("trap 'exit 15' TERM; trap 'exit 10' USR1; echo ready; while :; do sleep 0.05; done"))
+        try wrapper.awaitFile("stdout", "ready\n")
+        let keeper = try #require(pid_t(wrapper.file("started.1/keeper").dropLast()))
+        kill(pid, SIGKILL)
+        #expect(wrapper.wait(pid) == 137)
+        kill(keeper, number)
+        try wrapper.awaitFile("end.1")
+        let end = try wrapper.end()
+        #expect(number > 33 ? end.integer("signal") == 9 : end.integer("exit") == Int64(number), "\(end)")
+    }
+
     @Test("What the command leaves running in its group is ended before the end is written", arguments: WrapperUnderTest.shells)
     func leftovers(shell: WrapperUnderTest.Shell) throws {
         let wrapper = try WrapperUnderTest(shell)
@@ -246,7 +276,7 @@ extension WrapperTests {
         item.timeoutMilliseconds = 1_000_000
         #expect(try wrapper.run(item) == 0)
         #expect(try wrapper.processes().isEmpty)
-        #expect(try Directory.open("\(wrapper.directory)/started.1").list().map(\.name).sorted() == ["at", "host", "pid"])
+        #expect(try Directory.open("\(wrapper.directory)/started.1").list().map(\.name).sorted() == ["at", "host", "keeper", "pid"])
     }
 
     @Test("Signals to every process of the wrapper, as an engine sends them, end it with a true end", arguments: WrapperUnderTest.shells)

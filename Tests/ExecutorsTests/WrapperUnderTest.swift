@@ -93,8 +93,8 @@ extension Table {
 }
 
 extension WrapperUnderTest {
-    /// Waits until a file of the job has this content.
-    func awaitFile(_ name: String, _ content: String) throws {
+    /// Waits until a file of the job is there, and has this content if one is given.
+    func awaitFile(_ name: String, _ content: String? = nil) throws {
         let end = MonotonicInstant.now().advanced(byMilliseconds: 60_000)
         let changes = try Inotify()
         _ = try changes.add(directory, [.created, .modified, .closedAfterWriting, .movedTo])
@@ -102,8 +102,8 @@ extension WrapperUnderTest {
         while true {
             // Before the look, so that a later change ends the wait.
             _ = try changes.readEvents(into: &events)
-            if try has(name) && file(name) == content { return }
-            guard awaitReadable([changes.descriptor.raw], until: end) else { throw UnusableItem("\(name) does not become \(content)") }
+            if try has(name) && (content == nil || file(name) == content) { return }
+            guard awaitReadable([changes.descriptor.raw], until: end) else { throw UnusableItem("\(name) does not become \(content ?? "a file")") }
         }
     }
 

@@ -60,15 +60,20 @@ public enum FarSide {
         }
         durable() { sync "$@" 2>/dev/null || sync; }
         plain() { [ -f "$1" ] && [ ! -L "$1" ]; }
-        # True while the wrapper of this try lives. A number that another process was given does not name the directory.
+        # True while the wrapper of this try lives, or its keeper, which does the most needed when the wrapper alone was killed. A number that
+        # another process was given does not name the directory.
         lives() {
-            pid=
-            read -r pid <"$d/started.$1/pid"
-            case $pid in '' | 0 | *[!0-9]*) return 1 ;; esac
-            if [ -r /proc/self/cmdline ]; then
-                case $(tr '\0' ' ' <"/proc/$pid/cmdline") in *"$dir"*) return 0 ;; *) return 1 ;; esac
-            fi
-            kill -0 "$pid"
+            for who in pid keeper; do
+                pid=
+                read -r pid <"$d/started.$1/$who"
+                case $pid in '' | 0 | *[!0-9]*) continue ;; esac
+                if [ -r /proc/self/cmdline ]; then
+                    case $(tr '\0' ' ' <"/proc/$pid/cmdline") in *"$dir"*) return 0 ;; esac
+                elif kill -0 "$pid"; then
+                    return 0
+                fi
+            done
+            return 1
         } 2>/dev/null
         facts() {
             at= host=

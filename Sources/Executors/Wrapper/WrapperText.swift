@@ -8,7 +8,8 @@ extension Wrapper {
     ///         └── the keeper (a subshell) ── the command, in a session of its own
     ///
     /// The keeper is the command's parent, so that `times` is that of the command alone. It catches what this shell catches, because an
-    /// engine may signal every process of the job.
+    /// engine may signal every process of the job. When this shell alone was killed, the keeper takes its place as far as it can: it passes
+    /// signals on, and writes the end.
     static let body = #"""
         PATH=${PATH:-/usr/local/bin:/usr/bin:/bin}
         LC_ALL=C
@@ -145,6 +146,21 @@ extension Wrapper {
             kill_timer=$!
         }
 
+        # ---- the keeper without the wrapper
+        # True in the keeper when the wrapper was killed. $$ is the wrapper there too.
+        is_alone() {
+            kill -0 "$$" 2>/dev/null || return 0
+            r=
+            { read -r r <"/proc/$$/stat"; } 2>/dev/null
+            case ${r##*)} in ' Z'* | ' X'*) return 0 ;; esac
+            return 1
+        }
+        relay() { # NUMBER-OF-THE-SIGNAL-THAT-CAME
+            [ -n "$p" ] && is_alone || return 0
+            case $1 in 15) r=$stop_signal ;; *) r=$(($1 > offset ? $1 - offset : $1)) ;; esac
+            kill "-$r" "-$p" 2>/dev/null
+        }
+
         # ---- the limit
         # added: the sum of the lines of the file extend, in milliseconds.
         read_extension() {
@@ -236,7 +252,7 @@ extension Wrapper {
         }
         # Says "pid PID" and "end CODE-OR-128+SIGNAL WORD…", where the words are the shell's own for the way it ended.
         keep() {
-            trap : $caught
+            for x in $caught; do trap "relay $x" "$x"; done
             cd "$work" 2>/dev/null || { echo 'failed directory' >&9; return; }
             [ -z "$input" ] || true 2>/dev/null <"$input" || { echo 'failed input' >&9; return; }
             found "$1"
@@ -269,6 +285,8 @@ extension Wrapper {
             read -r x <&8
             read -r x <&8
             echo "end $s $x ${state#*]}" >&9
+            # The wrapper that has read this has written the end before it ended.
+            is_alone && cd "$dir" && [ ! -f "end.$try" ] && umask 077 && take_end "$s $x ${state#*]}"
         }
         # milliseconds of 1m2.345s
         in_milliseconds() {
@@ -304,6 +322,12 @@ extension Wrapper {
             end_group
             if [ -n "$signal" ]; then code=$((128 + signal)) x="\"signal\":$signal"; else x="\"exit\":$code"; fi
             finish "$x${timed_out:+,\"timed_out\":true}" "$code"
+        }
+        take_end() { # The words after "end"
+            line=$1
+            code=${line%% *} line=${line#* }
+            x=${line%% *} line=${line#* }
+            case $line in *' '*) ended "$code" "$x" "${line%% *}" "${line#* }" ;; *) ended "$code" "$x" "$line" '' ;; esac
         }
         # Ends what the command left running in its group.
         end_group() {
@@ -343,6 +367,7 @@ extension Wrapper {
             if [ -n "$err" ]; then keep "$@" 7>>"$out" 6>>"$err"; else keep "$@" 7>>"$out" 6>&7; fi
         ) </dev/null >/dev/null 2>&1 &
         w=$!
+        { echo "$w" >"started.$try/keeper"; } 2>/dev/null
         waiting=
         beat() {
             read_clock
@@ -383,12 +408,7 @@ extension Wrapper {
             'failed 126') fail "$failed_denied" 126 ;;
             'failed 127') fail "$failed_missing" 127 ;;
             failed*) fail '"no FIFO can be made on this host, neither in the job'\''s directory nor in /tmp"' ;;
-            'end '*)
-                line=${line#end }
-                code=${line%% *} line=${line#* }
-                x=${line%% *} line=${line#* }
-                case $line in *' '*) ended "$code" "$x" "${line%% *}" "${line#* }" ;; *) ended "$code" "$x" "$line" '' ;; esac
-                ;;
+            'end '*) take_end "${line#end }" ;;
             esac
         done
 

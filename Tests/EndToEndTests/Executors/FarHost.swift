@@ -12,6 +12,14 @@ final class FarHost {
     let base: String
     /// The home of the user there.
     var home: String { "\(base)/home" }
+    /// Kills a process of the wrapper of the only job there: `pid`, or `keeper`.
+    func killPart(_ process: String) throws {
+        let path = "\(home)/.spoold/\(try jobs[0])/started.1/\(process)"
+        guard let pid = pid_t(try Files.text(path).dropLast()) else { throw WaitFailed(description: "no number in \(path)") }
+        kill(pid, SIGKILL)
+        try Processes.awaitEnd(of: pid)
+    }
+
     /// The directories of jobs there.
     var jobs: [String] { get throws { try Files.list("\(home)/.spoold").filter { !$0.hasPrefix(".") } } }
 

@@ -220,10 +220,8 @@ struct SSHTests {
         let calls = try RemoteCalls(hosts: [host])
         let gate = try Gate(path: "\(calls.out)/gate")
         let job = try calls.submitted(calls.job("echo out; read x < \(gate.path)"))
-        let pid = try #require(pid_t(Files.text("\(host.home)/.spoold/\(host.jobs[0])/started.1/pid").dropLast()))
         while try job.text("stdout") != "out\n" { _ = try calls.poll(job) }
-        kill(pid, SIGKILL)
-        try Processes.awaitEnd(of: pid)
+        for process in ["keeper", "pid"] { try host.killPart(process) }
         if restarted {
             var words = try job.text("place.1").split(separator: " ").map(String.init)
             words[3] = "another-boot"
@@ -233,6 +231,25 @@ struct SSHTests {
         #expect(answer.text("state") == "ended" && answer.text("reason") == "node_fail")
         #expect(answer.text("message")?.contains(restarted ? "restarted" : "killed") == true)
         #expect(!job.hasEnded)
+    }
+
+    @Test("A wrapper that alone was killed leaves the job running, and its end and its cancel come through", arguments: [false, true])
+    func withoutWrapper(canceled: Bool) throws {
+        let host = try FarHost("build1")
+        let calls = try RemoteCalls(hosts: [host])
+        let gate = try Gate(path: "\(calls.out)/gate")
+        let job = try calls.submitted(calls.job("echo out; read x < \(gate.path); exit 6"))
+        while try job.text("stdout") != "out\n" { _ = try calls.poll(job) }
+        try host.killPart("pid")
+        #expect(try calls.poll(job).answer(job)?.text("state") == "running")
+        if canceled {
+            #expect(try calls.order("cancel", job).answer(job)?.text("state") == "asked")
+        } else {
+            try gate.release()
+        }
+        try calls.pollToEnd(job)
+        let end = try job.end()
+        #expect(canceled ? end.number("signal") == 15 : end.number("exit") == 6, "\(end)")
     }
 
     @Test("Of output past its limit, the beginning and the end are kept, with a notice between them")
