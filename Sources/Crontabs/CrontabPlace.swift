@@ -3,6 +3,9 @@ import Linux
 /// The location of a crontab. It decides whose the crontab is and which files cron(8) accepts there, as in database.c of Debian's
 /// cron.
 public enum CrontabPlace: Sendable, Equatable {
+    /// The maximum size of a crontab that is read. One with 100,000 lines has less.
+    public static let bytesMax = 16 << 20
+
     /// `/etc/crontab` and the files of `/etc/cron.d`. They belong to root, and each line names a user.
     case system
     /// `/var/spool/cron/crontabs/NAME`.

@@ -5,9 +5,6 @@ import Scheduler
 
 /// The places of a machine's crontabs, below a directory that is `/` except in tests.
 struct CrontabPaths: Equatable {
-    /// A crontab of a machine with 100,000 lines has less.
-    static let bytesMax = 16 << 20
-
     let system: String
     let packages: String
     let users: String
@@ -58,7 +55,7 @@ enum OpenedCrontab: ~Copyable {
         known = Attributes(name: name, file: status)
         if known == before { return .unchanged }
         if let why = place.refusal(name: name, file: status) { return .refused(why) }
-        if status.size > CrontabPaths.bytesMax { return .refused("it is \(status.size) bytes; at most \(CrontabPaths.bytesMax) are read") }
+        if status.size > CrontabPlace.bytesMax { return .refused("it is \(status.size) bytes; at most \(CrontabPlace.bytesMax) are read") }
         guard file.excludeWriters() else {
             known = nil
             return .busy

@@ -249,7 +249,7 @@ final class CrontabWatch: FileWatcher, Part {
     }
 
     static func text(of file: borrowing FileDescriptor, _ status: FileStatus) throws(SystemError) -> CrontabFile.Content {
-        .text(try file.readAll(limit: CrontabPaths.bytesMax), changedAt: Instant(milliseconds: status.modifiedNanoseconds / 1_000_000))
+        .text(try file.readAll(limit: CrontabPlace.bytesMax), changedAt: Instant(milliseconds: status.modifiedNanoseconds / 1_000_000))
     }
 
     // MARK: Users

@@ -134,7 +134,7 @@ final class GivenFiles: FileWatcher, Part {
     private func read(crontab path: String) -> CrontabFile {
         var file = CrontabFile(path: path, user: user, .unknown)
         file.isGiven = true
-        switch Self.open(path, limit: CrontabPaths.bytesMax) {
+        switch Self.open(path, limit: CrontabPlace.bytesMax) {
         // A crontab that was given and is missing is a mistake, unlike one of cron's.
         case .gone: file.content = .refused("there is no such file")
         case .other(let kind): file.content = .refused("is \(kind.article), not a regular file")

@@ -112,7 +112,7 @@ struct DefinitionCheck {
     /// Checks the lines of a crontab that spoold gets by `--crontab`.
     private mutating func givenCrontab(_ path: String) {
         count += 1
-        guard let (bytes, _) = read(path, path) else { return }
+        guard let (bytes, _) = read(path, path, limit: CrontabPlace.bytesMax) else { return }
         tell(givenCrontab(bytes, path), of: path)
     }
 
@@ -250,7 +250,7 @@ struct DefinitionCheck {
 
     // MARK: Reading
 
-    private mutating func read(_ path: String, _ shown: String) -> (bytes: [UInt8], mode: UInt32)? {
+    private mutating func read(_ path: String, _ shown: String, limit: Int = Source.bytesMax) -> (bytes: [UInt8], mode: UInt32)? {
         do throws(SystemError) {
             let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK)
             let status = try file.status()
@@ -258,11 +258,11 @@ struct DefinitionCheck {
                 report.add(shown, "is not a regular file")
                 return nil
             }
-            guard status.size <= Int64(Source.bytesMax) else {
-                report.add(shown, "is \(status.size) bytes; at most \(Source.bytesMax) are read")
+            guard status.size <= Int64(limit) else {
+                report.add(shown, "is \(status.size) bytes; at most \(limit) are read")
                 return nil
             }
-            return (try file.readAll(limit: Source.bytesMax), status.mode)
+            return (try file.readAll(limit: limit), status.mode)
         } catch {
             report.add(shown, error.message)
             return nil

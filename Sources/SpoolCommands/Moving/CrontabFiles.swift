@@ -34,7 +34,7 @@ struct CrontabFiles {
         var found: [Found] = []
         for operand in operands {
             if operand == "-" {
-                found.append(Found(file: "stdin", content: .bytes(try StandardInput.readAll(limit: Source.bytesMax)), isSystem: namesUsers))
+                found.append(Found(file: "stdin", content: .bytes(try StandardInput.readAll(limit: CrontabPlace.bytesMax)), isSystem: namesUsers))
             } else {
                 for path in try paths(operand) { found.append(try read(path)) }
             }
@@ -80,7 +80,7 @@ struct CrontabFiles {
             if let place, let why = place.refusal(name: name, file: try file.status()) {
                 found.content = .refused("cron(8) would not read it: \(why)")
             } else {
-                found.content = .bytes(try file.readAll(limit: Source.bytesMax))
+                found.content = .bytes(try file.readAll(limit: CrontabPlace.bytesMax))
             }
         } catch {
             throw Failure(error.at(path))
@@ -102,7 +102,7 @@ struct CrontabFiles {
                 descriptors: [(writing.raw, 1), (STDERR_FILENO, 2)])
             close(writing.release())
             try reading.setBlocking()
-            let bytes = try reading.readAll(limit: Source.bytesMax)
+            let bytes = try reading.readAll(limit: CrontabPlace.bytesMax)
             return (bytes, exitStatus(of: pid))
         }
         // crontab(1) prints the reason on standard error.

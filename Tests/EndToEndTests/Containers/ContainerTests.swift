@@ -101,6 +101,10 @@ struct ContainerTests {
         try Files.removeTree(spool.whole)
         let image = "\(spool.base)/image"
         try Commands.succeed("\(ShippedTextTests.root)/etc/container/image", SpoolUnderTest.programs, image)
+        for name in ["slurm", "ssh", "kubernetes"] {
+            let said = try Commands.run("\(image)/usr/local/libexec/spoold/executors/\(name)", [])
+            #expect(said.error.hasPrefix("\(name): usage: \(name) submit|"), "\(said)")
+        }
         var mounts = ["/etc/tasks": "\(ShippedTextTests.root)/etc/container/tasks"]
         var volumes: [String: String] = [:]
         var (variables, user): ([String], uid_t) = ([], 0)

@@ -116,7 +116,7 @@ struct DrainTests {
         #expect(waiting.integer("signal") == 9 && waiting.attempt == 1, "\(waiting.status)")
     }
 
-    @Test("W5: A second SIGTERM stops the jobs, a third one and SIGQUIT end spoold and leave them to their workers")
+    @Test("W5: A second SIGTERM stops the jobs, another one and SIGQUIT end spoold and leave them to their workers")
     func impatience() throws {
         let spool = try spool("--drain")
         let gate = try spool.gate()
@@ -136,6 +136,25 @@ struct DrainTests {
         try spool.notification("READY=1")
         spool.signal(SIGQUIT)
         #expect(try spool.exitCode() == 0)
+        try spool.start()
+        try gate.release()
+        #expect(try spool.end(of: "slow").place == "done")
+    }
+
+    @Test("W5: After the time of --drain, the next signal ends spoold and leaves the jobs to their workers",
+        arguments: [SIGTERM, SIGINT, SIGQUIT])
+    func impatienceAfterTheTime(_ signal: Int32) throws {
+        let spool = try spool("--drain=100ms")
+        let gate = try spool.gate()
+        let line = gate.waiting(trap: "TERM", "echo told >> \(spool.out)/told", ready: "echo > \(spool.out)/ready")
+        try spool.drop("slow.toml", "command = '''\(line)'''\nkill_after = \"1h\"")
+        try spool.output("ready")
+        spool.signal(SIGTERM)
+        try spool.logLine("event=stopping-all", "time that spoold waits for its jobs is over")
+        try spool.lines("told", count: 1)
+        spool.signal(signal)
+        #expect(try spool.exitCode() == 0)
+        #expect(try spool.jobs(in: "running", named: "slow").count == 1)
         try spool.start()
         try gate.release()
         #expect(try spool.end(of: "slow").place == "done")

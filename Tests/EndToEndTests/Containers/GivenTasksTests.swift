@@ -204,6 +204,10 @@ struct GivenTasksTests {
         // Without a newline at its end, as in many ConfigMaps.
         try Files.write(file, text)
         #expect(try spool.ctl("check", file).code == 0)
+        // Larger than a definition may be.
+        try Files.write("\(file).large", String(repeating: "# \(String(repeating: "x", count: 997))\n", count: 2000) + "61 * * * * false\n")
+        let large = try spool.ctl("check", "--crontab", "\(file).large")
+        #expect(large.code == 4 && large.output.contains("large:2001:1"), "\(large)")
         try start(spool, ["--crontab", file, "--config", spool.configuration], environment: ["FLAVOUR=sweet", "SPOOL_SECRET=1"])
         #expect(try spool.lines("line", count: 1)[0] == "sweet blue /usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
         let names = try spool.ctl("list", "--names").output
