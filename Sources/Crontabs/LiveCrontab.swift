@@ -86,6 +86,16 @@ public struct LiveCrontab: Sendable {
         ) {
             (self.owner, self.isRoot, self.catchUp, self.isUser, self.fault) = (owner, isRoot, catchUp, isUser, fault)
         }
+
+        /// The reason why the runs of a line's task could not be started, or nil.
+        public static func fault(of source: Source, _ context: ReadingContext) -> String? {
+            do throws(Problems) {
+                try TaskDefinition(name: "line", source: source, context).checkRun(context)
+                return nil
+            } catch {
+                return error.all.map(\.message).joined(separator: "; ")
+            }
+        }
     }
 
     /// - Parameters:

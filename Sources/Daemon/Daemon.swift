@@ -303,7 +303,7 @@ public final class Daemon {
     private func takeSignals() throws(SystemError) {
         while let signal = try signals.next() {
             switch signal.number {
-            case SIGTERM, SIGINT, SIGQUIT: if !isStopping { drain.signaled(signal.number) }
+            case let number where Startup.endSignals.contains(number): if !isStopping { drain.signaled(signal.number) }
             case SIGHUP: configuration.load()
             case SIGUSR2: upgrade.begin()
             case SIGCHLD: reapChildren()

@@ -14,10 +14,6 @@ import Scheduler
 /// - A file or directory that changes all the time is looked at twice a second, see ``LookPauses``.
 /// - The descriptor of a user's crontab goes to the user's daemon without a lease, which would let that daemon hold up writers.
 final class CrontabWatch: FileWatcher, Part {
-    private static let changes: InotifyMask = [
-        .closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .attributesChanged, .selfMoved, .selfDeleted, .onlyDirectory,
-    ]
-
     /// Stands for all crontabs among the paths of pauses.
     private static let everything = "/"
 
@@ -187,7 +183,7 @@ final class CrontabWatch: FileWatcher, Part {
     private func watchDirectories(_ paths: CrontabPaths) {
         var new: [Int32: String] = [:]
         for directory in [paths.packages, paths.users] {
-            do throws(SystemError) { new[try files.watch(directory, Self.changes, for: self)] = directory } catch {
+            do throws(SystemError) { new[try files.watch(directory, .directoryChanges, for: self)] = directory } catch {
                 // When the directory is missing, its name in its parent is one of the names.
                 if error.isOutOfReach || files.isForLater(error) { continue }
                 log.write(.warning, "not-watched", at: service.now, ["file": directory, "error": "\(error)"])

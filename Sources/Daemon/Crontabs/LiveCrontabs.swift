@@ -224,12 +224,8 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
             // Most edits have few new lines, whose check costs less than finding all the texts that are in force.
             checked += 1
             if checked > Self.checkedMax, known.contains(source.bytes) { return nil }
-            do throws(Problems) {
-                try TaskDefinition(name: "line", source: source, context).checkRun(context)
-                return nil
-            } catch {
-                return known.contains(source.bytes) ? nil : error.all.map(\.message).joined(separator: "; ")
-            }
+            let fault = LiveCrontab.Reading.fault(of: source, context)
+            return fault == nil || known.contains(source.bytes) ? nil : fault
         }
     }
 

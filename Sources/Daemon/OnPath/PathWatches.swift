@@ -66,11 +66,7 @@ final class PathWatches {
         switch target {
         case .way: [.selfMoved, .selfDeleted, .dontFollow, .addToMask]
         case .end: [.created, .movedTo, .onlyDirectory, .addToMask]
-        case .directory:
-            [
-                .closedAfterWriting, .attributesChanged, .created, .movedTo, .movedFrom, .deleted, .selfMoved, .selfDeleted,
-                .onlyDirectory, .excludeUnlinked, .addToMask,
-            ]
+        case .directory: .directoryChanges.union([.excludeUnlinked, .addToMask])
         }
     }
 

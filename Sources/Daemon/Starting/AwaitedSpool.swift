@@ -105,7 +105,7 @@ struct AwaitedSpool {
             _ = Glibc.poll(&descriptor, 1, Int32(clamping: min(delay, notification.watchdogMilliseconds ?? delay)))
             if notification.watchdogMilliseconds != nil { notification.send("WATCHDOG=1\n") }
             while let signal = try signals.next() {
-                guard [SIGTERM, SIGINT, SIGQUIT].contains(signal.number) else { continue }  // the others concern a daemon that serves
+                guard Startup.endSignals.contains(signal.number) else { continue }  // the others concern a daemon that serves
                 let name = Signal.name(signal.number)
                 startup.log.write(.notice, "stopping", at: Instant(milliseconds: Clock.now()), ["signal": name])
                 startup.log.flush()

@@ -52,7 +52,7 @@ final class StandbyWait {
             }
             while let signal = try signals.next() {
                 switch signal.number {
-                case SIGTERM, SIGINT, SIGQUIT:
+                case let number where Startup.endSignals.contains(number):
                     say("stopping")
                     try end()
                     return nil

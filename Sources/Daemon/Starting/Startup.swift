@@ -18,7 +18,9 @@ struct Startup {
     let isForEverybody: Bool
 
     /// The signals that a daemon handles in its loop. While it waits for its lock or its disk they are blocked too.
-    static let signals = [SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR2, SIGCHLD]
+    static let signals = endSignals + [SIGHUP, SIGUSR2, SIGCHLD]
+    /// Those of them that tell it to end.
+    static let endSignals = [SIGTERM, SIGINT, SIGQUIT]
 
     init(_ options: DaemonOptions) {
         self.options = options

@@ -19,17 +19,16 @@ public enum DrainRule: Sendable, Equatable {
 /// - The daemon ends when no job runs here or in a daemon of a user. After the time of the rule, or at a second signal, all jobs get their
 ///   stop signals, and are killed after their `kill_after`. Their runs are recorded as they end. A signal after that ends the daemon at once.
 final class Drain: Part {
-    private enum State: Equatable {
-        case serving
-        /// `stopAt` is nil while the wait has no limit.
-        case waiting(stopAt: MonotonicInstant?)
-        case stopping
+    private struct Wait {
+        let since: Instant
+        /// When the jobs get their stop signals: by the clock that counts, and by the one for people. Nil when the wait has no limit.
+        let stopAt: (due: MonotonicInstant, told: Instant)?
+        /// True when the jobs have been sent their stop signals.
+        var isStopping = false
     }
 
-    private var state = State.serving
-    /// When the wait began, and when the jobs get their stop signals, for people.
-    private var since: Instant?
-    private var stopAt: Instant?
+    /// Nil while the daemon serves as usual.
+    private var wait: Wait?
     private let rule: DrainRule
     private let gate: StartGate
     private let users: UserDaemons?
@@ -51,16 +50,16 @@ final class Drain: Part {
     }
 
     /// False while the daemon serves as usual.
-    var isUnderWay: Bool { state != .serving }
+    var isUnderWay: Bool { wait != nil }
 
     // MARK: Orders to end
 
     /// Called for each signal that tells the daemon to end.
     func signaled(_ number: Int32) {
         let name = Signal.name(number)
-        switch (state, rule) {
-        case (.serving, .wait(let milliseconds)) where !isOver && number != SIGQUIT: begin(by: name, stopAfterMilliseconds: milliseconds)
-        case (.waiting, _) where number != SIGQUIT: stopJobs(because: "spoold was told to end a second time")
+        switch (wait?.isStopping, rule) {
+        case (nil, .wait(let milliseconds)) where !isOver && number != SIGQUIT: begin(by: name, stopAfterMilliseconds: milliseconds)
+        case (false?, _) where number != SIGQUIT: stopJobs(because: "spoold was told to end a second time")
         default:
             log.write(.notice, "stopping", at: service.now, ["signal": name])
             onEnd()
@@ -71,13 +70,14 @@ final class Drain: Part {
     func begin() { if !isUnderWay { begin(by: nil, stopAfterMilliseconds: nil) } }
 
     private func begin(by signal: String?, stopAfterMilliseconds milliseconds: Int64?) {
-        state = .waiting(stopAt: milliseconds.map { .now().advanced(byMilliseconds: $0) })
-        since = service.now
-        stopAt = milliseconds.map { service.now.advanced(byMilliseconds: $0) }
+        let stopAt = milliseconds.map { wait in
+            (due: MonotonicInstant.now().advanced(byMilliseconds: wait), told: service.now.advanced(byMilliseconds: wait))
+        }
+        wait = Wait(since: service.now, stopAt: stopAt)
         log.write(
             .notice, "draining", at: service.now,
-            ["signal": signal, "running": "\(runningCount)", "stop_at": stopAt?.rfc3339])
-        let limit = stopAt.map { ", and stops them at \($0.rfc3339)" } ?? ""
+            ["signal": signal, "running": "\(runningCount)", "stop_at": stopAt?.told.rfc3339])
+        let limit = stopAt.map { ", and stops them at \($0.told.rfc3339)" } ?? ""
         gate.holdForEnd("spoold was told to end; it waits for its running jobs\(limit)")
         service.isEnding = true
         service.isPublishDue = true
@@ -87,8 +87,9 @@ final class Drain: Part {
 
     /// Sends all jobs their stop signals.
     func stopJobs(because why: String) {
-        guard state != .stopping else { return }
-        state = .stopping
+        guard wait?.isStopping != true else { return }
+        wait = wait ?? Wait(since: service.now, stopAt: nil)
+        wait?.isStopping = true
         gate.holdForEnd("spoold was told to end; it has asked its running jobs to end")
         service.isPublishDue = true
         log.write(.notice, "stopping-all", at: service.now, ["running": "\(runningCount)", "why": why])
@@ -102,11 +103,13 @@ final class Drain: Part {
 
     private var isOver: Bool { service.scheduler.runningHereCount == 0 && users?.isDrained ?? true }
 
-    var wakeAt: Wake { if case .waiting(let stopAt) = state { Wake(monotonic: stopAt) } else { Wake() } }
+    private var stopBy: MonotonicInstant? { wait.flatMap { $0.isStopping ? nil : $0.stopAt?.due } }
+
+    var wakeAt: Wake { Wake(monotonic: stopBy) }
     var isIdle: Bool { !isUnderWay }
 
     func beforeTurn() {
-        guard case .waiting(let due?) = state, due <= .now() else { return }
+        guard let stopBy, stopBy <= .now() else { return }
         stopJobs(because: "the time that spoold waits for its jobs is over")
     }
 
@@ -114,11 +117,11 @@ final class Drain: Part {
 
     /// Writes the member `draining` of `state/status.json`.
     func write(to writer: inout JSONWriter) {
-        guard isUnderWay, let since else { return }
+        guard let wait else { return }
         writer.key("draining")
         writer.beginObject()
-        writer.member("since", since)
-        writer.member("stop_at", stopAt)
+        writer.member("since", wait.since)
+        writer.member("stop_at", wait.stopAt?.told)
         writer.endObject()
     }
 }

@@ -46,13 +46,7 @@ final class UserRests: Part, FileWatcher {
             for directory in UserPart.claimable + [Layout.patterns] {
                 let own = "\(directory)/\(one.user.name)"
                 if try service.spool.fs.directory().isMountPoint(own) { return unwatch(watches) }
-                watches.append(
-                    try files.watch(
-                        "\(path)/\(own)",
-                        [
-                            .closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .attributesChanged, .selfMoved, .selfDeleted,
-                            .onlyDirectory, .dontFollow,
-                        ], for: self))
+                watches.append(try files.watch("\(path)/\(own)", .directoryChanges.union(.dontFollow), for: self))
             }
             // The daemon must run from time to time to remove old records.
             one.rest = Rest(until: min(until, service.now.advanced(byMilliseconds: Self.restMillisecondsMax)), watches: watches)

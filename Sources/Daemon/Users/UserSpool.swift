@@ -121,7 +121,7 @@ enum UserSpool {
         // After a swap, the empty directory is elsewhere.
         defer { if !isSwapped { try? spool.removeDirectory(target) } }  // an empty directory is left
         isSwapped = try fs.exchange(target, path)
-        return isSwapped ? (target, true) : (try fs.setAside(path, number: number + 1), false)
+        return isSwapped ? (target, true) : (try fs.setAside(path, number: number), false)
     }
 
     /// True for a file that is not the user's. Anybody can make a hard link to a file, so its owner says nothing then.

@@ -18,9 +18,6 @@ final class GivenFiles: FileWatcher, Part {
     /// Stands for all files among the paths of pauses.
     private static let everything = "/"
 
-    private static let changes: InotifyMask = [
-        .closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .attributesChanged, .selfMoved, .selfDeleted, .onlyDirectory,
-    ]
 
     private let directories: [String]
     private let crontab: String?
@@ -82,7 +79,7 @@ final class GivenFiles: FileWatcher, Part {
         watched.replace(by: names, in: files, for: self) { name, error in sayUnwatched("\(name.directory)/\(name.name)", error) }
         var new: Set<Int32> = []
         for directory in directories {
-            do throws(SystemError) { new.insert(try files.watch(directory, Self.changes, for: self)) } catch {
+            do throws(SystemError) { new.insert(try files.watch(directory, .directoryChanges, for: self)) } catch {
                 // When the directory is missing, its name in its parent is one of the names.
                 if error.isOutOfReach || files.isForLater(error) { continue }
                 sayUnwatched(directory, error)

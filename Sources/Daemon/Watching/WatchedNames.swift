@@ -60,12 +60,7 @@ struct WatchedNames {
         var new: [Int32: Set<String>] = [:]
         for one in wanted {
             do throws(SystemError) {
-                let watch = try files.watch(
-                    one.directory,
-                    [
-                        .closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .attributesChanged, .selfMoved, .selfDeleted,
-                        .onlyDirectory,
-                    ], for: part)
+                let watch = try files.watch(one.directory, .directoryChanges, for: part)
                 new[watch, default: []].insert(one.name)
             } catch {
                 // Removed since: the caller finds the names again.

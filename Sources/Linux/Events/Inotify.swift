@@ -90,6 +90,11 @@ public struct InotifyMask: OptionSet, Sendable {
 
     public static let modified = Self(rawValue: 0x2)
     public static let attributesChanged = Self(rawValue: 0x4)
+    /// Each change of a directory, of its names and of the files behind them.
+    public static let directoryChanges: Self = [
+        .closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .attributesChanged, .selfMoved, .selfDeleted, .onlyDirectory,
+    ]
+
     public static let closedAfterWriting = Self(rawValue: 0x8)
     public static let closedWithoutWriting = Self(rawValue: 0x10)
     public static let opened = Self(rawValue: 0x20)

@@ -128,14 +128,7 @@ struct DefinitionCheck {
         return LiveCrontab.Reading(
             owner: owner, isRoot: isRoot, catchUp: "none",
             isUser: { ((try? User.find(name: $0)) ?? nil) != nil }  // one that cannot be looked up is no user
-        ) { source in
-            do throws(Problems) {
-                try TaskDefinition(name: "line", source: source, context).checkRun(context)
-                return nil
-            } catch {
-                return error.all.map(\.message).joined(separator: "; ")
-            }
-        }
+        ) { LiveCrontab.Reading.fault(of: $0, context) }
     }
 
     /// Checks the lines of a crontab.

@@ -27,15 +27,19 @@ struct ImportCrontab {
                 counts.refused += 1
             case .bytes(let bytes):
                 let crontab = Crontab(bytes, isSystem: found.isSystem, isUser: Self.isUser)
-                var problems = crontab.problems
+                var (problems, remarks) = (crontab.problems, crontab.remarks)
                 for entry in crontab.entries {
-                    do throws(CrontabTask.Refusal) { tasks.append(try task(entry, of: found)) } catch {
+                    let home = Self.missingHome(entry)
+                    if let home {
+                        let message = "there is no directory HOME=\(home), so the task runs in /"
+                        remarks.append(Crontab.Problem(line: entry.line, column: 1, message: message))
+                    }
+                    do throws(CrontabTask.Refusal) { tasks.append(try task(entry, of: found, in: home == nil ? nil : "/")) } catch {
                         problems.append(Crontab.Problem(line: entry.line, column: 1, message: error.why))
                     }
                 }
                 counts.refused += problems.count
-                let missing = crontab.entries.compactMap(Self.remarkOnHome)
-                let notes = (crontab.remarks + missing).map {
+                let notes = remarks.map {
                     Crontab.Problem(line: $0.line, column: $0.column, message: "note: \($0.message)")
                 }
                 let all = problems + notes
@@ -89,12 +93,7 @@ struct ImportCrontab {
 
     // MARK: Tasks
 
-    /// A remark about a line whose HOME is not there now. cron runs its command in the directory where cron is.
-    private static func remarkOnHome(_ entry: Crontab.Entry) -> Crontab.Problem? {
-        guard let home = missingHome(entry) else { return nil }
-        return Crontab.Problem(line: entry.line, column: 1, message: "there is no directory HOME=\(home), so the task runs in /")
-    }
-
+    /// The HOME of a line, if it is not there now. cron runs the command in the directory where cron is.
     private static func missingHome(_ entry: Crontab.Entry) -> String? {
         guard let home = entry.settings["HOME"] else { return nil }
         do throws(SystemError) {
@@ -105,11 +104,11 @@ struct ImportCrontab {
         }
     }
 
-    private func task(_ entry: Crontab.Entry, of found: CrontabFiles.Found) throws(CrontabTask.Refusal) -> CrontabTask {
+    private func task(_ entry: Crontab.Entry, of found: CrontabFiles.Found, in directory: String?) throws(CrontabTask.Refusal) -> CrontabTask {
         let stem = found.isSystem ? String(found.file.split(separator: "/").last ?? "cron") : ProgramName.of(entry.command)
         let task = try CrontabTask(
             entry, name: Name.sanitized(stem.prefix(50)), owner: owner, user: found.user ?? owner, isRoot: geteuid() == 0, file: found.file,
-            directory: Self.missingHome(entry) == nil ? nil : "/")
+            directory: directory)
         do throws(Problems) { try TaskDefinition(name: task.name, source: task.source, context).checkRun(context) } catch {
             throw CrontabTask.Refusal(why: error.all.map(\.text).joined(separator: "; "))
         }
