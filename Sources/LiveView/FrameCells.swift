@@ -46,9 +46,11 @@ extension Composer {
     /// From this width on, there is room for the job's title beside its progress.
     private static let titleColumnsMin = 120
 
-    /// The progress of a run. Without any, the job's title.
+    /// The progress of a run. Without any, its state at an executor, or the job's title.
     private func progress(_ status: JobStatus) -> StyledLine {
-        guard let progress = status.progress else { return StyledLine(PlainText.oneLine(status.title ?? ""), .dim) }
+        guard let progress = status.progress else {
+            return StyledLine(PlainText.oneLine(status.elsewhere ?? status.title ?? ""), .dim)
+        }
         var line = StyledLine()
         if size.columns >= 60 {
             let full = min(Self.barWidth, max(0, Int((progress.fraction * Double(Self.barWidth)).rounded(.down))))

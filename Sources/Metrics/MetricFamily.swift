@@ -90,6 +90,15 @@ extension MetricFamily {
     public static let queueWaiting = MetricFamily(
         "spoold_queue_waiting", .gauge, labels: ["queue"], "Number of jobs of the queue that wait for anything.")
 
+    // MARK: Executors
+
+    public static let executorSlots = MetricFamily(
+        "spoold_executor_slots", .gauge, labels: ["executor"], "Number of jobs that the executor may have at once.")
+    public static let executorRuns = MetricFamily(
+        "spoold_executor_runs", .gauge, labels: ["executor", "state"], "Number of jobs that the executor has, by their state there.")
+    public static let executorTrouble = MetricFamily(
+        "spoold_executor_trouble", .gauge, labels: ["executor"], "1 while the executor does not answer for some of its jobs, otherwise 0.")
+
     // MARK: Tasks
 
     public static let tasks = MetricFamily("spoold_tasks", .gauge, "Number of tasks.")
@@ -127,7 +136,7 @@ extension MetricFamily {
     public static let all: [MetricFamily] = [
         up, build, startTime, slots, held, trouble, standbys, journalBytes, freeBytes,
         started, ended, dues, retries, processorTime, durations, startDelays, oldestWait, oldestWaitLength,
-        queueSlots, queueRunning, queueWaiting,
+        queueSlots, queueRunning, queueWaiting, executorSlots, executorRuns, executorTrouble,
         tasks, tasksLeftOut, tasksOverdue, refused,
         lastStart, lastEnd, lastSuccess, nextDue, lastDuration, lastExitCode, running, overdue, paused, definitionRefused, expect,
     ]

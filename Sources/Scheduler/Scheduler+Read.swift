@@ -54,6 +54,10 @@ extension Scheduler {
     /// The number of jobs that need no slot and have not ended.
     public var slotlessCount: Int { derived.slotless.all }
 
+    /// The executors that have jobs.
+    public var executors: [String: ExecutorLoad] { derived.remote.loads }
+
+    /// The number of running jobs of each queue that has any.
     public var runningByQueue: [String: Int] { derived.ready.running }
 
     /// The number of waiting jobs of each queue that has any.

@@ -59,6 +59,16 @@ struct FrameTests {
         #expect(text(80).contains("done The report") && !text(80).contains("exit 3 The report"), "\(text(80))")
     }
 
+    @Test("X1: A run that an executor has shows its state there, and its engine's words cannot write on the screen")
+    func elsewhere() {
+        var snapshot = example()
+        snapshot.running[1].status.executor = "slurm"
+        snapshot.running[1].status.remote = RemoteView(
+            phase: .pending, handle: "4242", why: "Resources\u{1B}[2J", position: 3, since: now)
+        let text = Self.lines(120, 40, ViewState(), snapshot).joined(separator: "\n")
+        #expect(text.contains("slurm: pending, as 4242, 3 before it, Resources") && !text.contains("\u{1B}"), "\(text)")
+    }
+
     @Test("20 columns and 5 rows have room for the daemon and the chosen list")
     func smallest() {
         let lines = Self.lines(20, 5)

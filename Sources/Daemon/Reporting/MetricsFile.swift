@@ -99,6 +99,7 @@ final class MetricsFile: Part {
         metrics.add(.startDelays, counts: tally.startDelays.counts, sumMilliseconds: tally.startDelays.sum)
         metrics.add(.oldestWait, [], scheduler.oldestWait().map { .seconds(milliseconds: $0.milliseconds) })
         addQueues(to: &metrics)
+        addExecutors(to: &metrics)
         metrics.add(.tasks, [], .count(scheduler.definedTaskCount))
         metrics.add(.tasksOverdue, [], .count(scheduler.overdueCount))
         metrics.add(.refused, [], .count(service.problems.count))
@@ -140,6 +141,19 @@ final class MetricsFile: Part {
         guard othersRunning + othersWaiting > 0 else { return }
         metrics.add(.queueRunning, [Self.otherQueues], .count(othersRunning))
         metrics.add(.queueWaiting, [Self.otherQueues], .count(othersWaiting))
+    }
+
+    /// The executors that the configuration names, and those that have jobs.
+    private func addExecutors(to metrics: inout Metrics) {
+        let configured = configuration.inForce.executors
+        let executors = service.scheduler.executors
+        for name in Set(configured.keys).union(executors.keys).sorted() {
+            metrics.add(.executorSlots, [name], .count((configured[name] ?? ExecutorSettings()).slots))
+            for phase in RemoteView.Phase.allCases {
+                metrics.add(.executorRuns, [name, phase.rawValue], .count(executors[name]?.runs[phase] ?? 0))
+            }
+            metrics.add(.executorTrouble, [name], .truth(executors[name]?.isUnanswered ?? false))
+        }
     }
 
     private func addTasks(to metrics: inout Metrics) {

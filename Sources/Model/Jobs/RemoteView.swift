@@ -32,6 +32,12 @@ public struct RemoteView: Sendable, Hashable {
         self.since = since
     }
 
+    /// The state in a few words: `pending, as 4242, 3 before it, Resources`. Parts of it are the engine's own words.
+    public var words: String {
+        let parts = [phase.rawValue, handle.map { "as \($0)" }, host.map { "on \($0)" }, position.map { "\($0) before it" }, why]
+        return parts.compactMap(\.self).joined(separator: ", ")
+    }
+
     public func write(to writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("handle", handle)
@@ -41,5 +47,22 @@ public struct RemoteView: Sendable, Hashable {
         writer.member("host", host)
         writer.member("since", since)
         writer.endObject()
+    }
+}
+
+extension JobStatus {
+    /// An executor runs the job.
+    public var isElsewhere: Bool { executor.map { $0 != ExecutorKeys.local } ?? false }
+
+    /// The executor and the state of the run there, in a few words: `slurm: pending, as 4242, Resources`. Nil for a job of this machine.
+    public var elsewhere: String? {
+        guard isElsewhere, let executor else { return nil }
+        return remote.map { "\(executor): \($0.words)" } ?? executor
+    }
+
+    /// The state that people are shown: that of the run at its executor while it does not run there.
+    public var stateWord: String {
+        guard state == .running, isElsewhere, let remote else { return state.rawValue }
+        return remote.phase.rawValue
     }
 }

@@ -418,6 +418,17 @@ final class RemoteRuns {
         }
     }
 
+    /// The executors that have runs.
+    var loads: [String: ExecutorLoad] {
+        var loads: [String: ExecutorLoad] = [:]
+        for run in runs.values {
+            guard let executor = run.job.executor else { continue }
+            loads[executor, default: ExecutorLoad()].runs[run.job.remote?.phase ?? .submitting, default: 0] += 1
+        }
+        for group in groups.values where group.failure != nil { loads[group.executor]?.isUnanswered = true }
+        return loads
+    }
+
     private func view(of run: RemoteRun, at now: Instant) -> RemoteView? {
         guard let executor = run.job.executor else { return nil }
         let failure = groups[Self.key(of: run.job, executor)]?.failure.flatMap { run.isUnheard ? $0 : nil }
@@ -426,4 +437,11 @@ final class RemoteRuns {
         if let before = run.job.remote, before.phase == view.phase { view.since = before.since }
         return view
     }
+}
+
+/// The runs of an executor.
+public struct ExecutorLoad: Sendable, Hashable {
+    public var runs: [RemoteView.Phase: Int] = [:]
+    /// True while questions about some of them are not answered.
+    public var isUnanswered = false
 }

@@ -69,7 +69,7 @@ extension Session {
         }
         table.add("extended by", extended(record).map { TimeText.length($0) })
         table.add("remark", status.remark)
-        table.add("executor", RemoteClause(status: status, wording: wording).brief)
+        table.add("executor", status.elsewhere.map(Output.oneLine))
         table.add("pid", status.pid.map { String($0) })
         table.add("retry of", status.retryOf)
         table.add("earlier tries", status.earlierTries > 0 ? String(status.earlierTries) : nil)

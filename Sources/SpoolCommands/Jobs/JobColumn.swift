@@ -9,7 +9,8 @@ struct JobColumn {
         "id", "name", "title", "description", "task", "schedule", "state", "outcome", "reason", "error", "error_tail", "exit_code",
         "signal", "try", "tries",
         "priority", "queue", "tags", "payload", "due", "created_at", "scheduled_at", "started_at", "ended_at", "changed_at", "not_before",
-        "deadline", "took", "cpu", "memory", "delay_ms", "progress", "result", "pid", "host", "retry_of", "keep_ms",
+        "deadline", "took", "cpu", "memory", "delay_ms", "progress", "result", "pid", "host", "executor", "remote", "retry_of",
+        "keep_ms",
     ]
 
     static let usual = ["id", "state", "outcome", "queue", "due", "started_at", "took", "task"].map { JobColumn(name: $0) }
@@ -65,6 +66,7 @@ struct JobColumn {
         case "memory": return .init(status.usage.map { TimeText.bytes($0.maxRSSBytes) } ?? "-")
         case "signal": return .init(status.signal.map { Signal.name($0) } ?? "-")
         case "progress": return .init(status.progress.map { "\($0.percent)%\($0.message.map { " \($0)" } ?? "")" } ?? "-")
+        case "remote": return .init(status.remote?.words ?? "-")
         case "tags": return .init(status.tags.isEmpty ? "-" : status.tags.joined(separator: ","))
         case _ where Self.instants.contains(name): return .init(session.time(table.instant(name)))
         default: break

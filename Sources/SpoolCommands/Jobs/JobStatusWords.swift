@@ -1,10 +1,11 @@
 import Store
 
 extension JobStatus {
-    /// The job's result, or its progress while it runs; nil when neither is known.
+    /// The job's result, or its progress while it runs, or its state at an executor; nil when none is known.
     var outcome: String? {
         if state.isTerminal { return brief }
-        return state == .running ? progress.map { "\($0.percent)%" } : nil
+        guard state == .running else { return nil }
+        return progress.map { "\($0.percent)%" } ?? remote?.phase.rawValue
     }
 
     /// The last lines that a failed run has written.

@@ -67,7 +67,7 @@ struct JobTable {
     private func state(of record: JobRecord) -> String {
         switch record.place.state {
         case .new: record.place.state.word
-        case .running: record.status.progress.map { "\($0.percent) %" } ?? record.place.state.word
+        case .running: record.status.progress.map { "\($0.percent) %" } ?? record.status.stateWord
         case .done, .failed: record.status.brief
         }
     }
@@ -87,7 +87,7 @@ struct JobTable {
         switch record.place.state {
         case .running:
             let attempt = status.attempt > 1 ? "try \(status.attempt) of \(status.tries)" : nil
-            return [attempt, status.progress?.message].compactMap(\.self).joined(separator: ", ")
+            return [attempt, status.progress?.message, status.elsewhere].compactMap(\.self).joined(separator: ", ")
         case .failed: return record.lastErrorLine ?? status.failureText ?? ""
         case .new, .done: return ""
         }

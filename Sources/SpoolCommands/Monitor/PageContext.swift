@@ -113,7 +113,7 @@ struct PageContext {
     static func mark(_ status: JobStatus, _ state: JobState) -> Markup {
         switch state {
         case .done: return tag("ok", "✓", status.brief)
-        case .running: return tag("run", "●", "running")
+        case .running: return tag("run", "●", status.stateWord)
         case .new: return tag("skip", "○", "waiting")
         case .failed:
             switch status.reason {

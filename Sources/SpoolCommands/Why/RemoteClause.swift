@@ -25,15 +25,4 @@ struct RemoteClause {
         case .undecided: return "Executor \(name) cannot say how it stands\(since)\(why). It stays open until that is known."
         }
     }
-
-    /// The same in a few words, for tables. Nil for a job of this machine.
-    var brief: String? {
-        guard status.isElsewhere, let name = status.executor.map(Output.oneLine) else { return nil }
-        guard let remote = status.remote else { return name }
-        let parts = [
-            remote.phase.rawValue, remote.handle.map { "as \(Output.oneLine($0))" }, remote.host.map { "on \(Output.oneLine($0))" },
-            remote.position.map { "\($0) before it" }, remote.why.map(Output.oneLine),
-        ]
-        return "\(name): \(parts.compactMap(\.self).joined(separator: ", "))"
-    }
 }

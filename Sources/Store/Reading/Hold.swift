@@ -142,11 +142,6 @@ public struct WaitingSurroundings: Sendable {
     }
 }
 
-extension JobStatus {
-    /// An executor runs the job.
-    public var isElsewhere: Bool { executor.map { $0 != ExecutorKeys.local } ?? false }
-}
-
 extension WaitingSurroundings {
     /// Uses the slots and executors of a configuration.
     public mutating func take(_ configuration: Configuration) {

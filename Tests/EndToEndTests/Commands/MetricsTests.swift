@@ -143,7 +143,7 @@ struct MetricsTests {
 
     @Test("W1: spoolctl metrics prints the file with what time alone changes, without a daemon too, and in OpenMetrics")
     func command() throws {
-        let (spool, gate) = try Self.busySpool()
+        let (spool, gate) = try Self.busySpool(configuration: "[executors.slurm]\nslots = 2\n")
         try Self.wait(
             spool, for: ["spoold_task_running{task=\"held\"}": "1", "spoold_definitions_refused": "1", "spoold_retries_total": "1"])
         let up = Self.samples(try spool.ctl("metrics").output)

@@ -217,6 +217,37 @@ import Testing
         for id in ids { #expect(try end(spool, id).outcome == "done 0") }
     }
 
+    @Test("X1: Tables and metrics tell how it stands with a run at its executor, and whether that answers")
+    func views() throws {
+        let (spool, fake) = try makeSpool()
+        try fake.set("hold")
+        let id = try submit(spool, "true; true")
+        try watchRun(spool, id)
+        try spool.wait(for: "its state") { try spool.job(id, in: "running")?.status["remote"] != nil }
+        if Commands.has("tmux") {
+            let screen = try TmuxScreen(spool, columns: 120, "spoolctl --config \(spool.configuration) jobs; echo end; read x")
+            let table = try screen.shows("end\n")
+            #expect(table.contains("  pending ") && table.contains("fake: pending, as h-1"), "\(table)")
+            try screen.close()
+        }
+        #expect(
+            try spool.ctl("jobs", "--columns", "outcome,executor,remote", "--json").output.contains(#""outcome":"pending","executor":"fake""#))
+        #expect(try spool.ctl("status", id).output.contains("fake: pending, as h-1"))
+        func metric(_ series: String) -> String? {
+            let text = (try? Files.text("\(spool.path)/state/metrics.prom")) ?? ""  // not there yet
+            let line = text.split(separator: "\n").first { $0.hasPrefix("\(series),user=") || $0.hasPrefix("\(series)}") }
+            return line?.split(separator: " ").last.map(String.init)
+        }
+        let runs = "spoold_executor_runs{executor=\"fake\",state="
+        try spool.wait(for: "the run in the metrics") { metric("\(runs)\"pending\"") == "1" && metric("\(runs)\"running\"") == "0" }
+        #expect(metric("spoold_executor_slots{executor=\"fake\"") == "3" && metric("spoold_executor_trouble{executor=\"fake\"") == "0")
+        try fake.set("poll.hang")
+        try spool.wait(for: "the trouble in the metrics") { metric("spoold_executor_trouble{executor=\"fake\"") == "1" }
+        fake.clear("hold")
+        #expect(try end(spool, id).outcome == "done 0")
+        try spool.wait(for: "no runs") { metric("\(runs)\"pending\"") == "0" && metric("spoold_executor_trouble{executor=\"fake\"") == "0" }
+    }
+
     @Test("X4: A queue can have an executor, and keys that only this machine can carry out are refused with one")
     func queue() throws {
         let (spool, fake) = try makeSpool("[queues.far]\nexecutor = \"fake\"\n")

@@ -376,7 +376,7 @@ struct EverybodyTests {
             printf '#!/bin/sh\\ntouch \(spool.out)/bad\\n' > tmp/s; chmod 755 tmp/s; mv tmp/s new/script; ln -s /etc/shadow new/link.toml; \
             mkfifo new/fifo
             echo 'command = "touch \(spool.out)/bad"' > tasks/bad.toml; echo 'task = "bad"\ncron = "* * * * * *"' > schedules/bad.toml
-            touch control/pause; echo '{"do":"restart"}' > control/x.request; mkdir -m 700 new/daemon new/root new/daemon.d
+            touch control/pause; echo '{"do":"restart"}' > control/x.request; umask 077; mkdir new/daemon new/root new/daemon.d
             """)
         try spool.logLine("event=ignored", "new/", "belongs to user 5")
         #expect(try spool.ctl("submit", "--wait", "--", "true").code == 0)

@@ -89,6 +89,7 @@ struct JobPage {
             add("runs for", TimeText.clock(context.now.milliseconds - started.milliseconds))
         }
         add("remark", status.remark)
+        add("executor", status.elsewhere)
         add("retry of", job: status.retryOf)
         add("follows", job: status.parent)
         for other in status.waitsFor { add("waits for", job: other) }

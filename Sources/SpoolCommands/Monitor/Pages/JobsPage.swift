@@ -100,7 +100,9 @@ struct JobSearch {
     private func row(_ record: JobRecord) -> [Markup] {
         let status = record.status
         var note = record.place.state == .failed ? record.lastErrorLine ?? status.failureText ?? "" : ""
-        if record.place.state == .running { note = status.progress.map { "\($0.percent) % \($0.message ?? "")" } ?? "" }
+        if record.place.state == .running {
+            note = status.progress.map { "\($0.percent) % \($0.message ?? "")" } ?? status.elsewhere ?? ""
+        }
         return [
             context.job(status), context.mark(record), context.time(status.startedAt),
             status.tookMilliseconds(now: context.now).map { "\(TimeText.short($0))" } ?? "<span class=\"quiet\">–</span>", "\(note)",

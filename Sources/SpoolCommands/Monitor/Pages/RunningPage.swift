@@ -37,7 +37,11 @@ struct RunningPage {
         let status = one.status
         let ran = context.now.milliseconds - one.startedAt.milliseconds
         let attempt: Markup = status.tries > 1 ? "<br><span class=\"quiet\">try \(status.attempt) of \(status.tries)</span>" : ""
-        let progress: Markup = status.progress.map { context.progress($0) } ?? "<span class=\"quiet\">–</span>"
+        var progress: Markup = status.progress.map { context.progress($0) } ?? (status.isElsewhere ? "" : "<span class=\"quiet\">–</span>")
+        if let elsewhere = status.elsewhere {
+            progress += status.progress == nil ? "" : "<br>"
+            progress += "<span class=\"quiet\">\(elsewhere)</span>"
+        }
         let limit: Markup =
             one.timeoutMilliseconds.map { limit in
                 let end = one.startedAt.advanced(byMilliseconds: limit)
