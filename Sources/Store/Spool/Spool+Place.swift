@@ -85,14 +85,7 @@ extension Spool {
         try makeRecord(of: job, job.status(host: host).json())
         try writeInputs(job, into: target)
         try writeSource(job, into: target)
-        if job.state == .running { try preventBeginning(of: job, at: target) }
         try give(target, of: job)
-    }
-
-    /// A run that an executor has may have begun before its directory was taken away, and its start mark with it. Another copy must not
-    /// begin in the new directory.
-    func preventBeginning(of job: Job, at directory: String) throws(SystemError) {
-        if job.executor != nil { try makeStartMark(job.runNumber, in: directory) }
     }
 
     /// Makes the start mark of a run, which keeps a copy of the run from beginning. Anything of that name does.
@@ -108,13 +101,27 @@ extension Spool {
         let target = Layout.directory(of: job.id, job.state)
         try fs.makeDirectory(aside)
         try fs.create("\(aside)/\(Layout.statusFile)", status, mode: 0o600)
+        try preventBeginning(of: job, in: aside)
         do throws(SystemError) { try fs.rename(aside, to: target) } catch {
             // An earlier failed placement, or the end of a daemon, has left a directory with content.
             guard error.isNotEmpty else { throw error }
             try fs.replace("\(target)/\(Layout.statusFile)", status)
+            try preventBeginning(of: job, in: target)
             try fs.removeTree(aside)
         }
     }
+
+    /// Makes the start marks of the runs of an executor that may have begun in an earlier directory of the job, which people have taken
+    /// away: no copy of them begins in the new one. The directory of a run was durable before the run was submitted, so nothing else can
+    /// have removed it.
+    private func preventBeginning(of job: Job, in directory: String) throws(SystemError) {
+        guard job.state == .running, job.executor != nil else { return }
+        let last = job.recorded.submissions > 0 ? job.runNumber : job.runNumber - 1
+        for number in stride(from: last, to: max(0, last - Self.marksMax), by: -1) { try makeStartMark(number, in: directory) }
+    }
+
+    /// The number of marks in a new directory. Copies of older tries have ended.
+    private static var marksMax: Int { 100 }
 
     /// Uses the directory that an earlier failed placement has left at the place of the job's former state.
     public func gather(_ job: Job, from state: JobState) throws(SystemError) {

@@ -174,7 +174,6 @@ extension Spool {
             let directory = Layout.directory(of: job.id, job.state)
             if dropped.kind == .directory, try !fs.hasJobFile(directory) { try writeSource(job, into: directory) }
             try completeSource(of: job, &recovery)
-            try preventBeginningAgain(of: job)
             recovery.mended.append("moved new/\(stamp.name) to \(job.state.rawValue)/\(job.id)")
             return
         }
@@ -187,15 +186,7 @@ extension Spool {
         if job.state.isTerminal, isSameBoot, job.attempt > 0 || job.file != nil { return }
         places[job] = .nowhere
         try place(job)
-        try preventBeginningAgain(of: job)
         recovery.mended.append("put back \(job.state.rawValue)/\(job.id) from the journal")
-    }
-
-    /// The directory of a run was durable before the run was submitted. So when it had to be made again, people have taken the first one
-    /// away, and a start mark with it.
-    private func preventBeginningAgain(of job: Job) throws(SystemError) {
-        guard job.state == .running, job.recorded.submissions > 0 else { return }
-        try preventBeginning(of: job, at: Layout.directory(of: job.id, .running))
     }
 
     /// A power cut has undone the last rename of a directory, but not the move of a dropped file into it. The directory is renamed again,
