@@ -77,6 +77,7 @@ final class Suite {
             if options.wants(.paths) { try take("paths, \(places[0].name)") { try measurePaths($0, on: places[0]) } }
             if options.wants(.calls) { try take("calls, daemon") { try measureCalls($0, on: places[0]) } }
             if options.wants(.recurrence) { try take("recurrence") { try measureRecurrence($0) } }
+            if options.wants(.executors) { try take("executors") { try measureRemoteScale($0) } }
             if options.wants(.idle) { try take("idle, \(last.name)") { try measureIdle($0, on: last) } }
         } catch {
             complain(Self.say(error))

@@ -59,7 +59,7 @@ struct FrameTests {
         #expect(text(80).contains("done The report") && !text(80).contains("exit 3 The report"), "\(text(80))")
     }
 
-    @Test("X1: A run that an executor has shows its state there, and its engine's words cannot write on the screen")
+    @Test("X4: A run that an executor has shows its state there, and its engine's words cannot write on the screen")
     func elsewhere() {
         var snapshot = example()
         snapshot.running[1].status.executor = "slurm"

@@ -12,8 +12,7 @@ final class RemoteRuns {
     private final class Group {
         let executor: String
         var members: Set<JobID> = []
-        /// Runs that are to be submitted, in the order in which they were begun.
-        var line: [JobID] = []
+        var line = SubmissionLine()
         /// The number of the call under way for each verb.
         var underWay: [ExecutorCall.Verb: UInt64] = [:]
         var askAt: [ExecutorCall.Verb: Instant] = [:]
@@ -77,7 +76,7 @@ final class RemoteRuns {
         let key = Self.key(of: job, executor)
         guard let group = groups[key] else { return }
         group.members.remove(job.id)
-        group.line.removeAll { $0 == job.id }
+        group.line.remove(job.id)
         // Its calls that are under way keep it until they are answered.
         if group.members.isEmpty, group.underWay.isEmpty { groups[key] = nil }
     }
@@ -101,7 +100,6 @@ final class RemoteRuns {
     func placed(_ job: Job, at now: Instant) {
         guard let run = runs[job.id], run.attempt == job.attempt, run.phase == .toSubmit, let executor = job.executor else { return }
         let group = group(of: job, executor)
-        guard !group.line.contains(job.id) else { return }
         group.line.append(job.id)
         group.submitAt = min(group.submitAt ?? now, now)
     }
@@ -111,7 +109,7 @@ final class RemoteRuns {
     func stop(_ job: Job, isForced: Bool, at now: Instant) -> [RemoteRun.Step] {
         guard let run = runs[job.id], let executor = job.executor else { return [] }
         let group = group(of: job, executor)
-        group.line.removeAll { $0 == job.id }
+        group.line.remove(job.id)
         if run.phase == .toSubmit, !run.mayBeThere { return [.end(.neverBegan, cause: nil)] }
         var stop = run.stop ?? RemoteRun.Stop(since: now, isForced: false, askAt: now)
         if isForced, !stop.isForced { stop.isForced = true }
@@ -194,9 +192,9 @@ final class RemoteRuns {
     private func submit(_ group: Group, at now: Instant, _ due: inout [ExecutorCall]) {
         guard group.underWay[.submit] == nil, !group.line.isEmpty, let at = group.submitAt, at <= now else { return }
         var items: [ExecutorCall.Item] = []
-        var left: [JobID] = []
+        var left = SubmissionLine()
         var next: Instant?
-        for id in group.line {
+        for id in group.line.takeAll() {
             guard let run = runs[id], run.phase == .toSubmit else { continue }
             if run.submitAt <= now, items.count < ExecutorCall.submitMax {
                 items.append(item(run))
@@ -352,7 +350,7 @@ final class RemoteRuns {
 
     /// A run whose phase has changed is asked about, or submitted.
     private func follow(_ run: RemoteRun, _ before: RemoteRun, _ group: Group, _ settings: ExecutorSettings, at now: Instant) {
-        if run.phase == .toSubmit, !group.line.contains(run.job.id), run.stop == nil || run.mayBeThere == false {
+        if run.phase == .toSubmit, run.stop == nil || !run.mayBeThere {
             group.line.append(run.job.id)
             group.submitAt = min(group.submitAt ?? run.submitAt, run.submitAt)
         }

@@ -107,13 +107,15 @@ struct Timeline {
 
     /// Adds one part of the spool.
     ///
-    /// - Parameter names: the lanes that are wanted; nil for all.
-    mutating func take(_ part: Session, names: Set<String>?, withFollowUps: Bool) throws(Failure) {
+    /// - Parameters:
+    ///   - names: the lanes that are wanted; nil for all.
+    ///   - withComing: false to leave out what is to come, for which all tasks are read.
+    mutating func take(_ part: Session, names: Set<String>?, withFollowUps: Bool, withComing: Bool = true) throws(Failure) {
         let catalog = try TaskCatalog(part)
         let known = try catalog.names()
-        for name in known where names?.contains(name) ?? true { self[part.qualified(name)].isTask = true }
+        for name in known where names?.contains(name) ?? true { lanes[lane(part.qualified(name))].isTask = true }
         try takePast(part, catalog.fs, names, withFollowUps)
-        if period.to > now { try takeComing(part, catalog, known, names) }
+        if withComing, period.to > now { try takeComing(part, catalog, known, names) }
         if names == nil { drop { $0.runs.isEmpty && $0.gaps.isEmpty && $0.coming.isEmpty } }
     }
 
@@ -138,13 +140,13 @@ struct Timeline {
             else { continue }
             var run = run
             run.id = part.qualified(run.id)
-            self[part.qualified(name)].runs.append(run)
+            lanes[lane(part.qualified(name))].runs.append(run)
         }
         for (name, gap) in past.gaps where names?.contains(name) ?? true {
             guard gap.through >= period.from, gap.from < period.to else { continue }
             var gap = gap
             gap.id = gap.id.map(part.qualified)
-            self[part.qualified(name)].gaps.append(gap)
+            lanes[lane(part.qualified(name))].gaps.append(gap)
         }
     }
 
@@ -172,28 +174,23 @@ struct Timeline {
             for schedule in entry.schedules {
                 for one in due.next(schedule, of: entry, count: Self.comingMax, until: period.to) where one.instant < period.to {
                     if isPaused {
-                        if isShown { self[part.qualified(entry.name)].isPaused = true }
+                        if isShown { lanes[lane(part.qualified(entry.name))].isPaused = true }
                         break
                     }
                     let coming = Coming(due: one.instant, usualMilliseconds: length)
                     load.add(part.qualified(entry.name), from: coming.due, to: coming.end, isPast: false)
-                    if isShown { self[part.qualified(entry.name)].coming.append(coming) }
+                    if isShown { lanes[lane(part.qualified(entry.name))].coming.append(coming) }
                 }
             }
         }
     }
 
-    /// The lane of a name, which is made when it is used first.
-    private subscript(name: String) -> Lane {
-        get { indices[name].map { lanes[$0] } ?? Lane(name: name) }
-        set {
-            if let index = indices[name] {
-                lanes[index] = newValue
-            } else {
-                indices[name] = lanes.count
-                lanes.append(newValue)
-            }
-        }
+    /// The index of a name's lane, which is made when it is used first.
+    private mutating func lane(_ name: String) -> Int {
+        if let index = indices[name] { return index }
+        indices[name] = lanes.count
+        lanes.append(Lane(name: name))
+        return lanes.count - 1
     }
 
     private mutating func drop(_ isEmpty: (Lane) -> Bool) {

@@ -217,7 +217,7 @@ import Testing
         for id in ids { #expect(try end(spool, id).outcome == "done 0") }
     }
 
-    @Test("X1: Tables and metrics tell how it stands with a run at its executor, and whether that answers")
+    @Test("X4: Tables and metrics tell how it stands with a run at its executor, and whether that answers")
     func views() throws {
         let (spool, fake) = try makeSpool()
         try fake.set("hold")

@@ -40,7 +40,7 @@ struct TimelinePage {
 
     func page() throws(Failure) -> MonitorPage { MonitorPage(title: "Timeline", view: .timeline, main: try section()) }
 
-    private func read(_ zoom: Zoom) throws(Failure) -> Timeline {
+    private func read(_ zoom: Zoom, withComing: Bool = true) throws(Failure) -> Timeline {
         let isOwnPage = context.address.path == ["timeline"]
         let names = isOwnPage ? context.address.query.filter { $0.name == "task" && !$0.value.isEmpty }.map(\.value) : []
         let from = context.now.advanced(byMilliseconds: -zoom.pastMilliseconds)
@@ -49,7 +49,7 @@ struct TimelinePage {
         try context.each { part throws(Failure) in
             let own = names.filter { part.qualified(UserPart.split($0).name) == $0 }.map { UserPart.split($0).name }
             if !names.isEmpty, own.isEmpty { return }
-            try timeline.take(part, names: names.isEmpty ? nil : Set(own), withFollowUps: false)
+            try timeline.take(part, names: names.isEmpty ? nil : Set(own), withFollowUps: false, withComing: withComing)
         }
         return timeline
     }
@@ -58,15 +58,12 @@ struct TimelinePage {
     func section(isShort: Bool = false) throws(Failure) -> Markup {
         let wanted = context.address.value("zoom").flatMap(Zoom.init)
         var zoom = wanted ?? .hours
-        var timeline = try read(zoom)
         // A spool that is new is looked at more closely.
-        if wanted == nil, let since = timeline.knownSince,
-            let closer = Zoom.allCases.first(where: { context.now.milliseconds - since.milliseconds <= $0.pastMilliseconds }),
-            closer != zoom
-        {
-            zoom = closer
-            timeline = try read(zoom)
+        if wanted == nil, let since = try read(zoom, withComing: false).knownSince {
+            let known = context.now.milliseconds - since.milliseconds
+            zoom = Zoom.allCases.first { known <= $0.pastMilliseconds } ?? zoom
         }
+        var timeline = try read(zoom)
         let period = timeline.period
         timeline.sort()
         let lanes = timeline.lanes.count
