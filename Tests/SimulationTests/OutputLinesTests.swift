@@ -55,6 +55,25 @@ import Testing
         #expect(lines.batchCount < 6 * (32 << 10) + 1000)
     }
 
+    @Test("W5: while a reader is stuck, a bounded number of bytes waits, however many workers come and go, and however short the pieces are",
+        arguments: ["", String(repeating: "x", count: 32 << 10)])
+    func stuck(_ text: String) {
+        var lines = OutputLines(.stdout, isTerminal: false)
+        var count = 0
+        while !lines.isFull, count < 1_000_000 {
+            lines.add(piece(text, worker: count))
+            count += 1
+        }
+        #expect(count * text.utf8.count < OutputLines.waitingBytesMax + 32 << 10 && count <= 1 << 16)
+        while !lines.isEmpty {
+            _ = lines.makeBatch()
+            lines.wrote(lines.batchCount)
+        }
+        #expect(!lines.isFull)
+        lines.add(piece(text))
+        #expect(lines.giveUp() > 0 && !lines.isFull)
+    }
+
     @Test("W5: what is given up is counted: each byte of output that is in no line that was written whole")
     func count() {
         var lines = OutputLines(.stdout, isTerminal: false)

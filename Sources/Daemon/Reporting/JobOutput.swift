@@ -9,6 +9,7 @@ import WorkerProtocol
 /// Invariants:
 /// - Nothing waits for the reader. Workers send little more than was written, see `DaemonOutput`, and leave out what the reader does not
 ///   take within some seconds after a run's end. How much that was is counted and said.
+/// - While too much waits, nothing is taken. ``leaveOut(_:of:)`` is told of that too.
 /// - A line is written whole: no other line begins within it. Of a line that is too long, each part is a line. See ``OutputLines``.
 /// - When the reader is gone, what would be written is counted. An error that may pass, such as a full disk, ends nothing: the output waits.
 final class JobOutput: Part {
@@ -68,16 +69,22 @@ final class JobOutput: Part {
 
     // MARK: Taking
 
-    /// Takes output of a worker. It is confirmed by `onTaken`.
-    func take(_ output: Report.Output, of source: OutputSource, from worker: Int) {
+    /// Takes output of a worker. It is confirmed by `onTaken`. Returns false when too much waits already: the output is left out.
+    func take(_ output: Report.Output, of source: OutputSource, from worker: Int) -> Bool {
         let piece = OutputLines.Piece(
             source, stream: output.stream, isPartial: output.isPartial, text: output.bytes, takenAt: service.now, worker: worker)
         guard closedAt == nil else {
             count(leftOut: piece.outputBytes())
-            return onTaken(worker, output.bytes.count)
+            onTaken(worker, output.bytes.count)
+            return true
+        }
+        if lines.isFull {
+            onTaken(worker, output.bytes.count)
+            return false
         }
         lines.add(piece)
         if retryAt == nil { write() }
+        return true
     }
 
     /// Counts output that a worker has left out, and says so in its place.

@@ -18,6 +18,10 @@ public enum OutputForm: String, Sendable {
 package struct OutputLines {
     /// Lines are made until they have this size.
     package static let batchBytes = 64 << 10
+    /// No piece is taken while this much waits, each piece counted with ``pieceCost``. Each worker has little on its way, but workers end,
+    /// and new ones begin, while a reader is stuck.
+    package static let waitingBytesMax = 16 << 20
+    private static let pieceCost = 256
 
     /// Lines of a try's output, or a part of a line.
     package struct Piece: Sendable {
@@ -48,6 +52,7 @@ package struct OutputLines {
     /// The pieces that are not made into lines. Those before `first` have been.
     private var pieces: [Piece] = []
     private var first = 0
+    private var waitingBytes = 0
     /// The beginning of the next line in the first piece.
     private var next = 0
     /// The lines of one write after the other, of which those before `start` are written.
@@ -70,10 +75,16 @@ package struct OutputLines {
     /// The memory for lines, which is bounded.
     package var batchCount: Int { batch.count }
 
+    /// True when too much waits to take more.
+    package var isFull: Bool { waitingBytes >= Self.waitingBytesMax }
+
     /// The number of notices that wait.
     var noticesCount: Int { pieces[first...].count { $0.worker == nil } }
 
-    package mutating func add(_ piece: Piece) { pieces.append(piece) }
+    package mutating func add(_ piece: Piece) {
+        pieces.append(piece)
+        waitingBytes += Self.pieceCost + piece.text.count
+    }
 
     // MARK: Writing
 
@@ -93,6 +104,7 @@ package struct OutputLines {
                 next = lineEnd + 1
             } else {
                 if let worker = piece.worker { made.append((worker, piece.text.count)) }
+                waitingBytes -= Self.pieceCost + piece.text.count
                 first += 1
                 next = 0
             }

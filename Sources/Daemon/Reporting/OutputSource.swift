@@ -12,6 +12,8 @@ package struct OutputSource: Sendable {
     let number: Int
     /// The sizes of the files' parts that were reported, by the names of the files.
     private var ends: [String: Int64] = [:]
+    /// The reported bytes that were left out, because too much waited.
+    private(set) var refusedBytes: Int64 = 0
 
     package init(id: String, attempt: Int, task: String, number: Int = 1) {
         self.id = id
@@ -25,6 +27,8 @@ package struct OutputSource: Sendable {
     }
 
     mutating func reported(_ output: Report.Output) { ends[output.stream] = output.end }
+
+    mutating func refused(_ output: Report.Output) { refusedBytes += Int64(output.bytes.count + (output.isPartial ? 0 : 1)) }
 
     /// The bytes of a try's output that its worker has not reported, of which `size` tells the sizes of the files. A file keeps its name
     /// until there is another try.

@@ -300,10 +300,11 @@ final class WorkerPool: Part {
                     continue
                 }
                 worker.outputs[index].reported(output)
-                self.output?.take(output, of: worker.outputs[index], from: number)
+                if self.output?.take(output, of: worker.outputs[index], from: number) == false { worker.outputs[index].refused(output) }
             case .outputEnded(let id, let attempt, let leftOutBytes):
                 guard let index = worker.outputs.firstIndex(where: { $0.isOf(id, attempt) }) else { continue }
-                output?.leaveOut(leftOutBytes, of: worker.outputs.remove(at: index))
+                let source = worker.outputs.remove(at: index)
+                output?.leaveOut(leftOutBytes + source.refusedBytes, of: source)
                 if worker.isLast, worker.job == nil, worker.outputs.isEmpty { forget(worker) }
             case .cannotServe(let errno, let message):
                 guard let job = worker.job else { continue }
@@ -371,7 +372,7 @@ final class WorkerPool: Part {
                     (try? spool.fs.status("\(Layout.directory(of: id, place))/\(name)"))??.size  // nothing can be counted
                 }.first
             }
-            output.leaveOut(bytes, of: source)
+            output.leaveOut(bytes + source.refusedBytes, of: source)
         }
         worker.outputs = []
     }
