@@ -10,6 +10,8 @@ import Linux
 /// - The bytes of an output file have the same places here and there, so the size of the file here says which bytes are missing, and a
 ///   call that is killed leaves at most fewer bytes.
 /// - The end mark is written when all output and the result are here, and the directory on the other host is removed after it.
+/// - A run that has ended, and whose output needs more than one piece, is answered as running before the rest is brought: it was asked
+///   about and the host has answered, however long the rest takes. The end mark tells its end.
 final class FarRun {
     let run: Run
     let place: FarPlace
@@ -18,8 +20,9 @@ final class FarRun {
     private let marks: LocalMarks
     private let bringsOutput: Bool
     private let answered: (EngineWord) -> Void
+    private var isAnswered = false
 
-    /// `answered` is called once, when the state is known; for a run that has ended, when its end mark is here.
+    /// `answered` is called once, when the state is known; for a run that has ended, when its end mark is here or will be late.
     init(
         _ run: Run, at place: FarPlace, _ marks: consuming LocalMarks, _ session: FarSession, _ call: SSHCall,
         bringsOutput: Bool, answered: @escaping (EngineWord) -> Void
@@ -108,6 +111,7 @@ final class FarRun {
                 let has = here + Int64(bytes.count)
                 let isTooLarge = limit > 0 && size > limit
                 if has < (isTooLarge ? (isLast ? limit / 2 : limit) : size), !bytes.isEmpty {
+                    self.answer(.running)
                     if self.call.time.isLeft { self.bringMore(name, isLast: isLast, then: next) }
                 } else if isTooLarge && isLast {
                     let (rest, place) = try self.marks.beginCut(name, jobID: self.run.id, size: size, limit: limit)
@@ -129,7 +133,8 @@ final class FarRun {
         _ name: String, _ range: Range<Int64>, to file: String, at place: Int64, then next: @escaping () throws -> Void
     ) {
         guard !range.isEmpty else { return carefully { try next() } }
-        guard call.time.isLeft else { return }
+        if Int64(range.count) > Self.chunk { answer(.running) }
+        guard call.time.isLeft else { return answer(.running) }
         get(name, from: range.lowerBound, most: min(Self.chunk, Int64(range.count))) { bytes, _ in
             if bytes.isEmpty { return Told.person("\(self.run.id): \(name) on \(self.place.host) cannot be read") }
             try self.marks.write(bytes, to: file, at: place)
@@ -194,6 +199,8 @@ final class FarRun {
     }
 
     private func answer(_ state: EngineState, _ reason: EndReason? = nil, _ message: String? = nil) {
+        guard !isAnswered else { return }
+        isAnswered = true
         answered(EngineWord(state, handle: place.handle, host: place.host.text, reason: reason, message: message))
     }
 }

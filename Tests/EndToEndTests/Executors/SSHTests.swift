@@ -233,6 +233,18 @@ struct SSHTests {
         #expect(!job.hasEnded)
     }
 
+    @Test("A job that has ended with much output counts as running until all of it is here, not as a job of which nothing is known")
+    func longOutput() throws {
+        let host = try FarHost("build1")
+        let calls = try RemoteCalls(hosts: [host])
+        let job = try calls.submitted(calls.job("head -c 5000000 /dev/zero | tr '\\0' x; exit 3"))
+        try calls.awaitFile("end.1", in: "\(host.home)/.spoold/\(host.jobs[0])")
+        let outcome = try calls.poll(job)
+        #expect(outcome.answers.count == 1 && outcome.answer(job)?.text("state") == "running", "\(outcome)")
+        try calls.pollToEnd(job)
+        #expect(try job.text("stdout") == String(repeating: "x", count: 5_000_000) && job.end().number("exit") == 3)
+    }
+
     @Test("A wrapper that alone was killed leaves the job running, and its end and its cancel come through", arguments: [false, true])
     func withoutWrapper(canceled: Bool) throws {
         let host = try FarHost("build1")
