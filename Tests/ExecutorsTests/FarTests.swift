@@ -115,13 +115,21 @@ struct FarAnswersTests {
         "After the greeting, anything but an answer is the end of trust",
         arguments: [
             "motd\n", "m x y\n", "m 1\n", "m 1 data 5 5\nab\nm 2 absent\n", "m 1 data 3 3\nabcm 2\n", "m 1 data -1 3\n",
-            "m 1 data 2000000 3000000\n",
+            "m 1 data 2000000 3000000\n", "m 1 data 3 -5\nabc\n",
             "m 1 data 20 20\nab\nm 2 absent\nm 3 x\nabc\n",
         ])
     func strange(_ text: String) {
         #expect(throws: FarAnswers.Strange.self) {
             var answers = FarAnswers(mark: "m")
             _ = try answers.take(Array((hello + text).utf8))
+        }
+    }
+
+    @Test("A greeting with a time that no clock can show is not understood", arguments: ["-1", "9223372036854775807", "1099511627777"])
+    func clocks(_ clock: String) {
+        #expect(throws: FarAnswers.Strange.self) {
+            var answers = FarAnswers(mark: "m")
+            _ = try answers.take(Array("m hello 1 \(clock) boot - root /root/.spoold\n".utf8))
         }
     }
 

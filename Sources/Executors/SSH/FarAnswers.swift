@@ -52,6 +52,8 @@ public struct FarAnswers: Sendable {
 
     private static let lineBytesMax = 64 << 10
     private static let noiseBytesMax = 1 << 20
+    /// Seconds since the epoch that a clock can show, until about the year 36,800.
+    private static let clocks: ClosedRange<Int64> = 0...(1 << 40)
 
     public init(mark: String) { self.mark = Array(mark.utf8) }
 
@@ -102,7 +104,9 @@ public struct FarAnswers: Sendable {
 
     private mutating func read(_ words: [String]) throws(Strange) -> Answer? {
         guard isGreeted else {
-            guard words.count >= 7, words[0] == "hello", let version = Int(words[1]), let clock = Int64(words[2]) else {
+            guard words.count >= 7, words[0] == "hello", let version = Int(words[1]), let clock = Int64(words[2]),
+                Self.clocks.contains(clock)
+            else {
                 throw Strange(message: "the first line is not understood")
             }
             isGreeted = true
@@ -114,7 +118,7 @@ public struct FarAnswers: Sendable {
         guard let first = words.first, let number = Int(first), words.count > 1 else { throw Strange(message: "an answer has no number") }
         guard words[1] == "data" else { return .line(number: number, words: Array(words.dropFirst())) }
         guard words.count == 4, let count = Int(words[2]), count >= 0, count <= FarSide.chunkBytesMax,
-            case let size = Int64(words[3]), size != nil || words[3] == "-"
+            case let size = Int64(words[3]), size.map({ $0 >= 0 }) ?? (words[3] == "-")
         else { throw Strange(message: "data of no size") }
         expected = (number, count, size)
         return nil

@@ -65,7 +65,7 @@ final class FarSubmission {
         if file.size <= Self.chunk { return sendPart(of: file, from: 0, then: next) }
         // A long one may be there in part.
         session.ask("size", directory, file.name, file.tag) { words in
-            let there = words.count == 2 && words[0] == "size" ? Int64(words[1]) ?? 0 : 0
+            let there = words.count == 2 && words[0] == "size" ? max(0, Int64(words[1]) ?? 0) : 0
             self.sendPart(of: file, from: min(there, file.size - 1) / 65_536 * 65_536, then: next)
         }
     }
