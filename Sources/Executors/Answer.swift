@@ -81,7 +81,7 @@ public struct EngineWord: Sendable, Equatable {
     public var handle: String?
     /// The engine's reason for waiting, in its own word.
     public var why: String?
-    /// The place in the queue, from 1.
+    /// The number of jobs before it in the queue.
     public var position: Int64?
     public var host: String?
     public var exit: Int32?

@@ -154,6 +154,9 @@ struct SlurmExecutor: Executor {
             } else if word.reason == .launch {
                 let said = word.message ?? "Slurm"
                 word.message = engineLog(of: run) ?? "\(said): it could not start the job; can its node see \(run.directory)?"
+            } else if word.reason == .failed, word.signal != nil, let said = engineLines(of: run).first(where: SlurmJob.blamesMemory) {
+                word.reason = .outOfMemory
+                word.message = said
             }
             Told.answer(.state(run, word))
         }
@@ -161,12 +164,14 @@ struct SlurmExecutor: Executor {
     }
 
     /// The last line of what Slurm and the wrapper said.
-    private func engineLog(of run: Run) -> String? {
+    private func engineLog(of run: Run) -> String? { engineLines(of: run).last }
+
+    private func engineLines(of run: Run) -> [String] {
         do throws(SystemError) {
             let text = try Directory.open(run.directory).readFile(SbatchArguments.engineLog(run), limit: 1 << 20)
-            return text.split(separator: UInt8(ascii: "\n")).last.map { String(decoding: $0, as: UTF8.self) }
+            return text.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
         } catch {
-            return nil  // Slurm could not write there, which is the reason that is told then
+            return []  // Slurm could not write there, which is the reason that is told then
         }
     }
 

@@ -99,10 +99,10 @@ import Testing
         #expect(EngineWord.slurm(queue: judgment.queue, account: judgment.account, positions: ["5": 3]) == judgment.word)
     }
 
-    @Test("The place in the queue counts the jobs of one partition")
+    @Test("The place in the queue counts the jobs before it in its partition")
     func positions() {
         let places = SlurmJob.positions(Array("9|main\n3|long\n4|main\n8|long,main\n".utf8))
-        #expect(places == ["9": 1, "3": 1, "4": 2, "8": 1])
+        #expect(places == ["9": 0, "3": 0, "4": 1, "8": 0])
     }
 
     @Test("sbatch's failures are later, refused or unknown", arguments: [

@@ -106,6 +106,7 @@ private final class RemotePlayer {
         case "began": marks.hasStarted = true
         case "beats": marks.beat = (marks.beat ?? 0) + 1
         case "exits": marks.end = RemoteEnd(.exited(Int(rest[0])!))
+        case "dies": marks.end = RemoteEnd(.signaled(Int32(rest[0])!))
         case "prevented": marks = RemoteMarks(hasStarted: true, end: RemoteEnd(.neverBegan))
         case "sees": world.handle(.marked(id, attempt: job?.attempt ?? 0, marks))
         case "wait": world.now = world.now.advanced(byMilliseconds: Int64(rest[0])! * 1000)
@@ -236,6 +237,43 @@ private final class RemotePlayer {
         RemoteStory(
             "The engine forgets it, and it shows no sign of life",
             ["submit 7", "began", "beats", "poll gone x16"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 606 s: poll 16 times",
+                "ended job 1 failed lost"]),
+        RemoteStory(
+            "A signal ends it, and the engine says that its time was over",
+            ["submit 7", "began", "sees", "dies 15", "sees", "poll running", "poll ended timeout"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 4 s: poll 2 times",
+                "ended job 1 failed timeout"]),
+        RemoteStory(
+            "A signal ends it, and the engine says that it needed too much memory",
+            ["submit 7", "began", "sees", "dies 9", "sees", "poll ended out_of_memory"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 s: poll", "ended job 1 failed signal"]),
+        RemoteStory(
+            "A signal ends what its shell ran, and the engine says that it needed too much memory",
+            ["submit 7", "began", "sees", "exits 137", "sees", "poll running", "poll ended out_of_memory"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 4 s: poll 2 times",
+                "ended job 1 failed exit"]),
+        RemoteStory(
+            "A signal ends it, and the engine does not answer", ["submit 7", "began", "sees", "dies 11", "sees", "poll nothing"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 s: poll", "ended job 1 failed signal"]),
+        RemoteStory(
+            "A signal ends it, and the engine has not noticed for long",
+            ["submit 7", "began", "sees", "dies 11", "sees", "poll running x16"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times",
+                "ended job 1 failed signal"]),
+        RemoteStory(
+            "It is canceled, and a signal ends it", ["submit 7", "began", "people cancel", "cancel asked", "dies 15", "sees"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "stopping job canceled", "0 s: cancel",
+                "ended job 1 failed canceled"]),
+        RemoteStory(
+            "The engine has it wait again after it began, and it lives",
+            ["submit 7", "began", "sees", "poll pending", "wait 300", "beats", "poll pending", "wait 300", "beats", "poll pending",
+                "wait 300", "beats", "poll pending", "exits 0", "sees"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 902 s: poll 4 times",
+                "ended job 1 done"]),
+        RemoteStory(
+            "The engine has it wait again after it began, and it shows no sign of life",
+            ["submit 7", "began", "sees", "poll pending x16"],
             gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 606 s: poll 16 times",
                 "ended job 1 failed lost"]),
         RemoteStory(

@@ -56,7 +56,7 @@ struct ExecutorInput {
         var writer = JSONWriter(reserving: 1024)
         writer.beginObject()
         writer.member("id", item.job.id.text)
-        writer.member("try", item.job.runNumber)
+        writer.member("try", item.runNumber)
         writer.member("name", ExecutorCall.name(of: item.job))
         writer.member("directory", directory)
         return writer

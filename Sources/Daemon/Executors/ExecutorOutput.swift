@@ -40,7 +40,7 @@ struct ExecutorOutput {
                 if version != ExecutorLines.version { otherVersion = Int(version) }
                 continue
             }
-            guard let text = table.text("id"), let item = asked[text], table.whole("try") == Int64(item.job.runNumber) else {
+            guard let text = table.text("id"), let item = asked[text], table.whole("try") == Int64(item.runNumber) else {
                 note("line \(index + 1) is about nothing that was asked")
                 continue
             }
@@ -73,7 +73,7 @@ struct ExecutorOutput {
             }
         }
         guard let kind else { return nil }
-        var answer = ExecutorAnswer(item.job.id, attempt: item.job.runNumber, kind)
+        var answer = ExecutorAnswer(item.job.id, attempt: item.runNumber, kind)
         answer.handle = word(table, "handle")
         answer.message = word(table, "message")
         answer.report.why = word(table, "why")

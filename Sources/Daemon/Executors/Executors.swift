@@ -110,7 +110,7 @@ final class Executors: Part {
     }
 
     private func answer(_ item: ExecutorCall.Item, _ kind: ExecutorAnswer.Kind, _ message: String) -> ExecutorAnswer {
-        var answer = ExecutorAnswer(item.job.id, attempt: item.job.runNumber, kind)
+        var answer = ExecutorAnswer(item.job.id, attempt: item.runNumber, kind)
         answer.message = message
         return answer
     }

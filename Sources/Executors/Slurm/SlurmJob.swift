@@ -1,4 +1,5 @@
 import ExecutorProtocol
+import TextSearch
 
 /// A job as one of Slurm's programs shows it in one line.
 public struct SlurmJob: Sendable, Equatable {
@@ -31,6 +32,9 @@ public struct SlurmJob: Sendable, Equatable {
 
     /// A second copy of a try. It found the start mark of the first and ended at once, so its end says nothing of the run.
     public var isCopy: Bool { meaning == .ended && exit == Wrapper.alreadyStarted && (signal ?? 0) == 0 }
+
+    /// True for slurmstepd's words when it kills a job for its memory (JobAcctGatherParams=OverMemoryKill). Slurm calls that end FAILED.
+    public static func blamesMemory(_ line: String) -> Bool { line.contains("slurmstepd") && line.contains("exceeded memory limit") }
 
     /// The columns of `squeue -h -t all`. The name is the last column, because the name of another job may contain the separator.
     public static let queueFormat = "JobID:|,State:|,Reason:|,exit_code:|,BatchHost:|,Partition:|,Name:"
@@ -77,7 +81,7 @@ public struct SlurmJob: Sendable, Equatable {
         return ["", "None", "none", "n/a", "(null)", "None assigned"].contains { $0 == text } ? nil : text
     }
 
-    /// The place of each job among those that wait in its partition, from 1, by the lines `ID|PARTITION` in the order of priority.
+    /// The number of jobs before each one among those that wait in its partition, by the lines `ID|PARTITION` in the order of priority.
     public static func positions(_ output: [UInt8]) -> [String: Int64] {
         var waiting: [String: Int64] = [:]
         var places: [String: Int64] = [:]
@@ -85,8 +89,8 @@ public struct SlurmJob: Sendable, Equatable {
             let row = line.split(separator: UInt8(ascii: "|"), maxSplits: 1)
             guard row.count == 2 else { continue }
             let partition = String(decoding: row[1], as: UTF8.self)
+            places[String(decoding: row[0], as: UTF8.self)] = waiting[partition, default: 0]
             waiting[partition, default: 0] += 1
-            places[String(decoding: row[0], as: UTF8.self)] = waiting[partition]
         }
         return places
     }

@@ -10,6 +10,8 @@ public struct ExecutorCall {
     public struct Item {
         public let job: Job
         public let attempt: Int
+        /// The number of the run's files when it was asked about. The job may have ended, or begun again, when the answer comes.
+        public let runNumber: Int
         /// The engine's name for the run. Nil when it is not known.
         public var handle: String?
         /// `cancel`: end all its processes at once.
@@ -18,6 +20,13 @@ public struct ExecutorCall {
         public var signal: Int32?
         /// `extend`: the time by which the limit moves.
         public var byMilliseconds: Int64?
+
+        init(_ run: RemoteRun) {
+            job = run.job
+            attempt = run.attempt
+            runNumber = run.job.runNumber
+            handle = run.handle
+        }
     }
 
     /// Each call has a number of its own.

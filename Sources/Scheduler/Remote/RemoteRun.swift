@@ -5,7 +5,9 @@ import ExecutorProtocol
 /// Invariants:
 /// - It is submitted only while it is certain that no engine has it, or when the engine has answered for the grace time that it does not
 ///   know it and the run has left no start mark. What is submitted a second time is the same try: its start mark lets only one copy begin.
-/// - An end mark ends it, whatever anybody says. The engine's word ends it only when the end mark could have come since and did not.
+/// - An end mark ends it, whatever anybody says. The engine's word ends it only when the end mark could have come since and did not. Of a
+///   signal that nobody here has sent, the engine is asked why before the run ends, as long as it answers: its limits of time and of memory
+///   end runs so.
 /// - An answer that did not come says nothing. Time counts only from answer to answer, at most two questions' worth at a time, so that
 ///   neither a clock that was set nor an engine that did not answer makes anything late.
 /// - After it was asked to end it is never submitted again.
@@ -41,6 +43,8 @@ struct RemoteRun {
     private var ending = Patience()
     private var silence = Patience()
     private var unheard = Patience()
+    /// Since a signal has ended it whose reason only the engine can know.
+    private var unexplained: Patience?
     /// It was asked to end. When the next `cancel` is due, and how it goes.
     var stop: Stop?
     /// The time at which `submit` is called.
@@ -123,16 +127,32 @@ struct RemoteRun {
         _ answer: ExecutorAnswer, _ marks: RemoteMarks?, _ limits: ExecutorSettings, at now: Instant
     ) -> [Step] {
         guard phase == .looking || phase == .submitted, case .state(let state) = answer.kind else { return [] }
+        if state == .ended {
+            report = answer.report
+            message = answer.message
+        }
         if let marks {
             let steps = seen(marks)
             if !steps.isEmpty { return steps }
         }
         let stepMax = 2 * limits.pollMilliseconds
+        if unexplained != nil {
+            unexplained?.add(at: now, stepMax: stepMax)
+            if state == .ended || state == .gone || unexplained?.milliseconds ?? 0 >= limits.lagMilliseconds { return endAsMarked() }
+        }
         self.state = state
         message = answer.message
         unheard = Patience()
         if state != .gone { report = answer.report }
         switch state {
+        case .pending where self.marks.hasStarted:
+            // Its engine has it wait again, which never begins: it had begun. It may live nevertheless.
+            absence = Patience()
+            ending = Patience()
+            silence.add(at: now, stepMax: stepMax)
+            let steps = found(answer)
+            guard silence.count >= 2, silence.milliseconds >= limits.lostAfterMilliseconds else { return steps }
+            return steps + [.end(.lost("its engine has it wait again, and it shows no sign of life"), cause: answer.report.why)]
         case .pending, .running, .open:
             forget()
             return found(answer)
@@ -191,6 +211,7 @@ struct RemoteRun {
             let steps = seen(marks)
             if !steps.isEmpty { return steps }
         }
+        if unexplained != nil { return endAsMarked() }
         message = answer?.message
         interrupt()
         unheard.add(at: now, stepMax: 2 * limits.pollMilliseconds)
@@ -204,6 +225,9 @@ struct RemoteRun {
         ending.interrupt()
         silence.interrupt()
     }
+
+    /// It had begun, and its engine has it wait.
+    var waitsAgain: Bool { state == .pending && silence.count >= 2 }
 
     /// The last question about it was not answered.
     var isUnheard: Bool { unheard.count > 0 }
@@ -220,9 +244,21 @@ struct RemoteRun {
         let host = marks.host ?? self.marks.host
         self.marks = marks
         self.marks.host = host
+        guard marks.end?.isOfSignal ?? false, phase == .submitted, stop == nil, report.reason == nil else { return endAsMarked() }
+        if unexplained == nil { unexplained = Patience() }
+        return []
+    }
+
+    /// A signal has ended it, and its engine is asked why.
+    var isUnexplained: Bool { unexplained != nil }
+
+    /// The end by the end mark, if there is one.
+    private func endAsMarked() -> [Step] {
         guard let end = marks.end else { return [] }
         switch end.how {
-        case .exited(let code): return [.end(.exited(code), cause: nil)]
+        case .exited(let code): return [.end(.exited(code), cause: end.isOfSignal ? cause : nil)]
+        case .signaled(let signal) where stop == nil && (report.reason == .timeout || report.reason == .deadline):
+            return [.end(.timedOut(exitCode: nil, signal: signal), cause: message)]
         case .signaled(let signal): return [.end(.signaled(signal, coreDumped: false), cause: cause)]
         case .timedOut(let code, let signal): return [.end(.timedOut(exitCode: code, signal: signal), cause: nil)]
         case .notStarted(let why, let code): return [.end(.notSpawned(why, exitCode: code), cause: nil)]
@@ -236,7 +272,7 @@ struct RemoteRun {
     /// The engine's reason for ending the processes of the run. Nil when it gave none.
     private var cause: String? {
         switch report.reason {
-        case .outOfMemory, .nodeFail, .preempted, .canceled, .deadline: message
+        case .outOfMemory, .nodeFail, .preempted, .canceled, .timeout, .deadline: message
         default: nil
         }
     }
@@ -268,7 +304,7 @@ struct RemoteRun {
     // MARK: Reading
 
     /// The engine's word is not final yet, or is about to be: it is asked again soon.
-    var isUrgent: Bool { ending.count > 0 || stop != nil }
+    var isUrgent: Bool { ending.count > 0 || stop != nil || isUnexplained }
 
     /// True when `cancel` can be called: the engine may have the run, and no `submit` is under way.
     var canBeCanceled: Bool { phase != .submitting && mayBeThere }
@@ -289,17 +325,30 @@ struct RemoteRun {
             case .running: view.phase = .running
             case .ended: view.phase = .ending
             case .gone: view.phase = .undecided
+            case .pending where waitsAgain: view.phase = .undecided
             case .open, .pending, nil: view.phase = marks.hasStarted ? .running : .pending
             }
             if view.phase == .pending { view.position = report.position }
             if view.phase == .running { view.why = nil }
             if view.phase == .undecided { view.why = message ?? "its engine does not know it" }
+            if waitsAgain { view.why = "its engine has it wait again (\(report.why ?? "for no reason"))" }
             if let undecided {
                 view.phase = .undecided
                 view.why = undecided
             }
         }
         return view
+    }
+}
+
+extension RemoteEnd {
+    /// A signal has ended its command, or what a shell ran in it: then the shell's exit code is 128 and the signal.
+    fileprivate var isOfSignal: Bool {
+        switch how {
+        case .signaled: true
+        case .exited(let code): code > 128
+        case .timedOut, .notStarted, .neverBegan: false
+        }
     }
 }
 

@@ -130,7 +130,7 @@ final class RemoteRuns {
 
     private func order(_ verb: ExecutorCall.Verb, _ job: Job, _ fill: (inout ExecutorCall.Item) -> Void) {
         guard let run = runs[job.id], let executor = job.executor else { return }
-        var item = item(run)
+        var item = ExecutorCall.Item(run)
         fill(&item)
         group(of: job, executor).orders.append((verb, item))
     }
@@ -185,10 +185,6 @@ final class RemoteRuns {
         due.append(ExecutorCall(number: lastNumber, executor: group.executor, verb: verb, items: items))
     }
 
-    private func item(_ run: RemoteRun) -> ExecutorCall.Item {
-        ExecutorCall.Item(job: run.job, attempt: run.attempt, handle: run.handle)
-    }
-
     private func submit(_ group: Group, at now: Instant, _ due: inout [ExecutorCall]) {
         guard group.underWay[.submit] == nil, !group.line.isEmpty, let at = group.submitAt, at <= now else { return }
         var items: [ExecutorCall.Item] = []
@@ -197,7 +193,7 @@ final class RemoteRuns {
         for id in group.line.takeAll() {
             guard let run = runs[id], run.phase == .toSubmit else { continue }
             if run.submitAt <= now, items.count < ExecutorCall.submitMax {
-                items.append(item(run))
+                items.append(ExecutorCall.Item(run))
                 runs[id]?.beginSubmitting()
             } else {
                 left.append(id)
@@ -225,7 +221,7 @@ final class RemoteRuns {
                 stop.backoffMilliseconds = min(max(settings.pollLeast, 2 * stop.backoffMilliseconds), settings.pollMilliseconds)
                 stop.askAt = now.advanced(byMilliseconds: stop.backoffMilliseconds)
                 runs[id]?.stop = stop
-                var one = item(run)
+                var one = ExecutorCall.Item(run)
                 one.force = stop.isForced
                 one.signal = run.job.definition.stopSignal
                 items.append(one)
@@ -246,7 +242,7 @@ final class RemoteRuns {
             group.askAt[verb] = nil
             return
         }
-        call(group, verb, asked.map(item), &due)
+        call(group, verb, asked.map { ExecutorCall.Item($0) }, &due)
     }
 
     /// Calls `signal` and `extend`. An order is for one try, and is passed on when the try has been submitted.
@@ -278,6 +274,8 @@ final class RemoteRuns {
         var alive: Set<JobID> = []
         for answer in reply.answers {
             switch answer.kind {
+            // It had begun and waits again: only its marks say whether it lives.
+            case .state(.pending) where runs[answer.id]?.marks.hasStarted == true: break
             case .state(.pending), .state(.running), .submitted, .later: alive.insert(answer.id)
             default: break
             }
@@ -322,7 +320,7 @@ final class RemoteRuns {
             }
             runs[id] = run
             if run.phase != before.phase || run.state != before.state || run.report != before.report || run.marks != before.marks
-                || run.message != before.message || run.isUnheard != before.isUnheard
+                || run.message != before.message || run.isUnheard != before.isUnheard || run.waitsAgain != before.waitsAgain
             {
                 changed.append(id)
             }
@@ -396,7 +394,7 @@ final class RemoteRuns {
         let steps = run.seen(marks)
         runs[job.id] = run
         if run.marks.hasStarted != before.marks.hasStarted || run.marks.host != before.marks.host { changed.append(job.id) }
-        if run.phase == .submitted, run.marks.hasStarted != before.marks.hasStarted {
+        if run.phase == .submitted, run.marks.hasStarted != before.marks.hasStarted || run.isUnexplained {
             let settings = limits(executor)
             hurry(group(of: job, executor), .poll, to: now.advanced(byMilliseconds: settings.pollLeast), settings)
         }

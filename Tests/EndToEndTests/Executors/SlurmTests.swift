@@ -81,8 +81,8 @@ struct SlurmClusterTests {
         let first = try calls.submitted(Self.job(calls, "true", all))
         let second = try calls.submitted(Self.job(calls, "true", all))
         let answer = try #require(Self.poll(calls, second) { $0?.text("why") == "Priority" })
-        #expect(answer.text("state") == "pending" && answer.number("position") == 2)
-        #expect(try Self.poll(calls, first) { $0?.text("why") == "Resources" }?.number("position") == 1)
+        #expect(answer.text("state") == "pending" && answer.number("position") == 1)
+        #expect(try Self.poll(calls, first) { $0?.text("why") == "Resources" }?.number("position") == 0)
     }
 
     @Test("Jobs that Slurm will never take are refused with its sentence", arguments: [
