@@ -210,10 +210,11 @@ struct StandbyTests {
 
 extension SpoolUnderTest {
     /// Starts another spoold on this spool, with the same log.
-    func spoold(_ arguments: String..., program: String = "\(SpoolUnderTest.programs)/spoold") throws -> Child {
+    func spoold(_ arguments: String..., program: String? = nil) throws -> Child {
         let log = try FileDescriptor.open("\(base)/log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
         return try Child(
-            program, ["--spool", whole, "--config", configuration, "--worker", "\(Self.programs)/spool-worker"] + arguments,
+            program ?? "\(installed)/spoold",
+            ["--spool", whole, "--config", configuration, "--worker", "\(installed)/spool-worker"] + arguments,
             environment: environment + ["NOTIFY_SOCKET=\(base)/notify"], output: log.raw, error: log.raw)
     }
 

@@ -11,6 +11,8 @@ final class SlurmCluster {
 
     static let isHere = getuid() == 0 && ["slurmctld", "slurmd", "sbatch", "munged"].allSatisfy { Commands.has($0) }
     static let reason: Comment = "needs root, slurmctld, slurmd, sbatch and munged"
+    static let hasMemoryGroups = isHere && access("/sys/fs/cgroup/memory/memory.limit_in_bytes", R_OK) == 0
+    static let memoryReason: Comment = "needs root, slurmctld, slurmd, sbatch, munged and the memory controller of cgroups version 1"
     static let hasAccounting = isHere && Commands.has("slurmdbd") && Commands.has("mariadbd")
     static let accountingReason: Comment = "needs root, slurmctld, slurmd, sbatch, munged, slurmdbd and mariadbd"
 

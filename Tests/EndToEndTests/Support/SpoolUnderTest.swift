@@ -74,8 +74,11 @@ final class SpoolUnderTest {
         ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=\(base)", "SPOOL_DIR=\(path)", "TZ=\(zone)"]
     }
 
+    /// The directory of spoold, the worker and the executors of this test.
+    var installed = SpoolUnderTest.programs
+
     /// Starts spoold and waits until it reports that it is ready.
-    func start(environment more: [String] = [], programs: String = SpoolUnderTest.programs, as user: String? = nil) throws {
+    func start(environment more: [String] = [], programs: String? = nil, as user: String? = nil) throws {
         // Messages of an earlier daemon must not count.
         forgetNotifications()
         let become = user.map { ["/usr/bin/setpriv", "--reuid", $0, "--regid", "nogroup", "--clear-groups"] } ?? []
@@ -86,13 +89,13 @@ final class SpoolUnderTest {
     /// Starts the spoold of the directory `programs`, and does not wait for anything. `tracer` is a program, with its arguments,
     /// that executes spoold as its own process. Without the test's configuration spoold looks for one itself.
     func launch(
-        environment more: [String] = [], programs: String = SpoolUnderTest.programs, tracer: [String] = [], arguments: [String] = [],
+        environment more: [String] = [], programs: String? = nil, tracer: [String] = [], arguments: [String] = [],
         withConfiguration: Bool = true
     ) throws {
         precondition(daemon == nil || daemon!.hasEnded, "one daemon at a time")
         let log = try FileDescriptor.open("\(base)/log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
         let own = more.contains { $0.hasPrefix("TZ=") } ? environment.filter { !$0.hasPrefix("TZ=") } : environment
-        let line = tracer + ["\(programs)/spoold", "--spool", whole] + (withConfiguration ? ["--config", configuration] : []) + arguments
+        let line = tracer + ["\(programs ?? installed)/spoold", "--spool", whole] + (withConfiguration ? ["--config", configuration] : []) + arguments
         daemon = try Child(
             line[0], Array(line.dropFirst()), environment: own + ["NOTIFY_SOCKET=\(base)/notify"] + more, output: log.raw,
             error: log.raw)

@@ -1,0 +1,127 @@
+import Glibc
+import Linux
+
+/// A spool whose jobs run on a real cluster of Slurm, through the built spoold and the executor as it is installed.
+///
+/// Slurm's programs are called by way of a shim. It writes a line to `out/calls` for each call, so that a test that waits is woken up, and
+/// can lose an answer.
+final class ClusterSpool {
+    let cluster: SlurmCluster
+    let spool: SpoolUnderTest
+    private let shim: String
+
+    /// A machine that is busy with other tests is no dead node.
+    static let patient = ["--set", "SlurmdTimeout=600", "--set", "MessageTimeout=60"]
+
+    /// - Parameters:
+    ///   - words: options of Tests/slurm/cluster.
+    ///   - settings: further lines of [executors.slurm].
+    init(_ words: [String] = ClusterSpool.patient, settings: String = "") throws {
+        cluster = try SlurmCluster(words)
+        shim = "\(cluster.base)/shim"
+        let configuration = """
+            slots = 2
+            [executors.slurm]
+            conf = "\(cluster.configuration)"
+            path = "\(shim):/usr/bin:/bin"
+            poll = "300ms"
+            lag = "3s"
+            find_grace = "3s"
+            \(settings)
+
+            """
+        spool = try SpoolUnderTest(configuration: configuration, starting: false)
+        try spool.install(executor: "slurm")
+        try Files.makeDirectory(shim)
+        for name in ["sbatch", "squeue", "scancel"] {
+            let text = """
+                #!/bin/sh
+                echo \(name) >> '\(spool.out)/calls'
+                if rmdir '\(shim)/drop-\(name)' 2> /dev/null; then kill -9 $$; fi
+                if rmdir '\(shim)/lose-\(name)' 2> /dev/null; then /usr/bin/\(name) "$@" > /dev/null 2>&1; kill -9 $$; fi
+                exec /usr/bin/\(name) "$@"
+
+                """
+            try Files.write("\(shim)/\(name)", text, mode: 0o755)
+        }
+        try spool.start()
+    }
+
+    /// The next call of this program of Slurm dies: `drop` before it does anything, `lose` when it has done all that was asked.
+    func set(_ mode: String, _ program: String) throws { try Files.makeDirectory("\(shim)/\(mode)-\(program)") }
+
+    func submit(_ command: String, _ words: String...) throws -> String {
+        let submitted = try spool.ctl(list: ["submit", "--executor", "slurm"] + words + ["--", command])
+        guard submitted.code == 0 else { throw spool.failure("submit: \(submitted)") }
+        return submitted.id
+    }
+
+    /// Waits for the end of a job.
+    func end(_ id: String) throws -> FoundJob {
+        try spool.wait(for: "the end of \(id)") { try spool.job(id, in: "done") ?? spool.job(id, in: "failed") }
+    }
+
+    /// Waits until `spoolctl why` says this of a job, and returns its answer.
+    @discardableResult
+    func why(_ id: String, _ words: String...) throws -> String {
+        try spool.wait(for: "why \(id) to say \(words)") { () throws -> String? in
+            let text = try spool.ctl("why", id).output
+            return words.allSatisfy { text.contains($0) } ? text : nil
+        }
+    }
+
+    /// The jobs that Slurm has and that have not ended, by name and state.
+    func queue() throws -> [String] {
+        try cluster.run("squeue", "-h", "-o", "%j %T").output.split(separator: "\n").map(String.init)
+    }
+
+    /// Calls scontrol as an operator of Slurm does.
+    func control(_ words: String...) throws {
+        let result = try Commands.run("env", ["SLURM_CONF=\(cluster.configuration)", "scontrol"] + words)
+        guard result.code == 0 else { throw WaitFailed(description: "scontrol \(words): \(result)") }
+    }
+
+    /// Slurm's number of a running job, when spoold has it.
+    func handle(_ id: String) throws -> String {
+        try spool.wait(for: "the handle of \(id)") { try spool.job(id, in: "running")?.remote("handle") }
+    }
+}
+
+extension FoundJob {
+    /// A text of what the record says of the run at its engine.
+    func remote(_ key: String) -> String? {
+        guard case .table(let remote)? = status["remote"]?.kind else { return nil }
+        return remote.text(key)
+    }
+}
+
+extension SpoolUnderTest {
+    /// Has another spoold take over: after a kill or a stop, by an upgrade of the program, or as a standby.
+    func replaceDaemon(_ how: String) throws {
+        switch how {
+        case "crash", "stop":
+            if how == "crash" { try crash() } else { try stop() }
+            try start()
+        case "upgrade":
+            forgetNotifications()
+            signal(SIGUSR2)
+            try notification("RELOADING=1")
+            try notification("READY=1")
+        default:
+            let standby = try standby()
+            let seen = logLength
+            try crash()
+            lead(standby)
+            try logLine("event=started", "pid=\(standby.pid)", after: seen)
+        }
+    }
+
+    /// Installs spoold with an executor beside its worker, as a package does.
+    func install(executor: String) throws {
+        installed = "\(base)/bin"
+        for directory in ["bin", "bin/executors"] { try Files.makeDirectory("\(base)/\(directory)") }
+        try Commands.succeed("cp", "\(Self.programs)/spoold", "\(installed)/spoold")
+        try Files.symlink("\(Self.programs)/spool-worker", "\(installed)/spool-worker")
+        try Files.symlink("\(Self.programs)/spool-executor", "\(installed)/executors/\(executor)")
+    }
+}

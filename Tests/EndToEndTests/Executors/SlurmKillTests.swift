@@ -1,0 +1,101 @@
+// The proof on a real cluster: spoold, slurmctld, slurmd and nodes are killed while jobs are submitted, run, end and are canceled.
+
+import Glibc
+import Linux
+import TestSupport
+import Testing
+
+@Suite("Jobs on Slurm under kills", .ownThreads, .enabled(if: SlurmCluster.isHere, SlurmCluster.reason))
+struct SlurmKillTests {
+    private enum Kill: String, CaseIterable {
+        case daemon = "spoold", startingDaemon = "spoold while it starts", controller = "slurmctld", hangingController = "slurmctld hangs"
+        case both = "spoold and slurmctld", slurmd, node
+        case lostSubmission = "an answer of sbatch", droppedSubmission = "a call of sbatch", lostQuestion = "an answer of squeue"
+        case lostCancel = "an answer of scancel"
+    }
+
+    @Test("X2: Whatever of spoold, Slurm and its answers is killed when, a try begins once, and is told as it ended or lost with a reason")
+    func killed() throws {
+        let count = JobsUnderKills.number("SPOOLD_CLUSTER_JOBS", 40)
+        let kills = JobsUnderKills.number("SPOOLD_CLUSTER_KILLS", 12)
+        // Longer than a busy machine's pauses, shorter than the patience of this test.
+        let far = try ClusterSpool(["--set", "SlurmdTimeout=20", "--set", "MessageTimeout=10"], settings: "lost_after = \"25s\"")
+        let spool = far.spool
+        let jobs = JobsUnderKills(spool, executor: "slurm", count: count) { $0 % 5 == 0 ? "resources.cpus = 4" : "" }
+        var done: [String: Int] = [:]
+        for number in 0..<kills {
+            try jobs.drop(max(1, count / max(1, kills)))
+            try jobs.awaitChanges(jobs.random(1...40))
+            if jobs.random(0...3) == 0 { try jobs.cancelOne() }
+            let kind = Kill.allCases[number < Kill.allCases.count ? number : jobs.random(0...Kill.allCases.count - 1)]
+            done[kind.rawValue, default: 0] += 1
+            try carryOut(kind, far, jobs)
+        }
+        try jobs.finish()
+        let result = try jobs.result { reason in
+            ["does not know it any more", "NODE_FAIL", "it wrote no end"].contains { reason.contains($0) }
+        }
+        print("slurm: \(kills) kills (\(done.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", "))), "
+            + result.summary)
+        #expect(result.faults.isEmpty, "seed \(jobs.seed)\n\(result.faults.joined(separator: "\n"))")
+        try far.awaitEmptyQueue()
+        // The cluster of the test has no cgroups, which doctor tells.
+        let troubles = try spool.ctl("doctor").lines.filter { !$0.hasPrefix("ok") && !$0.contains("\tprocesses: ") }
+        #expect(troubles.filter { $0.hasPrefix("fail") || $0.contains("executor") || $0.contains("problems") } == [], "\(troubles)")
+        try spool.stop()
+        #expect(try spool.faultsOfAnotherStart() == [])
+    }
+
+    private func carryOut(_ kill: Kill, _ far: ClusterSpool, _ jobs: JobsUnderKills) throws {
+        let spool = far.spool
+        let node = "\(jobs.random(1...2))"
+        switch kill {
+        case .daemon:
+            try spool.crash()
+            try spool.start()
+        case .startingDaemon:
+            try spool.crash()
+            let seen = spool.logLength
+            try spool.launch()
+            try spool.wait(for: "its first words") { spool.logLength > seen }
+            try spool.crash()
+            try spool.start()
+        case .controller:
+            try far.cluster.control("kill-ctld")
+            try jobs.awaitChanges(jobs.random(0...8))
+            try far.cluster.control("start-ctld")
+        case .hangingController:
+            try far.cluster.control("stop-ctld")
+            try jobs.awaitChanges(jobs.random(0...3))
+            if jobs.random(0...1) == 0 {
+                try spool.crash()
+                try spool.start()
+            }
+            try far.cluster.control("cont-ctld")
+        case .both:
+            try spool.crash()
+            try far.cluster.control("kill-ctld")
+            if jobs.random(0...1) == 0 {
+                try spool.start()
+                try far.cluster.control("start-ctld")
+            } else {
+                try far.cluster.control("start-ctld")
+                try spool.start()
+            }
+        case .slurmd:
+            try far.cluster.control("kill-node", [node, "--daemon-only"])
+            try jobs.awaitChanges(jobs.random(0...8))
+            try far.cluster.control("start-node", [node])
+        case .node:
+            try far.cluster.control("kill-node", [node])
+            try jobs.awaitChanges(jobs.random(0...8))
+            try far.cluster.control("start-node", [node])
+        case .lostSubmission: try far.set("lose", "sbatch")
+        case .droppedSubmission: try far.set("drop", "sbatch")
+        case .lostQuestion: try far.set("lose", "squeue")
+        case .lostCancel:
+            try far.set("lose", "scancel")
+            try jobs.cancelOne()
+        }
+    }
+}
