@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Linux
 
@@ -24,15 +25,17 @@ enum GivenTrust {
     /// another file into the place of a link's target. Nil when nobody can.
     static func objection(toWayOf path: String) -> String? {
         for name in WatchedNames.names(decidingOn: path) {
-            guard let directory = try? FileDescriptor.open(name.directory, O_RDONLY | O_DIRECTORY), let above = try? directory.status(),
-                !isReadOnly(directory)
-            else { continue }  // what is gone or cannot be reached is said when the file is opened
             let full = name.directory == "/" ? "/\(name.name)" : "\(name.directory)/\(name.name)"
+            guard let directory = try? FileDescriptor.open(name.directory, O_RDONLY | O_DIRECTORY), let above = try? directory.status(),
+                let status = try? FileStatus.read(full), !isReadOnly(directory)
+            else { continue }  // what is gone or cannot be reached is said when the file is opened
+            // A file that is mounted by itself cannot be replaced.
+            if status.kind == .file, let file = try? FileDescriptor.open(full, LINUX_O_PATH), isReadOnly(file) { continue }  // as above
             // In a sticky directory nobody replaces what belongs to somebody else.
             guard isTrusted(above), above.mode & 0o022 == 0 || above.mode & 0o1000 != 0 else {
                 return "is in \(name.directory), in which others than root and spoold's user can write; chmod go-w it, or mount it read-only"
             }
-            if let status = try? FileStatus.read(full), status.kind == .symbolicLink, !isTrusted(status) {  // as above
+            if status.kind == .symbolicLink, !isTrusted(status) {
                 return "is reached by \(full), a symbolic link of user \(status.owner); chown -h it to root, or mount it read-only"
             }
         }

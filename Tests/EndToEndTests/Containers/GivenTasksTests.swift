@@ -167,6 +167,21 @@ struct GivenTasksTests {
         try spool.stop()
     }
 
+    @Test("W5: A crontab that is mounted read-only by itself counts, whoever owns it and can write to the directory around it",
+        .enabled(if: ClockAttackTests.canNameBoots, "needs root and mount namespaces"))
+    func mountedFile() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let crontab = "\(spool.base)/open/crontab"
+        try Files.makeDirectory("\(spool.base)/open")
+        try Files.write(crontab, "0 4 * * * true\n", mode: 0o666)
+        chown(crontab, 5, 5)
+        chmod("\(spool.base)/open", 0o777)
+        let mount = "mount --bind \(crontab) \(crontab) && mount -o remount,bind,ro \(crontab) && exec \"$@\""
+        try spool.launch(tracer: ["/usr/bin/unshare", "-m", "/bin/sh", "-c", mount, "sh"], arguments: ["--crontab", crontab])
+        try spool.notification("READY=1")
+        #expect(try spool.ctl("list", "--names").output == "crontab-true\n")
+    }
+
     @Test("W5: A mounted directory that changes all the time is read twice a second, and its last change counts")
     func flood() throws {
         let spool = try SpoolUnderTest(starting: false)
