@@ -110,6 +110,10 @@ import Testing
         ("sbatch: error: AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy "
             + "(job submit limit, user's size and/or time limits)", 1, .later),
         ("sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying", 1, .later),
+        ("sbatch: warning: can't run 1 processes on 2 nodes, setting nnodes to 1", 137, .unknown),
+        ("sbatch: error: slurm_msg_sendto: address:port=127.0.0.1:30173 msg_type=4003: Unexpected missing socket error\n"
+            + "sbatch: error: Batch job submission failed: Unexpected missing socket error", 1, .unknown),
+        ("sbatch: error: Batch job submission failed: Bad file descriptor", 1, .unknown),
         ("sbatch: fatal: Unable to process configuration file", 1, .later),
         ("sbatch: error: fetch_config: DNS SRV lookup failed\nsbatch: fatal: Could not establish a configuration source", 1, .later),
         ("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", 1, .unknown),

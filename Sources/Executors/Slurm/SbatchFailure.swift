@@ -1,4 +1,5 @@
 import ExecutorProtocol
+import Glibc
 import TextSearch
 
 /// The reason why sbatch gave no id, read from its messages.
@@ -10,7 +11,7 @@ public struct SbatchFailure: Sendable, Equatable {
     private static let unknown = [
         "timed out", "Zero Bytes were transmitted", "send failure", "receive failure", "shutdown failure", "not connected",
         "Connection reset", "Broken pipe", "Unexpected message received", "Unspecified error", "Message receive failure",
-        "Message send failure", "Insane message length", "Header lengths are longer",
+        "Message send failure", "Insane message length", "Header lengths are longer", "missing socket", "Communication connection failure",
     ]
 
     /// Texts of failures that pass, before anything was sent or in a controller's answer that it takes no job now. Failures before sending
@@ -23,13 +24,19 @@ public struct SbatchFailure: Sendable, Equatable {
         "Disk quota exceeded", "I/O error writing script/environment to file", "Nodes required for job are DOWN",
     ]
 
-    /// `status` is nil when sbatch was ended by its time limit.
+    /// True when the failure is one of the system's, errno(3): it came while the controller was talked to, and is no word of Slurm's.
+    private static func isOfSystem(_ text: String) -> Bool {
+        guard let reason = text.split(separator: "\n").last?.split(separator: ":").last?.drop(while: { $0 == " " }) else { return false }
+        return (1...133).contains { String(cString: strerror($0)) == reason }
+    }
+
+    /// - Parameter status: sbatch's exit code, or 128 and the signal that ended it. Nil when its limit of time did.
     public init(status: Int32?, errors: [UInt8]) {
         let text = String(decoding: errors.prefix(4096), as: UTF8.self)
         let said = text.split(separator: "\n").filter { !$0.isEmpty }.joined(separator: "; ")
-        guard status != nil else {
+        guard let status, !(129...192).contains(status) else {
             error = .unknown
-            message = "sbatch did not end in time" + (said.isEmpty ? "" : ": \(said)")
+            message = (status == nil ? "sbatch did not end in time" : "sbatch was killed") + (said.isEmpty ? "" : ": \(said)")
             return
         }
         message = said.isEmpty ? "sbatch ended without an id and without a reason" : said
@@ -37,6 +44,8 @@ public struct SbatchFailure: Sendable, Equatable {
             error = .unknown
         } else if Self.later.contains(where: { text.contains($0) }) || !text.contains("submission failed") && text.contains("fatal:") {
             error = .later
+        } else if Self.isOfSystem(text) {
+            error = .unknown
         } else {
             error = .refused
         }
