@@ -217,7 +217,7 @@ import Testing
         let (spool, fake) = try makeSpool()
         try fake.set("hold")
         let id = try submit(spool, "true; true")
-        try watchRun(spool, id)
+        try spool.watchRun(id)
         try spool.wait(for: "its state") { try spool.job(id, in: "running")?.status["remote"] != nil }
         if Commands.has("tmux") {
             let screen = try TmuxScreen(spool, columns: 120, "spoolctl --config \(spool.configuration) jobs; echo end; read x")
