@@ -104,7 +104,8 @@ let package = Package(
         .executableTarget(
             name: "toml-test-decoder", dependencies: ["Documents"], path: "Tests/toml-test-decoder", swiftSettings: strict),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["Linux", "CLinux", "Recurrence", "Scheduler", "TestSupport", "spoold", "spool-worker", "spoolctl"],
+            name: "Benchmarks",
+            dependencies: ["Linux", "CLinux", "Recurrence", "Scheduler", "TestSupport", "spoold", "spool-worker", "spoolctl"],
             path: "Tests/Benchmarks", exclude: ["growth", "picture"], swiftSettings: strict),
         .target(
             name: "Simulation",

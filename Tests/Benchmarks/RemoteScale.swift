@@ -25,13 +25,15 @@ extension Suite {
                     figure: (Double(counts.ended) / Double(minutes), "jobs/min"), bar: "none twice", isMet: counts.doubled == 0))
             report.add(
                 Row(
-                    measure: "  calls a minute", ours: "submit \(perMinute(counts.submits)), poll \(perMinute(counts.polls)), find \(counts.finds)",
+                    measure: "  calls a minute",
+                    ours: "submit \(perMinute(counts.submits)), poll \(perMinute(counts.polls)), find \(counts.finds)",
                     figure: (Double(counts.submits + counts.polls) / Double(minutes), "calls/min"), bar: "polls: at most 30",
                     isMet: counts.polls <= 30 * minutes))
             report.add(
                 Row(
                     measure: "  processor time of the scheduler", ours: "\(decimal(1000 * seconds / Double(minutes), 0)) ms a minute",
-                    figure: (seconds / Double(minutes), "s/min"), bar: "below 3 s, 5 % of a processor", isMet: seconds < 3 * Double(minutes)))
+                    figure: (seconds / Double(minutes), "s/min"), bar: "below 3 s, 5 % of a processor",
+                    isMet: seconds < 3 * Double(minutes)))
         }
     }
 }

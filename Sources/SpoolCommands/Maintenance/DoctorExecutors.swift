@@ -27,12 +27,11 @@ extension Doctor {
     private func check(_ name: String, _ settings: ExecutorSettings) -> [Diagnosis] {
         let what = "executor \(name)"
         let remedy = "spool-executor(7) says what an executor must do"
-        guard let program = executorProgram(name) else {
+        guard let program = session.executorProgram(name, besideDaemon: daemon?.pid) else {
             return [.fail(what, "there is no program \(name): its jobs wait", "install it as \(Layout.executors)/\(name) in the spool")]
         }
         do throws(SystemError) {
-            // The programs in another user's spool are that user's.
-            guard try FileStatus.read(session.spoolPath, followingLinks: true).owner == geteuid() else {
+            guard try session.mayRunExecutors() else {
                 return [.ok(what, "\(program); the owner of the spool can have it checked")]
             }
             if let why = try FileStatus.read(program, followingLinks: true).refusalAsProgram {
@@ -54,12 +53,5 @@ extension Doctor {
             return found + [.fail(what, "\(program) check \(how)", remedy)]
         }
         return found.isEmpty ? [.ok(what, "\(program), which checks nothing")] : found
-    }
-
-    /// The path of an executor's program: in the spool, or beside the worker.
-    private func executorProgram(_ name: String) -> String? {
-        let directory = Self.directoryOfProgram(daemon?.pid) ?? Self.directoryOfProgram(getpid()) ?? "/usr/local/bin"
-        let installed = Installation.workerPaths(ofProgramIn: directory).map { Installation.executorPath(name, besideWorker: $0) }
-        return (["\(session.spoolPath)/\(Layout.executors)/\(name)"] + installed).first { access($0, F_OK) == 0 }
     }
 }

@@ -119,6 +119,7 @@ struct JobLogs {
         // Nobody knows yet what the job will write.
         lines.marksErrors = files.count > 1
         let outputs = outputs(.reading(attempt: wantedTry), lines)
+        let bringer = OutputBringer(session)
         while true {
             guard let record = try readRecord() else {
                 // The job was withdrawn, or its record was removed.
@@ -129,7 +130,9 @@ struct JobLogs {
             for output in outputs { try output.follow(record, watch) }
             // The job's end was seen before the last bytes were read, so no bytes follow.
             if record.place.state.isTerminal { return try refuseMissingTry(record) }
-            _ = try watch.wait(for: [id], or: [session.output.poll])
+            bringer.bring(record)
+            let next = record.status.isElsewhere ? bringer.millisecondsToNext : nil
+            _ = try watch.wait(for: [id], or: [session.output.poll] + bringer.polls, milliseconds: next)
             session.output.check()
         }
     }

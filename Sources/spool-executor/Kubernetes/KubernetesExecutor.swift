@@ -101,7 +101,7 @@ struct KubernetesExecutor: Executor {
 
     func find(_ runs: [Run]) -> Int32 { look(runs, bringsOutput: false) }
 
-    func logs(_ runs: [Run]) -> Int32 { look(runs, bringsOutput: true) }
+    func logs(_ runs: [Run]) -> Int32 { look(runs, bringsOutput: true, isForStates: false) }
 
     /// A run, and what the API says of it.
     private struct Seen {
@@ -112,7 +112,10 @@ struct KubernetesExecutor: Executor {
 
     /// Two queries for each namespace: the Jobs of the spool, and their pods. Every state is answered before any log is read, but for the
     /// runs that have ended, whose output belongs to their end: these come next, as far as there is time, and then the logs of the others.
-    private func look(_ runs: [Run], bringsOutput: Bool) -> Int32 {
+    ///
+    /// - Parameter isForStates: false to bring the logs of runs that go on, and nothing else. A call that is for states may be under way
+    ///   beside it, which writes the same bytes to the same places.
+    private func look(_ runs: [Run], bringsOutput: Bool, isForStates: Bool = true) -> Int32 {
         var groups: [String: [(run: Run, place: KubernetesPlace)]] = [:]
         for run in runs {
             guard let place = place(of: run) else { continue }
@@ -139,13 +142,13 @@ struct KubernetesExecutor: Executor {
                 if case .ended = word.state {
                     ended.append(seen)
                 } else {
-                    carefully(run) { () throws(SystemError) in try answer(seen) }
+                    if isForStates { carefully(run) { () throws(SystemError) in try answer(seen) } }
                     others.append(seen)
                 }
             }
         }
         // In another order each time, so that logs that cannot be read keep no other from being read.
-        for seen in ended.shuffled() {
+        for seen in ended.shuffled() where isForStates {
             carefully(seen.run) { () throws(SystemError) in
                 let isWhole = try finish(seen)
                 Told.answer(isWhole ? state(seen, .ended) : state(seen, .running, why: "its output is not here yet"))
@@ -157,6 +160,7 @@ struct KubernetesExecutor: Executor {
                 _ = try bringLog(seen, LocalMarks(seen.run.directory, attempt: seen.run.attempt))
             }
         }
+        guard isForStates else { return code }
         let open = Set((ended + others).filter { seen in !Self.hasEnded(seen.run) }.map(\.place.name))
         for (namespace, found) in jobsOf { removeRecorded(found, except: open, namespace) }
         return code

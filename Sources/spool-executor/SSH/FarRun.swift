@@ -13,26 +13,36 @@ import Linux
 /// - A run that has ended, and whose output needs more than one piece, is answered as running before the rest is brought: it was asked
 ///   about and the host has answered, however long the rest takes. The end mark tells its end.
 final class FarRun {
+    /// The reason for which a run is looked at.
+    enum Purpose {
+        /// Its state, and whatever has come since.
+        case poll
+        /// Its state, and its end if it has ended.
+        case find
+        /// Its output alone. A call of another purpose may be under way beside it, which writes the same bytes to the same places.
+        case logs
+    }
+
     let run: Run
     let place: FarPlace
     private let session: FarSession
     private let call: SSHCall
     private let marks: LocalMarks
-    private let bringsOutput: Bool
+    private let purpose: Purpose
     private let answered: (EngineWord) -> Void
     private var isAnswered = false
 
     /// `answered` is called once, when the state is known; for a run that has ended, when its end mark is here or will be late.
     init(
         _ run: Run, at place: FarPlace, _ marks: consuming LocalMarks, _ session: FarSession, _ call: SSHCall,
-        bringsOutput: Bool, answered: @escaping (EngineWord) -> Void
+        for purpose: Purpose, answered: @escaping (EngineWord) -> Void
     ) {
         self.run = run
         self.place = place
         self.marks = marks
         self.session = session
         self.call = call
-        self.bringsOutput = bringsOutput
+        self.purpose = purpose
         self.answered = answered
     }
 
@@ -44,6 +54,10 @@ final class FarRun {
 
     /// Takes the words of an answer to `state` or `begin`.
     func took(_ words: [String]) {
+        guard purpose != .logs else {
+            if ["running", "dead", "ended"].contains(words.first) { bring(0, isLast: false) }
+            return
+        }
         carefully {
             switch words.first {
             case "absent":
@@ -56,7 +70,7 @@ final class FarRun {
             case "dead":
                 try marks.markStart(host: place.host.text)
                 answer(.ended, .nodeFail, deathSentence)
-                if bringsOutput { bring(0, isLast: false) }
+                if purpose == .poll { bring(0, isLast: false) }
             case "ended": bring(0, isLast: true)
             default: break
             }
@@ -72,7 +86,7 @@ final class FarRun {
     private func runs(_ words: [String]) throws(SystemError) {
         try marks.markStart(host: fact(words, 1) ?? place.host.text, pid: fact(words, 2), at: fact(words, 3))
         answer(.running)
-        if bringsOutput { bring(0, isLast: false) }
+        if purpose == .poll { bring(0, isLast: false) }
     }
 
     /// A fact of the start that the wrapper wrote, if it is one word as such a file holds it.
@@ -93,7 +107,10 @@ final class FarRun {
     private static let outputs = ["stdout", "stderr"]
 
     private func bring(_ index: Int, isLast: Bool) {
-        guard index < Self.outputs.count else { return bringProgress(isLast: isLast) }
+        guard index < Self.outputs.count else {
+            if purpose != .logs { bringProgress(isLast: isLast) }
+            return
+        }
         let name = Self.outputs[index]
         bringMore(name, isLast: isLast) { self.bring(index + 1, isLast: isLast) }
     }

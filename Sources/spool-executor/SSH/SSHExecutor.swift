@@ -25,14 +25,14 @@ struct SSHExecutor: Executor {
 
     // MARK: poll, find, logs
 
-    func poll(_ runs: [Run]) -> Int32 { look(runs, bringsOutput: true) }
+    func poll(_ runs: [Run]) -> Int32 { look(runs, for: .poll) }
 
-    func find(_ runs: [Run]) -> Int32 { look(runs, bringsOutput: false) }
+    func find(_ runs: [Run]) -> Int32 { look(runs, for: .find) }
 
-    func logs(_ runs: [Run]) -> Int32 { look(runs, bringsOutput: true) }
+    func logs(_ runs: [Run]) -> Int32 { look(runs, for: .logs) }
 
     /// Asks for the states of all runs, and brings output, results and ends.
-    private func look(_ runs: [Run], bringsOutput: Bool) -> Int32 {
+    private func look(_ runs: [Run], for purpose: FarRun.Purpose) -> Int32 {
         var seen: Set<String> = []
         var asked: [SSHCall.Asked] = []
         for run in runs {
@@ -40,12 +40,12 @@ struct SSHExecutor: Executor {
             seen.insert(place.directory)
             asked.append((place, { session in
                 self.withMarks(of: run) { marks in
-                    FarRun(run, at: place, marks, session, call, bringsOutput: bringsOutput) { Told.answer(.state(run, $0)) }.look()
+                    FarRun(run, at: place, marks, session, call, for: purpose) { Told.answer(.state(run, $0)) }.look()
                 }
             }))
         }
         call.each(asked) { session in
-            if bringsOutput { removeFetched(over: session, except: seen) }
+            if purpose == .poll { removeFetched(over: session, except: seen) }
         }
         return 0
     }
@@ -126,7 +126,7 @@ struct SSHExecutor: Executor {
             Told.answer(.asked(run, isGone: true))
             // Its output and its end are brought at once.
             let state = words[0] == "never" ? "ended" : words[0]
-            withMarks(of: run) { marks in FarRun(run, at: place, marks, session, call, bringsOutput: true) { _ in }.took([state]) }
+            withMarks(of: run) { marks in FarRun(run, at: place, marks, session, call, for: .poll) { _ in }.took([state]) }
         default: Told.answer(.failed(run, .unknown, "\(place.host) did not understand it"))
         }
     }

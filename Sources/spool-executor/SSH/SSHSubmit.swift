@@ -193,7 +193,7 @@ final class SSHSubmit {
         for (place, item) in bound.removeValue(forKey: host) ?? [] {
             guard SSHCall.isSameHome(hello, place) else { continue }
             guard let marks = try? LocalMarks(item.run.directory, attempt: item.run.attempt) else { continue }  // removed: not answered
-            FarRun(item.run, at: place, marks, session, call, bringsOutput: false) { word in
+            FarRun(item.run, at: place, marks, session, call, for: .find) { word in
                 if word.state == .gone {
                     Told.answer(.failed(item.run, .unknown, word.message ?? "it is gone"))
                 } else {

@@ -59,6 +59,27 @@ struct SSHTests {
         #expect(try host.jobs == [])
     }
 
+    @Test("logs brings the output of a job, and leaves its state and its end to poll")
+    func logs() throws {
+        let host = try FarHost("build1")
+        let calls = try RemoteCalls(hosts: [host])
+        let gate = try Gate(path: "\(calls.out)/gate")
+        let job = try calls.submitted(calls.job("echo first; read x < \(gate.path); echo last >&2; echo over > \(calls.out)/over"))
+        func bring(until condition: () throws -> Bool) throws {
+            while try !condition() { #expect(try calls.end(calls.start("logs", calls.items([job]))).code == 0) }
+        }
+        try bring { (try? job.text("stdout")) == "first\n" }  // not there yet
+        try gate.release()
+        try calls.awaitFile("over")
+        try bring { (try? job.text("stderr")) == "last\n" }  // not there yet
+        // Its end may be there by now, and stays there.
+        _ = try calls.end(calls.start("logs", calls.items([job])))
+        #expect(try !job.hasEnded && host.jobs.count == 1)
+        try calls.pollToEnd(job)
+        #expect(try job.text("stdout") == "first\n" && job.text("stderr") == "last\n" && job.end().number("exit") == 0)
+        #expect(try host.jobs == [])
+    }
+
     static let shells: [(name: String, line: String, startFile: String?)] = [
         ("bash with a noisy .bashrc", "", "echo welcome; echo 'motd of the day' >&2; printf 'no newline'"),
         ("dash", "exec dash -c \"$SSH_ORIGINAL_COMMAND\"", nil),

@@ -1,0 +1,19 @@
+import Glibc
+import Linux
+import Store
+
+extension Session {
+    /// True when this process may run the programs of executors: those in another user's spool are that user's, and a program would have
+    /// the rights of both users while this process acts for another.
+    func mayRunExecutors() throws(SystemError) -> Bool {
+        guard getuid() == geteuid() else { return false }
+        return try FileStatus.read(spoolPath, followingLinks: true).owner == geteuid()
+    }
+
+    /// The path of an executor's program: in the spool, or beside the worker. Nil when there is none.
+    func executorProgram(_ name: String, besideDaemon pid: pid_t?) -> String? {
+        let directory = Doctor.directoryOfProgram(pid) ?? Doctor.directoryOfProgram(getpid()) ?? "/usr/local/bin"
+        let installed = Installation.workerPaths(ofProgramIn: directory).map { Installation.executorPath(name, besideWorker: $0) }
+        return (["\(spoolPath)/\(Layout.executors)/\(name)"] + installed).first { access($0, F_OK) == 0 }
+    }
+}
