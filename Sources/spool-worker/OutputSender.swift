@@ -118,7 +118,8 @@ final class OutputSender {
             while !rest.isEmpty {
                 let isLast = stream.offset + Int64(rest.count) >= stream.end
                 guard let piece = OutputPiece(of: rest, isAtEnd: isLast, isFull: rest.count == Self.chunkBytes, for: reader) else { break }
-                switch piece.text.isEmpty && piece.isGap ? .taken : reader.take(piece, of: stream.name, upTo: stream.offset + Int64(piece.count)) {
+                let end = stream.offset + Int64(piece.count)
+                switch piece.text.isEmpty && piece.isGap ? .taken : reader.take(piece, of: stream.name, upTo: end) {
                 case .taken: progress = .some
                 case .full: return .refused
                 case .absent: return .nobody

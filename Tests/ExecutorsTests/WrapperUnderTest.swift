@@ -103,7 +103,9 @@ extension WrapperUnderTest {
             // Before the look, so that a later change ends the wait.
             _ = try changes.readEvents(into: &events)
             if try has(name) && (content == nil || file(name) == content) { return }
-            guard awaitReadable([changes.descriptor.raw], until: end) else { throw UnusableItem("\(name) does not become \(content ?? "a file")") }
+            guard awaitReadable([changes.descriptor.raw], until: end) else {
+                throw UnusableItem("\(name) does not become \(content ?? "a file")")
+            }
         }
     }
 

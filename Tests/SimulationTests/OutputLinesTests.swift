@@ -55,7 +55,7 @@ import Testing
         #expect(lines.batchCount < 6 * (32 << 10) + 1000)
     }
 
-    @Test("W5: while a reader is stuck, a bounded number of bytes waits, however many workers come and go, and however short the pieces are",
+    @Test("W5: while a reader is stuck, a bounded number of bytes waits, however many workers come and go and however short pieces are",
         arguments: ["", String(repeating: "x", count: 32 << 10)])
     func stuck(_ text: String) {
         var lines = OutputLines(.stdout, isTerminal: false)

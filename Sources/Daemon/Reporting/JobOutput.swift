@@ -11,7 +11,8 @@ import WorkerProtocol
 ///   take within some seconds after a run's end. How much that was is counted and said.
 /// - While too much waits, nothing is taken. ``leaveOut(_:of:)`` is told of that too.
 /// - A line is written whole: no other line begins within it. Of a line that is too long, each part is a line. See ``OutputLines``.
-/// - When the reader is gone, what would be written is counted. An error that may pass, such as a full disk, ends nothing: the output waits.
+/// - When the reader is gone, what would be written is counted. An error that may pass, such as a full disk, ends nothing: the output
+///   waits.
 final class JobOutput: Part {
     /// A pipe that poll(2) calls writable has room for this much, pipe(7): PIPE_BUF.
     private static let carefulBytes = 4096

@@ -17,7 +17,8 @@ public enum DrainRule: Sendable, Equatable {
 /// - Nothing new starts, not even another try. Due times are left to the next start, which treats them as missed.
 /// - Files are taken in, requests are carried out, and ends are recorded as before.
 /// - The daemon ends when no job runs here or in a daemon of a user. After the time of the rule, or at a second signal, all jobs get their
-///   stop signals, and are killed after their `kill_after`. Their runs are recorded as they end. A signal after that ends the daemon at once.
+///   stop signals, and are killed after their `kill_after`. Their runs are recorded as they end. A signal after that ends the daemon at
+///   once.
 final class Drain: Part {
     private struct Wait {
         let since: Instant

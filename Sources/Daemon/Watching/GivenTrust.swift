@@ -33,7 +33,8 @@ enum GivenTrust {
             if status.kind == .file, let file = try? FileDescriptor.open(full, LINUX_O_PATH), isReadOnly(file) { continue }  // as above
             // In a sticky directory nobody replaces what belongs to somebody else.
             guard isTrusted(above), above.mode & 0o022 == 0 || above.mode & 0o1000 != 0 else {
-                return "is in \(name.directory), in which others than root and spoold's user can write; chmod go-w it, or mount it read-only"
+                return "is in \(name.directory), in which others than root and spoold's user can write; chmod go-w it, or mount it "
+                    + "read-only"
             }
             if status.kind == .symbolicLink, !isTrusted(status) {
                 return "is reached by \(full), a symbolic link of user \(status.owner); chown -h it to root, or mount it read-only"

@@ -350,7 +350,8 @@ final class WorkerPool: Part {
     // MARK: Output
 
     /// Called again and again before this daemon ends or becomes a new program. True when the reader has the output of the runs that have
-    /// ended, or had time enough for it. What it does not get is counted then, and so is what running jobs have written but was not reported.
+    /// ended, or had time enough for it. What it does not get is counted then, and so is what running jobs have written but was not
+    /// reported.
     func isOutputWritten() -> Bool {
         guard let output, !output.isOver else { return true }
         if output.waitsToEnd(isMoreComing: workers.values.contains { $0.outputs.count > ($0.job == nil ? 0 : 1) }) { return false }

@@ -60,8 +60,8 @@ public enum FarSide {
         }
         durable() { sync "$@" 2>/dev/null || sync; }
         plain() { [ -f "$1" ] && [ ! -L "$1" ]; }
-        # True while the wrapper of this try lives, or its keeper, which does the most needed when the wrapper alone was killed. A number that
-        # another process was given does not name the directory.
+        # True while the wrapper of this try lives, or its keeper, which does the most needed when the wrapper alone was killed. A number
+        # that another process was given does not name the directory.
         lives() {
             for who in pid keeper; do
                 pid=

@@ -6,9 +6,9 @@ extension SpoolCommand {
         details: [
             """
             Looks at the spool, the daemon and its programs, the unit, the configuration and its calendars, the mail program, time \
-            zones, limits, the clock, the room on the disk, and has each executor in use check itself. Each line begins with ok, warn or fail. A failure keeps spoold from \
-            working; a warning will be one some day. Changes nothing. Root's call on root's spool is the complete one; anybody else's \
-            looks at what they can see.
+            zones, limits, the clock, the room on the disk, and has each executor in use check itself. Each line begins with ok, warn or \
+            fail. A failure keeps spoold from working; a warning will be one some day. Changes nothing. Root's call on root's spool is the \
+            complete one; anybody else's looks at what they can see.
             """,
             "The exit code is 1 when something fails.",
         ],

@@ -34,7 +34,8 @@ struct CrontabFiles {
         var found: [Found] = []
         for operand in operands {
             if operand == "-" {
-                found.append(Found(file: "stdin", content: .bytes(try StandardInput.readAll(limit: CrontabPlace.bytesMax)), isSystem: namesUsers))
+                let bytes = try StandardInput.readAll(limit: CrontabPlace.bytesMax)
+                found.append(Found(file: "stdin", content: .bytes(bytes), isSystem: namesUsers))
             } else {
                 for path in try paths(operand) { found.append(try read(path)) }
             }

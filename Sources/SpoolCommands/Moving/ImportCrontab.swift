@@ -104,7 +104,9 @@ struct ImportCrontab {
         }
     }
 
-    private func task(_ entry: Crontab.Entry, of found: CrontabFiles.Found, in directory: String?) throws(CrontabTask.Refusal) -> CrontabTask {
+    private func task(
+        _ entry: Crontab.Entry, of found: CrontabFiles.Found, in directory: String?
+    ) throws(CrontabTask.Refusal) -> CrontabTask {
         let stem = found.isSystem ? String(found.file.split(separator: "/").last ?? "cron") : ProgramName.of(entry.command)
         let task = try CrontabTask(
             entry, name: Name.sanitized(stem.prefix(50)), owner: owner, user: found.user ?? owner, isRoot: geteuid() == 0, file: found.file,

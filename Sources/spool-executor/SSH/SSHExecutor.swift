@@ -13,7 +13,9 @@ struct SSHExecutor: Executor {
     init(_ header: Header) throws(SSHSettings.Mistake) {
         let settings = try SSHSettings(header.settings)
         let environment = ProcessEnvironment.lines
-        guard let ssh = ProcessEnvironment.find("ssh", environment) else { throw SSHSettings.Mistake(message: "there is no program ssh in PATH") }
+        guard let ssh = ProcessEnvironment.find("ssh", environment) else {
+            throw SSHSettings.Mistake(message: "there is no program ssh in PATH")
+        }
         call = SSHCall(settings, ssh: ssh, environment: environment, CallTime(header))
         spool = header.spool
     }

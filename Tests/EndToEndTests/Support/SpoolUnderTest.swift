@@ -95,7 +95,8 @@ final class SpoolUnderTest {
         precondition(daemon == nil || daemon!.hasEnded, "one daemon at a time")
         let log = try FileDescriptor.open("\(base)/log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
         let own = more.contains { $0.hasPrefix("TZ=") } ? environment.filter { !$0.hasPrefix("TZ=") } : environment
-        let line = tracer + ["\(programs ?? installed)/spoold", "--spool", whole] + (withConfiguration ? ["--config", configuration] : []) + arguments
+        let configured = withConfiguration ? ["--config", configuration] : []
+        let line = tracer + ["\(programs ?? installed)/spoold", "--spool", whole] + configured + arguments
         daemon = try Child(
             line[0], Array(line.dropFirst()), environment: own + ["NOTIFY_SOCKET=\(base)/notify"] + more, output: log.raw,
             error: log.raw)

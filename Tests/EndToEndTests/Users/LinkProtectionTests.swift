@@ -194,7 +194,7 @@ struct LinkProtectionTests {
             .d games 2>/dev/null
               i=$((i + 1))
             done
-            rm -rf .d .l; [ -d games ] && [ ! -L games ] || { rm -f games; mkdir -m 700 games; }
+            rm -rf .d .l; [ -d games ] && [ ! -L games ] || { rm -f games 2>/dev/null; umask 077; mkdir games 2>/dev/null || [ -d games ]; }
             """)
         for (path, mode) in [("victim", 0o755), ("victim/file", 0o600)] as [(String, mode_t)] {
             let status = try Files.status("\(spool.out)/\(path)")
