@@ -33,8 +33,11 @@ public struct RemoteView: Sendable, Hashable {
     }
 
     /// The state in a few words: `pending, as 4242, 3 before it, Resources`. Parts of it are the engine's own words.
-    public var words: String {
-        let parts = [phase.rawValue, handle.map { "as \($0)" }, host.map { "on \($0)" }, position.map { "\($0) before it" }, why]
+    ///
+    /// - Parameter isOver: the run has ended, so only its place is told: `as 4242, on n1`.
+    public func words(isOver: Bool) -> String {
+        let place = [handle.map { "as \($0)" }, host.map { "on \($0)" }]
+        let parts = isOver ? place : [phase.rawValue] + place + [position.map { "\($0) before it" }, why]
         return parts.compactMap(\.self).joined(separator: ", ")
     }
 
@@ -57,7 +60,8 @@ extension JobStatus {
     /// The executor and the state of the run there, in a few words: `slurm: pending, as 4242, Resources`. Nil for a job of this machine.
     public var elsewhere: String? {
         guard isElsewhere, let executor else { return nil }
-        return remote.map { "\(executor): \($0.words)" } ?? executor
+        let words = remote?.words(isOver: state.isTerminal) ?? ""
+        return words.isEmpty ? executor : "\(executor): \(words)"
     }
 
     /// The state that people are shown: that of the run at its executor while it does not run there.

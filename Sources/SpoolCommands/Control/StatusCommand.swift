@@ -63,7 +63,8 @@ extension Session {
         if let usage = status.usage {
             table.add("took", TimeText.length(usage.wallMilliseconds))
             table.add("processor", TimeText.length(usage.userMilliseconds + usage.systemMilliseconds))
-            table.add("memory", TimeText.bytes(usage.maxRSSBytes))
+            // Executors do not tell it.
+            if !status.isElsewhere { table.add("memory", TimeText.bytes(usage.maxRSSBytes)) }
         } else if status.state == .running, let started = status.startedAt {
             table.add("runs for", TimeText.length(now.milliseconds - started.milliseconds))
         }

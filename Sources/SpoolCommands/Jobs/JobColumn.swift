@@ -66,7 +66,7 @@ struct JobColumn {
         case "memory": return .init(status.usage.map { TimeText.bytes($0.maxRSSBytes) } ?? "-")
         case "signal": return .init(status.signal.map { Signal.name($0) } ?? "-")
         case "progress": return .init(status.progress.map { "\($0.percent)%\($0.message.map { " \($0)" } ?? "")" } ?? "-")
-        case "remote": return .init(status.remote?.words ?? "-")
+        case "remote": return .init(status.remote?.words(isOver: status.state.isTerminal) ?? "-")
         case "tags": return .init(status.tags.isEmpty ? "-" : status.tags.joined(separator: ","))
         case _ where Self.instants.contains(name): return .init(session.time(table.instant(name)))
         default: break

@@ -84,7 +84,8 @@ struct JobPage {
         if let usage = status.usage {
             add("took", TimeText.length(usage.wallMilliseconds))
             add("processor", TimeText.length(usage.userMilliseconds + usage.systemMilliseconds))
-            add("memory", TimeText.bytes(usage.maxRSSBytes))
+            // Executors do not tell it.
+            if !status.isElsewhere { add("memory", TimeText.bytes(usage.maxRSSBytes)) }
         } else if record.place.state == .running, let started = status.startedAt {
             add("runs for", TimeText.clock(context.now.milliseconds - started.milliseconds))
         }
