@@ -110,6 +110,22 @@ extension WrapperTests {
         #expect(try wrapper.file("end.1") == end && wrapper.file("stdout") == "once\n" && wrapper.errors().isEmpty)
     }
 
+    /// busybox has a sync of its own, which no other can take the place of.
+    static let shellsWithoutSync = WrapperUnderTest.shells.filter { $0.words[0] != "/bin/busybox" }
+
+    @Test("The start mark is on the disk before the command begins", arguments: shellsWithoutSync)
+    func durableStart(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        // In the place of sync(1).
+        let sync = "echo \"$# $(cd started.1 && echo *) $(cat out 2>/dev/null)\" >>\(wrapper.path)/syncs"
+        try Directory.open(wrapper.path).writeFile("sync", Array("#!/bin/sh\n\(sync)\n".utf8), mode: 0o700)
+        try wrapper.write(wrapper.submission("echo begun >\(wrapper.directory)/out"))
+        let pid = try wrapper.start(path: "\(wrapper.path):/usr/bin:/bin")
+        #expect(wrapper.wait(pid) == 0)
+        let syncs = try Directory.open(wrapper.path).readFile("syncs", limit: 1 << 16)
+        #expect(String(decoding: syncs, as: UTF8.self) == "1 pid \n")
+    }
+
     @Test("Many starts at once are one start", arguments: WrapperUnderTest.shells)
     func manyStarts(shell: WrapperUnderTest.Shell) throws {
         let wrapper = try WrapperUnderTest(shell)

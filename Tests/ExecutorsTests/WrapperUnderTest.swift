@@ -53,11 +53,12 @@ final class WrapperUnderTest {
 
     func write(_ item: Submission) throws { try Directory.open(path).writeFile("wrapper", Wrapper(item).script) }
 
-    func start() throws -> pid_t {
+    /// - Parameter path: PATH of the wrapper itself, as the engine gives it.
+    func start(path commands: String = "/usr/local/bin:/usr/bin:/bin") throws -> pid_t {
         let null = try FileDescriptor.open("/dev/null", O_RDWR)
         let errors = try FileDescriptor.open("\(path)/errors", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
         return try Process.spawn(
-            shell.words[0], arguments: shell.words + ["\(path)/wrapper"], environment: ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/"],
+            shell.words[0], arguments: shell.words + ["\(path)/wrapper"], environment: ["PATH=\(commands)", "HOME=/"],
             descriptors: [(null.raw, 0), (null.raw, 1), (errors.raw, 2)], directory: "/")
     }
 

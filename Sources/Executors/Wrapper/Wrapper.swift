@@ -5,6 +5,7 @@ import Documents
 /// Invariants of the script:
 /// - Its first act is to make the directory `started.N`. When that is there already, the script ends without a trace and with exit code
 ///   ``alreadyStarted``. When it cannot be made for another reason, the script ends with ``notStarted`` and a sentence on standard error.
+///   It is on the disk before the command begins.
 /// - Once the command has ended, `end.N` says how. It is written under another name, synced and renamed.
 /// - While the script lives, `beat.N` changes at least every 20 seconds.
 /// - The command gets exactly the arguments and variables of the submission, whatever bytes they have, and `kept` variables of the engine.

@@ -42,6 +42,10 @@ extension Wrapper {
         fi
         # A late copy may have entered the directory before it was moved away. Its mark may be gone there, because the directory is removed.
         [ -d "$dir/started.$try" ] || exit 124
+        # A mark without a pid is soon taken for that of a wrapper that was killed.
+        { echo "$$" >"started.$try/pid"; } 2>/dev/null
+        # On the disk before the command begins: after a power cut that took the mark, another copy would begin it again.
+        sync . 2>/dev/null || sync 2>/dev/null
 
         # ---- clocks
         # t: milliseconds since the epoch. m: milliseconds of a clock that nobody sets, or of the same clock where there is none.
@@ -67,7 +71,7 @@ extension Wrapper {
 
         host=$(uname -n)
         case $host in *[!A-Za-z0-9._-]*) host= ;; esac
-        { echo "$host" >"started.$try/host"; echo "$$" >"started.$try/pid"; echo "$at" >"started.$try/at"; } 2>/dev/null
+        { echo "$host" >"started.$try/host"; echo "$at" >"started.$try/at"; } 2>/dev/null
 
         # ---- the end
         # write_end JSON-MEMBERS: a full disk may have room again later.

@@ -64,13 +64,14 @@ final class FarRun {
                 // Nobody but spoold removes the directory, and only after the end. It may have begun, so it must not begin again.
                 try marks.markStart(host: place.host.text)
                 answer(.gone, nil, "\(place.host) has no ~/.spoold/\(place.directory) any more")
-            case "waiting": ask("begin", attempt) { self.began($0) }
-            case "starting": answer(.pending)
-            case "running": try runs(words)
-            case "dead":
+            // The start mark that is gone there is here: a power cut took it, and the command must not begin again.
+            case "waiting" where marks.hasStarted, "dead":
                 try marks.markStart(host: place.host.text)
                 answer(.ended, .nodeFail, deathSentence)
                 if purpose == .poll { bring(0, isLast: false) }
+            case "waiting": ask("begin", attempt) { self.began($0) }
+            case "starting": answer(.pending)
+            case "running": try runs(words)
             case "ended": bring(0, isLast: true)
             default: break
             }

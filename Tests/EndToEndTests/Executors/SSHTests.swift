@@ -254,6 +254,23 @@ struct SSHTests {
         #expect(!job.hasEnded)
     }
 
+    @Test("A job whose start mark a power cut took on its host does not begin again")
+    func forgottenStart() throws {
+        let host = try FarHost("build1")
+        let calls = try RemoteCalls(hosts: [host])
+        let gate = try Gate(path: "\(calls.out)/gate")
+        let job = try calls.submitted(calls.job("echo x >> \(calls.out)/starts; read x < \(gate.path)"))
+        try calls.awaitFile("starts")
+        for process in ["keeper", "pid"] { try host.killPart(process) }
+        try Files.removeTree("\(host.home)/.spoold/\(host.jobs[0])/started.1")
+        for verb in ["poll", "find"] {
+            let outcome = try calls.end(calls.start(verb, calls.items([job])))
+            #expect(outcome.answer(job)?.text("state") == "ended" && outcome.answer(job)?.text("reason") == "node_fail", "\(outcome)")
+        }
+        // A begin that was asked for would have been answered after the start.
+        #expect(try Files.text("\(calls.out)/starts") == "x\n" && !Files.exists("\(host.home)/.spoold/\(host.jobs[0])/started.1"))
+    }
+
     @Test("A job that has ended with much output counts as running until all of it is here, not as a job of which nothing is known")
     func longOutput() throws {
         let host = try FarHost("build1")
