@@ -107,6 +107,7 @@ private final class RemotePlayer {
         case "beats": marks.beat = (marks.beat ?? 0) + 1
         case "exits": marks.end = RemoteEnd(.exited(Int(rest[0])!))
         case "dies": marks.end = RemoteEnd(.signaled(Int32(rest[0])!))
+        case "vanishes": marks = RemoteMarks()
         case "prevented": marks = RemoteMarks(hasStarted: true, end: RemoteEnd(.neverBegan))
         case "sees": world.handle(.marked(id, attempt: job?.attempt ?? 0, marks))
         case "wait": world.now = world.now.advanced(byMilliseconds: Int64(rest[0])! * 1000)
@@ -255,6 +256,15 @@ private final class RemotePlayer {
                 "ended job 1 failed exit"]),
         RemoteStory(
             "A signal ends it, and the engine does not answer", ["submit 7", "began", "sees", "dies 11", "sees", "poll nothing"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 s: poll", "ended job 1 failed signal"]),
+        RemoteStory(
+            "A signal ends it, and its directory is moved away before the engine answers",
+            ["submit 7", "began", "sees", "dies 9", "sees", "vanishes", "poll running", "poll gone"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 4 s: poll 2 times",
+                "ended job 1 failed signal"]),
+        RemoteStory(
+            "A signal ends it, its directory is moved away, and the engine does not answer",
+            ["submit 7", "began", "sees", "dies 9", "sees", "vanishes", "poll nothing"],
             gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 s: poll", "ended job 1 failed signal"]),
         RemoteStory(
             "A signal ends it, and the engine has not noticed for long",

@@ -241,10 +241,11 @@ struct RemoteRun {
             silence = Patience()
             ending = Patience()
         }
-        let host = marks.host ?? self.marks.host
+        // What was read stays known when the directory is moved away while its engine is asked.
+        let (host, end) = (marks.host ?? self.marks.host, marks.end ?? self.marks.end)
         self.marks = marks
-        self.marks.host = host
-        guard marks.end?.isOfSignal ?? false, phase == .submitted, stop == nil, report.reason == nil else { return endAsMarked() }
+        (self.marks.host, self.marks.end) = (host, end)
+        guard end?.isOfSignal ?? false, phase == .submitted, stop == nil, report.reason == nil else { return endAsMarked() }
         if unexplained == nil { unexplained = Patience() }
         return []
     }
