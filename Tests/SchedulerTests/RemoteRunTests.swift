@@ -38,6 +38,9 @@ private final class RemotePlayer {
         turn()
     }
 
+    /// The end of its last run.
+    private(set) var result: RunResult?
+
     var job: Job? { world.scheduler.jobs[id] }
 
     /// Takes turns until nothing follows at once.
@@ -52,7 +55,10 @@ private final class RemotePlayer {
                 trace.append("\(seconds) s: \(call.verb)\(item.force ? " by force" : "")\(signal)")
                 waiting.append(call)
             }
-            for end in world.turn.remoteEnds { world.handle(.ended(end.id, attempt: end.attempt, end.result)) }
+            for end in world.turn.remoteEnds {
+                result = end.result
+                world.handle(.ended(end.id, attempt: end.attempt, end.result))
+            }
         } while !world.turn.isEmpty
     }
 
@@ -84,6 +90,7 @@ private final class RemotePlayer {
             }
         if let kind {
             var answer = ExecutorAnswer(id, attempt: call.items[0].job.runNumber, kind)
+            if kind == .unknown { answer.message = "it was cut off" }
             if kind == .submitted { answer.handle = String(words[0]) }
             if words.count > 1 { answer.report.reason = EndReason(rawValue: String(words[1])) }
             if words.count > 2 { answer.report.exitCode = Int(words[2]) }
@@ -98,6 +105,14 @@ private final class RemotePlayer {
 
     private var marks = RemoteMarks()
 
+    /// The executor does not know whether it has submitted the job, and the engine never knows it, so many times.
+    private func lose(_ count: Int) {
+        for _ in 0..<count {
+            perform("submit unknown")
+            while job?.state == .running, !waiting.contains(where: { $0.verb == .submit }) { perform("find gone") }
+        }
+    }
+
     func perform(_ line: String) {
         let words = line.split(separator: " ")
         let rest = Array(words.dropFirst())
@@ -107,6 +122,7 @@ private final class RemotePlayer {
         case "beats": marks.beat = (marks.beat ?? 0) + 1
         case "exits": marks.end = RemoteEnd(.exited(Int(rest[0])!))
         case "dies": marks.end = RemoteEnd(.signaled(Int32(rest[0])!))
+        case "loses": lose(Int(rest[0])!)
         case "vanishes": marks = RemoteMarks()
         case "prevented": marks = RemoteMarks(hasStarted: true, end: RemoteEnd(.neverBegan))
         case "sees": world.handle(.marked(id, attempt: job?.attempt ?? 0, marks))
@@ -367,6 +383,22 @@ private final class RemotePlayer {
         }
         let trace = Self.merged(player.trace) + (player.job.map { ["\($0.state)"] } ?? [])
         #expect(trace == story.trace)
+    }
+
+    @Test("Ten submissions in a row of which nobody knows whether they arrived, and of which the engine knows none, are enough")
+    func neverArrives() {
+        let player = RemotePlayer("")
+        player.perform("loses 9")
+        #expect(player.job?.state == .running && player.job?.remote?.phase == .submitting)
+        // One that arrives is none of them.
+        for line in ["submit unknown", "find gone"] { player.perform(line) }
+        #expect(player.job?.remote?.phase == .looking && player.job?.remote?.why == "it was cut off")
+        player.perform("find pending")
+        for _ in 0..<7 { player.perform("poll gone") }
+        player.perform("loses 9")
+        #expect(player.job?.state == .running)
+        player.perform("loses 1")
+        #expect(player.trace.last == "ended job 1 failed spawn" && player.result?.outcome == .notSpawned("it was cut off"))
     }
 
     /// Calls of one verb in a row as one line: `2 to 32 s: poll 16 times`.

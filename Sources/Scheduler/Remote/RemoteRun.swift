@@ -34,6 +34,9 @@ struct RemoteRun {
     private(set) var mayBeThere: Bool
     private var hasBeenRefused = false
     private var vainCount = 0
+    /// The submissions in a row of which nobody knows whether they arrived, and the last one's message while the run is looked for.
+    private var unknownCount = 0
+    private var doubt: String?
     /// The reason why the run could not be submitted, or the engine's last message.
     private(set) var message: String?
     private(set) var state: EngineState?
@@ -83,6 +86,7 @@ struct RemoteRun {
         case .submitted:
             phase = .submitted
             mayBeThere = true
+            isFound()
             forget()
             state = nil
             report = answer?.report ?? EngineReport()
@@ -102,10 +106,14 @@ struct RemoteRun {
             phase = .looking
             mayBeThere = true
             message = answer?.message
+            doubt = message
+            if answer?.kind == .unknown { unknownCount += 1 }
             forget()
             return []
         }
     }
+
+    private mutating func isFound() { (unknownCount, doubt) = (0, nil) }
 
     private mutating func forget() {
         absence = Patience()
@@ -141,7 +149,7 @@ struct RemoteRun {
             if state == .ended || state == .gone || unexplained?.milliseconds ?? 0 >= limits.lagMilliseconds { return endAsMarked() }
         }
         self.state = state
-        message = answer.message
+        message = answer.message ?? (state == .gone ? doubt : nil)
         unheard = Patience()
         if state != .gone { report = answer.report }
         switch state {
@@ -172,6 +180,10 @@ struct RemoteRun {
                 return [.end(.lost("its engine does not know it any more, and it shows no sign of life"), cause: answer.message)]
             }
             guard absence.count >= 2, absence.milliseconds >= limits.findGraceMilliseconds else { return [] }
+            // The engine does not know it, so each of these submissions has failed.
+            guard unknownCount < Self.unknownMax else {
+                return [.end(.notSpawned(doubt ?? "its submissions do not arrive"), cause: nil)]
+            }
             return submitAgain(at: now)
         }
     }
@@ -193,11 +205,14 @@ struct RemoteRun {
 
     /// The number of times that a run may do nothing.
     private static let vainMax = 3
+    /// The number of submissions in a row that may not arrive. After each of them the engine is asked for the grace time.
+    private static let unknownMax = 10
 
     /// The engine knows the run.
     private mutating func found(_ answer: ExecutorAnswer) -> [Step] {
         let found = answer.handle ?? handle ?? ExecutorCall.name(of: job)
         phase = .submitted
+        isFound()
         return found == handle ? [] : [.record(handle: found)]
     }
 
