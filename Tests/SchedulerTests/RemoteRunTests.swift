@@ -274,6 +274,22 @@ private final class RemotePlayer {
             "A signal ends it, and the engine does not answer", ["submit 7", "began", "sees", "dies 11", "sees", "poll nothing"],
             gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 s: poll", "ended job 1 failed signal"]),
         RemoteStory(
+            "An exit code that is no shell's word for a signal ends it at once", ["submit 7", "began", "sees", "exits 255", "sees"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "ended job 1 failed exit"]),
+        RemoteStory(
+            "The signal that people have sent it ends it at once", ["submit 7", "began", "sees", "people signal 10", "dies 10", "sees"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "0 s: signal 10",
+                "ended job 1 failed signal"]),
+        RemoteStory(
+            "The signal that people have sent it ends what its shell ran",
+            ["submit 7", "began", "sees", "people signal 15", "signal asked", "exits 143", "sees"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "0 s: signal 15", "ended job 1 failed exit"]),
+        RemoteStory(
+            "People have sent it a signal, and another one ends it",
+            ["submit 7", "began", "sees", "people signal 10", "signal asked", "dies 9", "sees", "poll ended out_of_memory"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "0 s: signal 10", "2 s: poll",
+                "ended job 1 failed signal"]),
+        RemoteStory(
             "A signal ends it, and its directory is moved away before the engine answers",
             ["submit 7", "began", "sees", "dies 9", "sees", "vanishes", "poll running", "poll gone"],
             gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 4 s: poll 2 times",

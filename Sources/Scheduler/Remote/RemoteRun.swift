@@ -48,6 +48,8 @@ struct RemoteRun {
     private var unheard = Patience()
     /// Since a signal has ended it whose reason only the engine can know.
     private var unexplained: Patience?
+    /// The signals that people have sent it.
+    private var passedOn: Set<Int32> = []
     /// It was asked to end. When the next `cancel` is due, and how it goes.
     var stop: Stop?
     /// The time at which `submit` is called.
@@ -260,10 +262,14 @@ struct RemoteRun {
         let (host, end) = (marks.host ?? self.marks.host, marks.end ?? self.marks.end)
         self.marks = marks
         (self.marks.host, self.marks.end) = (host, end)
-        guard end?.isOfSignal ?? false, phase == .submitted, stop == nil, report.reason == nil else { return endAsMarked() }
+        guard let signal = end?.endingSignal, !passedOn.contains(signal), phase == .submitted, stop == nil, report.reason == nil else {
+            return endAsMarked()
+        }
         if unexplained == nil { unexplained = Patience() }
         return []
     }
+
+    mutating func willPassOn(_ signal: Int32) { passedOn.insert(signal) }
 
     /// A signal has ended it, and its engine is asked why.
     var isUnexplained: Bool { unexplained != nil }
@@ -272,7 +278,7 @@ struct RemoteRun {
     private func endAsMarked() -> [Step] {
         guard let end = marks.end else { return [] }
         switch end.how {
-        case .exited(let code): return [.end(.exited(code), cause: end.isOfSignal ? cause : nil)]
+        case .exited(let code): return [.end(.exited(code), cause: end.endingSignal == nil ? nil : cause)]
         case .signaled(let signal) where stop == nil && (report.reason == .timeout || report.reason == .deadline):
             return [.end(.timedOut(exitCode: nil, signal: signal), cause: message)]
         case .signaled(let signal): return [.end(.signaled(signal, coreDumped: false), cause: cause)]
@@ -358,12 +364,12 @@ struct RemoteRun {
 }
 
 extension RemoteEnd {
-    /// A signal has ended its command, or what a shell ran in it: then the shell's exit code is 128 and the signal.
-    fileprivate var isOfSignal: Bool {
+    /// The signal that has ended its command, or what a shell ran in it: then the shell's exit code is 128 and the signal.
+    fileprivate var endingSignal: Int32? {
         switch how {
-        case .signaled: true
-        case .exited(let code): code > 128
-        case .timedOut, .notStarted, .neverBegan: false
+        case .signaled(let signal): signal
+        case .exited(let code): 129...192 ~= code ? Int32(code - 128) : nil
+        case .timedOut, .notStarted, .neverBegan: nil
         }
     }
 }

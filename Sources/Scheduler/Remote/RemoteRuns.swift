@@ -124,7 +124,10 @@ final class RemoteRuns {
         return []
     }
 
-    func signal(_ job: Job, _ signal: Int32) { order(.signal, job) { $0.signal = signal } }
+    func signal(_ job: Job, _ signal: Int32) {
+        runs[job.id]?.willPassOn(signal)
+        order(.signal, job) { $0.signal = signal }
+    }
 
     func extend(_ job: Job, byMilliseconds milliseconds: Int64) { order(.extend, job) { $0.byMilliseconds = milliseconds } }
 
