@@ -401,6 +401,13 @@ private final class RemotePlayer {
         #expect(trace == story.trace)
     }
 
+    @Test("The record says why the engine ended it, though the engine has no words for that", arguments: ["dies 9", "exits 137"])
+    func cause(end: String) {
+        let player = RemotePlayer("")
+        for line in ["submit 7", "began", "sees", end, "sees", "poll ended out_of_memory"] { player.perform(line) }
+        #expect(player.result?.cause == "out_of_memory")
+    }
+
     @Test("Ten submissions in a row of which nobody knows whether they arrived, and of which the engine knows none, are enough")
     func neverArrives() {
         let player = RemotePlayer("")

@@ -291,10 +291,10 @@ struct RemoteRun {
         }
     }
 
-    /// The engine's reason for ending the processes of the run. Nil when it gave none.
+    /// The engine's reason for ending the processes of the run, in its words if it gave any. Nil when it gave no reason.
     private var cause: String? {
         switch report.reason {
-        case .outOfMemory, .nodeFail, .preempted, .canceled, .timeout, .deadline: message
+        case .outOfMemory, .nodeFail, .preempted, .canceled, .timeout, .deadline: message ?? report.reason?.rawValue
         default: nil
         }
     }
