@@ -119,7 +119,7 @@ public final class Daemon {
         location = try SpoolLocation(path: path, id: identity.id, lock, watch, service, log)
         let zones = ZoneWatch(database, files, configuration, service, log)
         let slots = SlotLimit(isShared: startup.isForEverybody || options.user != nil, service)
-        let surroundings = RunSurroundings(spool: path, user: try startup.ownUser())
+        let surroundings = RunSurroundings(spool: path, user: try User.own())
         programs = PatternPrograms(loop, service, surroundings, log)
         let runs = RunWatches(spool: path, files, service)
         executors = Executors(surroundings, worker: options.worker, loop, runs, service, log)

@@ -95,7 +95,7 @@ final class Executors: Part {
             guard hasItems else { return reply(call, own) }
             let program = try ExecutorProcess.find(
                 call.executor, spool: surroundings.spool, installed: Installation.executorPath(call.executor, besideWorker: worker))
-            let variables = RunSurroundings.variables(of: identity.user).map { "\($0.name)=\($0.value)" }
+            let variables = identity.user.variables.map { "\($0.name)=\($0.value)" }
             let process = try ExecutorProcess(
                 program, [call.verb.rawValue], environment: variables, as: identity.credentials, worker: worker, input: input.bytes,
                 timeoutMilliseconds: settings.callTimeoutMilliseconds)

@@ -30,16 +30,6 @@ struct Startup {
         log = Log(journal: SystemdJournal(), user: options.user)
     }
 
-    /// The user that the daemon runs as.
-    func ownUser() throws(SystemError) -> User {
-        let id = getuid()
-        // The user database has the home of the machine's root, which root of a namespace may not enter.
-        if !isNamespaceRoot, let user = try User.find(id: id) { return user }
-        return User(
-            id: id, group: getgid(), name: isNamespaceRoot ? "root" : String(id), home: getenv("HOME").map { String(cString: $0) } ?? "",
-            shell: "/bin/sh")
-    }
-
     /// Creates the spool if it is missing, and takes its lock. Nil when this process was asked to end while it waited.
     func takeLock(program: String) throws -> SpoolLock? {
         if let awaited, try !awaited.wait(at: self) { return nil }

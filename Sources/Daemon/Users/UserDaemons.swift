@@ -307,7 +307,7 @@ final class UserDaemons: Part, FileWatcher {
 
     /// The environment of a user's daemon. Of its own variables, root's daemon passes on only those that a user's daemon needs as well.
     private static func environment() -> [String] {
-        var variables = ["PATH=\(RunSurroundings.path)", "LANG=C.UTF-8"]
+        var variables = ["PATH=\(User.searchPath)", "LANG=C.UTF-8"]
         for name in ["JOURNAL_STREAM", "SPOOLD_JOURNAL_SOCKET", "TZDIR"] {
             if let value = getenv(name) { variables.append("\(name)=\(String(cString: value))") }
         }

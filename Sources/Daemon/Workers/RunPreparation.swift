@@ -30,19 +30,8 @@ struct RunSurroundings {
         }
     }
 
-    /// The search path of a job that sets none: systemd's default path.
-    static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
     /// The environment of programs that run as the daemon's own user.
-    var variables: [(name: String, value: String)] { Self.variables(of: user) }
-
-    /// The environment of programs that run as this user.
-    static func variables(of user: User) -> [(name: String, value: String)] {
-        [
-            ("HOME", user.homeOrRoot), ("USER", user.name), ("LOGNAME", user.name), ("SHELL", "/bin/sh"), ("PATH", Self.path),
-            ("LANG", "C.UTF-8"),
-        ]
-    }
+    var variables: [(name: String, value: String)] { user.variables }
 }
 
 /// The reason why a run could not be prepared.
@@ -88,14 +77,14 @@ extension RunRequest {
         }
 
         var environment = Environment()
-        for (name, value) in RunSurroundings.variables(of: user) { environment.set(name, value) }
+        for (name, value) in user.variables { environment.set(name, value) }
         if isOwn { for (name, value) in surroundings.inherited { environment.set(name, value) } }
         // The worker inserts the variables of its session and of `env_file` between these variables and the job's own.
         let file = definition.environmentFile.map { $0.hasPrefix("/") ? $0 : "\(working)/\($0)" }
         if file != nil || surroundings.hasSessions { environment.keepWhatIsSet() }
         for (name, value) in definition.environment {
             // With `fallback`, a program that is missing in the job's own search path may be in the usual one.
-            environment.set(name, definition.fallsBack && name == "PATH" ? "\(value):\(RunSurroundings.path)" : value)
+            environment.set(name, definition.fallsBack && name == "PATH" ? "\(value):\(User.searchPath)" : value)
         }
         let payload = definition.payload == nil ? "" : "\(directory)/\(Layout.payloadFile)"
         let started = job.startedAt ?? job.due
@@ -169,14 +158,6 @@ extension JournalTarget {
         if let unit = SystemdJournal.unit { fields.append("\(unit.field)=\(unit.name)") }
         self.init(socket: SystemdJournal.socketPath, fields: fields)
     }
-}
-
-extension User {
-    /// True when the user database names an absolute home. A relative directory is not looked for below `/` instead.
-    fileprivate var hasHome: Bool { home.hasPrefix("/") }
-
-    /// A user without a home starts in the root directory, as with login(1).
-    fileprivate var homeOrRoot: String { hasHome ? home : "/" }
 }
 
 /// The variables of a run, each once, in the order in which they were first set.

@@ -30,7 +30,9 @@ extension Doctor {
         guard let program = session.executorProgram(name, besideDaemon: daemon?.pid) else {
             return [.fail(what, "there is no program \(name): its jobs wait", "install it as \(Layout.executors)/\(name) in the spool")]
         }
+        let environment: [String]
         do throws(SystemError) {
+            environment = try session.executorEnvironment()
             guard try session.mayRunExecutors() else {
                 return [.ok(what, "\(program); the owner of the spool can have it checked")]
             }
@@ -41,7 +43,9 @@ extension Doctor {
             return [.fail(what, "\(program): \(error)", remedy)]
         }
         let header = settings.header(of: name, spool: session.spoolPath)
-        let answer = ProgramAnswer(program, ["check"], input: header, patienceMilliseconds: settings.callTimeoutMilliseconds)
+        let answer = ProgramAnswer(
+            program, ["check"], input: header, environment: environment, directory: "/",
+            patienceMilliseconds: settings.callTimeoutMilliseconds)
         let found = answer.lines.compactMap { JSON.readableTable(Array($0.utf8)) }.compactMap { table -> Diagnosis? in
             guard let check = table.text("check") else { return nil }
             let message = Output.oneLine("\(check): \(table.text("message") ?? "")")

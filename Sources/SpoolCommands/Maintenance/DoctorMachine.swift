@@ -104,7 +104,11 @@ struct ProgramAnswer {
 
     private static let outputBytesMax = 64 << 10
 
-    init(_ program: String, _ arguments: [String], input: [UInt8] = [], patienceMilliseconds: Int64 = 5000) {
+    /// - Parameter environment: that of this process for nil.
+    init(
+        _ program: String, _ arguments: [String], input: [UInt8] = [], environment: [String]? = nil, directory: String? = nil,
+        patienceMilliseconds: Int64 = 5000
+    ) {
         do throws(SystemError) {
             let nothing = try FileDescriptor.open("/dev/null", O_RDWR)
             let file = try FileDescriptor.memory(named: "input")
@@ -112,8 +116,8 @@ struct ProgramAnswer {
             try file.write(input, at: 0)
             let pipe = try Pipe()
             let pid = try Process.spawn(
-                program, arguments: [program] + arguments, environment: environmentAssignments(),
-                descriptors: [(file.raw, 0), (pipe.writing.raw, 1), (nothing.raw, 2)], newSession: true)
+                program, arguments: [program] + arguments, environment: environment ?? environmentAssignments(),
+                descriptors: [(file.raw, 0), (pipe.writing.raw, 1), (nothing.raw, 2)], directory: directory, newSession: true)
             let (reading, writing) = pipe.release()
             let output = FileDescriptor(owning: reading)
             close(writing)

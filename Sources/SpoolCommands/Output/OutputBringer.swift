@@ -65,8 +65,8 @@ final class OutputBringer {
         try input.write(settings.header(of: name, spool: session.spoolPath) + line(record), at: 0)
         let nothing = try FileDescriptor.open("/dev/null", O_RDWR)
         let pid = try Process.spawn(
-            program, arguments: [program, "logs"], environment: environmentAssignments(),
-            descriptors: [(input.raw, 0), (nothing.raw, 1), (nothing.raw, 2)], newSession: true)
+            program, arguments: [program, "logs"], environment: session.executorEnvironment(),
+            descriptors: [(input.raw, 0), (nothing.raw, 1), (nothing.raw, 2)], directory: "/", newSession: true)
         call = Call(
             pid: pid, ended: try Process.openPidfd(pid),
             deadline: MonotonicInstant.now().advanced(byMilliseconds: settings.callTimeoutMilliseconds))

@@ -10,6 +10,9 @@ extension Session {
         return try FileStatus.read(spoolPath, followingLinks: true).owner == geteuid()
     }
 
+    /// The environment in which an executor's program runs: as the daemon's, whatever this process was given.
+    func executorEnvironment() throws(SystemError) -> [String] { try User.own().variables.map { "\($0.name)=\($0.value)" } }
+
     /// The path of an executor's program: in the spool, or beside the worker. Nil when there is none.
     func executorProgram(_ name: String, besideDaemon pid: pid_t?) -> String? {
         let directory = Doctor.directoryOfProgram(pid) ?? Doctor.directoryOfProgram(getpid()) ?? "/usr/local/bin"

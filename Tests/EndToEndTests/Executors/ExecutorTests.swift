@@ -213,6 +213,30 @@ import Testing
         for id in ids { #expect(try end(spool, id).outcome == "done 0") }
     }
 
+    /// The directory of the last call, and its variables but for those that its shell sets.
+    private func surroundings(_ fake: FakeExecutor, _ verb: String) -> [String] {
+        let lines = fake.lines("surroundings.\(verb)")
+        let names = lines.dropFirst().map { String($0.prefix { $0 != "=" }) }
+        return lines.prefix(1) + names.filter { !["PWD", "OLDPWD", "SHLVL", "_"].contains($0) }.sorted()
+    }
+
+    @Test("X4: Whoever calls an executor, it runs in the root directory, with the variables of its user alone")
+    func surroundings() throws {
+        let (spool, fake) = try makeSpool()
+        let gate = try spool.gate()
+        let id = try submit(spool, "read x < \(gate.path)")
+        let words = ["-C", spool.base] + spool.environment + ["\(SpoolUnderTest.programs)/spoolctl", "--config", spool.configuration]
+        let follower = try Commands.Running("env", words + ["logs", "-f", id])
+        try spool.wait(for: "a call of logs") { fake.lines("calls").contains { $0.hasPrefix("logs ") } }
+        _ = try Commands.run("env", words + ["doctor"])
+        for verb in ["submit", "logs", "check"] {
+            #expect(surroundings(fake, verb) == ["/", "HOME", "LANG", "LOGNAME", "PATH", "SHELL", "USER"], "\(verb)")
+        }
+        try gate.release()
+        #expect(try end(spool, id).outcome == "done 0")
+        _ = try follower.end()
+    }
+
     @Test("X4: logs -f has the executor bring output while somebody follows, and shows the rest at the end")
     func followed() throws {
         let (spool, fake) = try makeSpool()

@@ -9,7 +9,8 @@ import Linux
 /// - `hold`: what is submitted does not begin while the file is there.
 /// - `forget`: the engine knows no job.
 ///
-/// `calls` has a line for each call, `submitted` one for each job that the engine took.
+/// `calls` has a line for each call, `submitted` one for each job that the engine took. `surroundings.VERB` has the directory and the
+/// variables of the last call.
 struct FakeExecutor {
     let spool: SpoolUnderTest
     let engine: String
@@ -57,6 +58,8 @@ struct FakeExecutor {
         # spool-executor(7), with an engine of files.
         engine='ENGINE'
         verb=$1
+        { pwd; env; } > "$engine/surroundings.$$"
+        mv "$engine/surroundings.$$" "$engine/surroundings.$verb"
         echo "$verb $(id -u)" >> "$engine/calls"
         mode=
         for one in lose drop garbage hang later refused unknown; do
