@@ -42,7 +42,9 @@ final class OutputBringer {
     func bring(_ record: JobRecord) {
         takeEnd()
         guard isWanted, call == nil, nextAt <= .now() else { return }
-        guard record.place.state == .running, record.status.isElsewhere, let name = record.status.executor else {
+        // A job has a remote state when its directory has been given to its user.
+        guard record.place.state == .running, record.status.isElsewhere, record.status.remote != nil, let name = record.status.executor
+        else {
             nextAt = MonotonicInstant.now().advanced(byMilliseconds: Self.pauseMilliseconds)
             return
         }
@@ -53,7 +55,8 @@ final class OutputBringer {
     }
 
     private func begin(_ record: JobRecord, _ name: String) throws {
-        guard try session.mayRunExecutors(), let program = session.executorProgram(name, besideDaemon: try session.daemon()?.pid),
+        guard try session.mayRunExecutors(for: record),
+            let program = session.executorProgram(name, besideDaemon: try session.daemon()?.pid),
             try FileStatus.read(program, followingLinks: true).refusalAsProgram == nil
         else {
             isWanted = false

@@ -10,6 +10,13 @@ extension Session {
         return try FileStatus.read(spoolPath, followingLinks: true).owner == geteuid()
     }
 
+    /// True when this process may run an executor for a running job. The daemon runs it as the job's user, who has the directory, and so
+    /// must this process be that user: root would run it with root's keys, and what it makes there would be root's.
+    func mayRunExecutors(for record: JobRecord) throws(SystemError) -> Bool {
+        guard try mayRunExecutors() else { return false }
+        return try FileStatus.read("\(spoolPath)/\(record.place.path)").owner == geteuid()
+    }
+
     /// The environment in which an executor's program runs: as the daemon's, whatever this process was given.
     func executorEnvironment() throws(SystemError) -> [String] { try User.own().variables.map { "\($0.name)=\($0.value)" } }
 

@@ -346,4 +346,26 @@ import Testing
         let callers = Set(fake.lines("calls").compactMap { $0.split(separator: " ").last.map(String.init) })
         #expect(callers == [number.filter { $0 != "\n" }])
     }
+
+    @Test(
+        "X4: Root who follows a user's job runs no executor for it",
+        .enabled(if: geteuid() == 0, "only root can have jobs of others"), arguments: ["nobody", "root"])
+    func followedByRoot(user: String) throws {
+        let (spool, fake) = try makeSpool()
+        for directory in [spool.base, spool.whole, "\(spool.whole)/running"] { chmod(directory, 0o755) }
+        chmod(spool.out, 0o777)
+        let gate = try spool.gate()
+        chmod(gate.path, 0o666)
+        let id = try spool.ctl(
+            "submit", "--executor", "fake", "--user", user, "-C", "/", "--", "echo up; read x < \(gate.path); echo over").id
+        try spool.watchRun(id)
+        try spool.wait(for: "its state") { try spool.job(id, in: "running")?.status["remote"] != nil }
+        let follower = try spool.startCtl(["logs", "-f", id])
+        try follower.awaitOutput("up\n")
+        if user == "root" { try follower.awaitOutput("brought from afar\n") }
+        try gate.release()
+        #expect(try end(spool, id).outcome == "done 0")
+        let output = try follower.end().output
+        #expect(output.hasSuffix("over\n") && fake.lines("calls").contains("logs 0") == (user == "root"), "\(output)")
+    }
 }
