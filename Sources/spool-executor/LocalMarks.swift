@@ -8,7 +8,8 @@ import WorkerProtocol
 /// Invariants:
 /// - A mark appears whole or not at all, and what it stands for is on the disk before it: the output before `end.TRY`.
 /// - Writing again what was written changes nothing. So a call that is killed at any point is repeated without harm.
-/// - A directory that was moved away gets nothing: every name is looked up in the directory that was opened.
+/// - Every name is looked up in the directory that was opened. So one that is moved meanwhile gets what is written, in its new place, and
+///   what has its old path then gets nothing.
 struct LocalMarks: ~Copyable {
     private let directory: Directory
     let path: String
@@ -133,21 +134,34 @@ struct LocalMarks: ~Copyable {
         try write([], to: "stdout", at: 0)
     }
 
-    /// The bytes of an output that are here.
-    func size(_ name: String) throws(SystemError) -> Int64 {
-        do throws(SystemError) { return try directory.status(name).size } catch {
-            if error.errno == ENOENT { return 0 }
-            throw error
+    /// An output as it is here before an engine is asked for more of it.
+    func output(_ name: String) throws(SystemError) -> LocalOutput {
+        do throws(SystemError) {
+            return try LocalOutput(directory.openFile(name, O_RDWR | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK))
+        } catch {
+            guard error.errno == ENOENT else { throw error }
+            return LocalOutput()
         }
     }
 
-    /// Bytes of an output.
-    func read(_ name: String, at offset: Int64, count: Int) throws(SystemError) -> [UInt8] {
-        if count == 0 { return [] }
-        return try directory.openFile(name, O_RDONLY | O_NOFOLLOW).read(count: count, at: offset)
+    /// Adds bytes to an output that has just been asked for. Bytes that are there already are the same. Returns false when it has to be
+    /// asked for again: another call has made the file meanwhile.
+    func add(_ bytes: [UInt8], to output: LocalOutput, _ name: String) throws(SystemError) -> Bool {
+        if output.file == nil {
+            // All that belongs to the end is here already.
+            guard !hasEnded else { return false }
+            do throws(SystemError) {
+                output.file = try directory.openFile(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY, mode: 0o600)
+            } catch {
+                guard error.errno == EEXIST else { throw error }
+                return false
+            }
+        }
+        try output.file?.write(bytes, at: output.size)
+        return true
     }
 
-    /// Writes bytes of an output to their place. Bytes that are there already are the same.
+    /// Writes bytes of a file to their place. Bytes that are there already are the same.
     func write(_ bytes: [UInt8], to name: String, at offset: Int64) throws(SystemError) {
         let flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK
         try directory.openFile(name, flags, mode: 0o600).write(bytes, at: offset)
@@ -184,5 +198,29 @@ struct LocalMarks: ~Copyable {
         }
         try short.write(notice, at: head)
         return (size - (limit - head)..<size, end)
+    }
+}
+
+/// An output file here. Whatever has its name when the engine has answered, only this file gets more: another call may have replaced it
+/// by a shorter one meanwhile, or removed it for the next try.
+final class LocalOutput {
+    fileprivate var file: FileDescriptor?
+    /// The number of bytes that were here.
+    let size: Int64
+
+    /// One that is not here.
+    init() {
+        file = nil
+        size = 0
+    }
+
+    init(_ file: consuming FileDescriptor) throws(SystemError) {
+        size = try file.status().size
+        self.file = consume file
+    }
+
+    /// The last bytes that were here.
+    func last(_ count: Int64) throws(SystemError) -> [UInt8] {
+        try file?.read(count: Int(count), at: size - count) ?? []
     }
 }

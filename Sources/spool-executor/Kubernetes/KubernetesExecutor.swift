@@ -272,16 +272,15 @@ struct KubernetesExecutor: Executor {
         let place = seen.place
         guard let pod = seen.word.pod, KubernetesSettings.isPodName(pod) else { return true }
         let path = "\(pods(place.namespace))/\(pod)/log?container=\(KubernetesJob.container)&limitBytes=\(Self.logBytesMax)"
+        let output = try marks.output("stdout")
         switch kubectl.get(path) {
         case .success(let log):
-            let here = try marks.size("stdout")
+            let here = output.size
             // The kubelet keeps the newest part of a long log only, and then the beginning here stays.
             guard Int64(log.count) > here else { return true }
             let known = min(here, 4096)
-            let last = try marks.read("stdout", at: here - known, count: Int(known))
-            guard last == Array(log[Int(here - known)..<Int(here)]) else { return true }
-            try marks.write(Array(log[Int(here)...]), to: "stdout", at: here)
-            return true
+            guard try output.last(known) == Array(log[Int(here - known)..<Int(here)]) else { return true }
+            return try marks.add(Array(log[Int(here)...]), to: output, "stdout")
         case .failure(.notFound(let words)), .failure(.refused(let words)):
             Told.person("\(place.handle): its log is not there: \(words)")
             return true

@@ -119,13 +119,17 @@ final class FarRun {
     /// Brings what is missing of an output, then calls `next`. Past the limit, the beginning is brought, and at the end the rest.
     private func bringMore(_ name: String, isLast: Bool, then next: @escaping () -> Void) {
         carefully {
-            let here = try marks.size(name)
+            let output = try marks.output(name)
+            let here = output.size
             let limit = place.outputLimit
             let most = limit > 0 ? max(0, min(limit - here, Self.chunk)) : Self.chunk
             get(name, from: here, most: most) { bytes, size in
                 guard let size else { return next() }
                 // An empty file is output too.
-                if !bytes.isEmpty || here == 0 { try self.marks.write(bytes, to: name, at: here) }
+                if !bytes.isEmpty || here == 0, try !self.marks.add(bytes, to: output, name) {
+                    if !self.marks.hasEnded, self.call.time.isLeft { self.bringMore(name, isLast: isLast, then: next) }
+                    return
+                }
                 let has = here + Int64(bytes.count)
                 let isTooLarge = limit > 0 && size > limit
                 if has < (isTooLarge ? (isLast ? limit / 2 : limit) : size), !bytes.isEmpty {

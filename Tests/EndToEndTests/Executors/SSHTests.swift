@@ -80,6 +80,39 @@ struct SSHTests {
         #expect(try host.jobs == [])
     }
 
+    @Test("Output that comes late is written to no file but the one for which it was asked", arguments: ["replaced", "ended"])
+    func lateOutput(_ change: String) throws {
+        let host = try FarHost("build1", force: "PATH=$HOME/bin:$PATH; export PATH; exec sh -c \"$SSH_ORIGINAL_COMMAND\"")
+        try Files.makeDirectory("\(host.home)/bin")
+        // The other side looks at a file's size by ls(1).
+        let hold = "if [ -e $HOME/hold ]; then rm $HOME/hold; echo >$HOME/held; read x <$HOME/go; fi"
+        try Files.write("\(host.home)/bin/ls", "#!/bin/sh\n\(hold)\nexec /bin/ls \"$@\"\n")
+        chmod("\(host.home)/bin/ls", 0o755)
+        let go = try Gate(path: "\(host.home)/go")
+        let calls = try RemoteCalls(hosts: [host])
+        let gate = try Gate(path: "\(calls.out)/gate")
+        let job = try calls.submitted(calls.job("echo out; echo > \(calls.out)/ready; read x < \(gate.path)"))
+        try calls.awaitFile("ready")
+        if change == "ended" { try Files.remove("\(job.directory)/stdout") }
+        try Files.write("\(host.home)/hold", "")
+        let call = try calls.start("logs", calls.items([job]))
+        try calls.awaitFile("held", in: host.home)
+        if change == "replaced" {
+            try Files.write("\(job.directory)/next", "of another try\n")
+            try Files.rename("\(job.directory)/next", "\(job.directory)/stdout")
+        } else {
+            try Files.write("\(job.directory)/end.1", "{\"exit\":0}\n")
+        }
+        try go.release()
+        #expect(try calls.end(call).code == 0)
+        if change == "replaced" {
+            #expect(try job.text("stdout") == "of another try\n")
+        } else {
+            #expect(!Files.exists("\(job.directory)/stdout"))
+        }
+        try gate.release()
+    }
+
     static let shells: [(name: String, line: String, startFile: String?)] = [
         ("bash with a noisy .bashrc", "", "echo welcome; echo 'motd of the day' >&2; printf 'no newline'"),
         ("dash", "exec dash -c \"$SSH_ORIGINAL_COMMAND\"", nil),
