@@ -70,7 +70,7 @@ final class FarSubmission {
         }
     }
 
-    /// Sends a file part by part, a few of them ahead of the answers.
+    /// Sends a file part by part. Each part waits for the answer to the one before.
     private func sendPart(of file: SentFile, from: Int64, then next: @escaping () -> Void) {
         guard let session else { return }
         let count = min(Self.chunk, file.size - from)
