@@ -101,7 +101,11 @@ struct KubernetesExecutor: Executor {
 
     func find(_ runs: [Run]) -> Int32 { look(runs, bringsOutput: false) }
 
-    func logs(_ runs: [Run]) -> Int32 { look(runs, bringsOutput: true, isForStates: false) }
+    /// A question that failed is asked again soon, as long as this returns 0.
+    func logs(_ runs: [Run]) -> Int32 {
+        _ = look(runs, bringsOutput: true, isForStates: false)
+        return 0
+    }
 
     /// A run, and what the API says of it.
     private struct Seen {

@@ -24,6 +24,17 @@ struct ExecutorLineTests {
         #expect(try calls.order("poll", job, [("directory", "5")]).answers.isEmpty)
     }
 
+    @Test("logs says that it can be called again, though the engine does not answer, where it brings output", arguments: executors)
+    func logsCanBeCalledAgain(executor: String) throws {
+        let calls = try RemoteCalls(executor)
+        let job = try calls.job("true")
+        let place = executor == "kubernetes" ? "team s-job-1 tag\n" : "nowhere.invalid \(job.id).1.00000000 home - 0\n"
+        try Files.write("\(job.directory)/place.1", place)
+        let outcome = try calls.end(calls.start("logs", calls.items([job])))
+        #expect(outcome.code == (executor == "slurm" ? 2 : 0) && outcome.answers.isEmpty, "\(outcome)")
+        #expect(outcome.errors.isEmpty == (executor == "slurm"), "\(outcome)")
+    }
+
     @Test("A call that has no time left submits nothing, and says so", arguments: executors)
     func noTime(executor: String) throws {
         let calls = try RemoteCalls(executor)
