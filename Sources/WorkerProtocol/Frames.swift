@@ -252,9 +252,9 @@ extension Report {
             self = .output(
                 Output(
                     jobID: try reader.text(), attempt: try reader.int(), stream: try reader.text(), isPartial: try reader.flag(),
-                    bytes: try reader.bytes(), end: try reader.int64()))
+                    bytes: try reader.bytes(), end: try reader.byteCount()))
         case Tag.outputEnded:
-            self = .outputEnded(jobID: try reader.text(), attempt: try reader.int(), leftOutBytes: try reader.int64())
+            self = .outputEnded(jobID: try reader.text(), attempt: try reader.int(), leftOutBytes: try reader.byteCount())
         default: throw .unknownKind(reader.kind)
         }
         try reader.finish()
@@ -380,6 +380,13 @@ private struct FrameReader {
     }
 
     mutating func int64() throws(ProtocolError) -> Int64 { Int64(bitPattern: try little(8)) }
+
+    /// A size or a number of bytes, which is not negative.
+    mutating func byteCount() throws(ProtocolError) -> Int64 {
+        let value = try int64()
+        guard value >= 0 else { throw .malformed }
+        return value
+    }
 
     mutating func int() throws(ProtocolError) -> Int {
         guard let value = Int(exactly: try int64()) else { throw .malformed }

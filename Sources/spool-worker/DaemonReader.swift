@@ -21,7 +21,7 @@ final class DaemonReader: OutputReader {
             Report.Output(jobID: jobID, attempt: attempt, stream: stream, isPartial: piece.isPartial, bytes: piece.text, end: end))
     }
 
-    func miss(_ count: Int64, of stream: String) { missedBytes += count }
+    func miss(_ count: Int64, of stream: String) { missedBytes = missedBytes.addingSaturated(count) }
 
     func finish() { output.ended(jobID, attempt: attempt, leftOutBytes: missedBytes) }
 }

@@ -99,6 +99,14 @@ import WorkerProtocol
         for length in 0..<body.count { #expect(throws: ProtocolError.self) { try Report(body: body.prefix(length)) } }
     }
 
+    @Test("A size that is negative is refused", arguments: [-1, .min] as [Int64])
+    func negativeSizes(_ size: Int64) {
+        let output = Report.output(.init(jobID: "job", attempt: 1, stream: "stdout", isPartial: false, bytes: [97], end: size))
+        for report in [output, .outputEnded(jobID: "job", attempt: 1, leftOutBytes: size)] {
+            #expect(throws: ProtocolError.malformed) { try Report(body: report.frame()[4...]) }
+        }
+    }
+
     @Test func theRemarkComesBack() throws {
         let report = Report.remark(jobID: "job", attempt: 2, "directory \"/x\": No such file or directory; it runs in \"/\"")
         #expect(try Report(body: report.frame()[4...]) == report)

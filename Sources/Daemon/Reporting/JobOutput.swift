@@ -102,7 +102,7 @@ final class JobOutput: Part {
     }
 
     private func count(leftOut count: Int64) {
-        leftOutBytes += count
+        leftOutBytes = leftOutBytes.addingSaturated(count)
         if count > 0 { service.isPublishDue = true }
     }
 

@@ -34,8 +34,9 @@ package struct OutputSource: Sendable {
     /// until there is another try.
     func unreportedBytes(size: (_ id: JobID, _ name: String) -> Int64?) -> Int64 {
         guard let id = JobID(id) else { return 0 }
-        return [Layout.outputFile, Layout.errorFile].reduce(0) { count, name in
-            count + max(0, (size(id, "\(name).\(number)") ?? size(id, name) ?? 0) - (ends[name] ?? 0))
+        return [Layout.outputFile, Layout.errorFile].reduce(Int64(0)) { count, name in
+            let size = size(id, "\(name).\(number)") ?? size(id, name) ?? 0
+            return count.addingSaturated(max(0, size - (ends[name] ?? 0)))
         }
     }
 

@@ -304,7 +304,7 @@ final class WorkerPool: Part {
             case .outputEnded(let id, let attempt, let leftOutBytes):
                 guard let index = worker.outputs.firstIndex(where: { $0.isOf(id, attempt) }) else { continue }
                 let source = worker.outputs.remove(at: index)
-                output?.leaveOut(leftOutBytes + source.refusedBytes, of: source)
+                output?.leaveOut(leftOutBytes.addingSaturated(source.refusedBytes), of: source)
                 if worker.isLast, worker.job == nil, worker.outputs.isEmpty { forget(worker) }
             case .cannotServe(let errno, let message):
                 guard let job = worker.job else { continue }
@@ -373,7 +373,7 @@ final class WorkerPool: Part {
                     (try? spool.fs.status("\(Layout.directory(of: id, place))/\(name)"))??.size  // nothing can be counted
                 }.first
             }
-            output.leaveOut(bytes + source.refusedBytes, of: source)
+            output.leaveOut(bytes.addingSaturated(source.refusedBytes), of: source)
         }
         worker.outputs = []
     }

@@ -1,5 +1,6 @@
 import Linux
 import Store
+import WorkerProtocol
 
 /// Copies one output of a job while the job writes it. Each try has a file of its own, and the last try's file has the plain name.
 final class JobOutput {
@@ -78,7 +79,7 @@ final class JobOutput {
         try pieces { piece in
             switch (piece, purpose) {
             case (.bytes(let chunk), _): put(chunk)
-            case (.missing(let count), .exact): missingBytes += count
+            case (.missing(let count), .exact): missingBytes = missingBytes.addingSaturated(count)
             case (.hole(let count), .exact): writeZeros(count)
             case (.hole(let count), .reading): put(Array(Self.remark(hole: count).utf8))
             case (.missing(let count), .reading): put(Array(Self.remark(count).utf8))

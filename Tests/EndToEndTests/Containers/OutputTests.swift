@@ -14,8 +14,8 @@ struct OutputTests {
         private(set) var reader: FileDescriptor?
         private var read: [UInt8] = []
 
-        init(_ form: String) throws {
-            spool = try SpoolUnderTest(starting: false)
+        init(_ form: String, tmpfsBytes: Int? = nil) throws {
+            spool = try SpoolUnderTest(tmpfsBytes: tmpfsBytes, starting: false)
             fifo = "\(spool.out)/stdout"
             guard mkfifo(fifo, 0o600) == 0 else { throw SystemError(call: "mkfifo", path: fifo, errno: errno) }
             reader = try FileDescriptor.open(fifo, O_RDONLY | O_NONBLOCK)
@@ -225,6 +225,29 @@ struct OutputTests {
         try spool.wait(for: "both lines") { try Files.text("\(disk)/stdout") == expected }
         #expect(spool.log.split(separator: "\n").count { $0.contains("event=output-waits") } == 1)
         #expect(try !spool.ctl("status").output.contains("are in their directories alone"))
+        #expect(try spool.stop() == 0)
+    }
+
+    @Test("W5: Jobs whose files have the greatest size there is, as often as they like, end neither their workers nor spoold",
+        .enabled(if: FullDiskTests.canMount, FullDiskTests.reason))
+    func hugeFiles() throws {
+        let piped = try Piped("stdout", tmpfsBytes: 64 << 20)
+        let spool = piped.spool
+        let grow = "truncate -s \(Int64.max) /proc/self/fd/1 /proc/self/fd/2"
+        for name in ["one", "two"] {
+            let job = try spool.run("command = '\(grow)'\noutput_limit = '64K'", as: name)
+            #expect(job.outcome == "done 0")
+            try spool.logLine("event=output-left-out", "id=\(job.id) bytes=\(Int64.max)")
+        }
+        #expect(!spool.log.contains("event=worker-died"))
+        // A worker that dies leaves the sizes to spoold.
+        let gate = try spool.gate()
+        try spool.drop("lost.toml", "command = '\(grow); echo > \(spool.out)/grown; read x < \(gate.path)'\noutput_limit = '64K'")
+        try spool.output("grown")
+        for worker in Processes.workers(ofSpool: spool.path) { kill(worker, SIGKILL) }
+        let lost = try spool.end(of: "lost")
+        try spool.logLine("event=output-left-out", "id=\(lost.id) bytes=\(Int64.max)")
+        #expect(try spool.runsOn())
         #expect(try spool.stop() == 0)
     }
 
