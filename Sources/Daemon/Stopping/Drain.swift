@@ -92,6 +92,7 @@ final class Drain: Part {
         wait = wait ?? Wait(since: service.now, stopAt: nil)
         wait?.isStopping = true
         gate.holdForEnd("spoold was told to end; it has asked its running jobs to end")
+        service.isEnding = true
         service.isPublishDue = true
         log.write(.notice, "stopping-all", at: service.now, ["running": "\(runningCount)", "why": why])
         service.stopRunning("asked to end, because \(why)")

@@ -27,7 +27,7 @@ final class UserDaemons: Part, FileWatcher {
     private var hasBegun = false
     /// True when no daemon is started any more, because this one ends.
     private var isStopping = false
-    /// The next time at which daemons that wait for their jobs are asked whether they live. Nil while there are none.
+    /// The next time at which the daemons of users are asked to end, and whether they live. Nil until this one waits for its jobs.
     private var drainAt: MonotonicInstant?
     /// Called when the accounts of the machine may have changed.
     var onAccounts: () -> Void = {}
@@ -384,9 +384,12 @@ final class UserDaemons: Part, FileWatcher {
         return wake
     }
 
-    /// Has all users' daemons end when their jobs have ended, because this one does. None is started any more.
+    /// Has all users' daemons end when their jobs have ended, because this one does. None is started any more: those that rest, or wait for
+    /// their next start, are let go, and nobody is examined.
     func drain() {
         isStopping = true
+        unsettled = [:]
+        for (name, one) in users { if one.isRunning { rests.end(one) } else { letGo(name) } }
         askToDrain()
     }
 

@@ -185,6 +185,35 @@ struct DrainTests {
         #expect(Files.exists("\(spool.out)/told") == isStopped)
     }
 
+    @Test("W5: While root's daemon waits for its jobs, a user's daemon that rests is not started, and what the user submits waits",
+        .enabled(if: TestUser.areHere, TestUser.reason))
+    func restingUser() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        for (path, mode) in [(spool.base, 0o755), (spool.path, 0o755), (spool.out, 0o1777)] { _ = chmod(path, mode_t(mode)) }
+        try spool.launch(arguments: ["--drain"])
+        try spool.notification("READY=1")
+        try spool.drop(as: .games, "early.toml", "command = 'echo > \(spool.out)/early'\ndirectory = \"/\"")
+        try spool.output("early")
+        try spool.logLine("event=user-rests", "user=games")
+        let gate = try spool.jobAtGate()
+        spool.signal(SIGTERM)
+        try spool.logLine("event=draining", "running=1")
+        let starts = servingCount(spool)
+        try spool.drop(as: .games, "late.toml", "command = 'echo > \(spool.out)/late'\ndirectory = \"/\"")
+        // Root's daemon answers after it has heard of the user's file, for which it would have started the user's daemon.
+        #expect(try spool.ctl("restart").code != 0, "a daemon that ends becomes no new program")
+        try gate.release()
+        #expect(try spool.exitCode() == 0)
+        #expect(servingCount(spool) == starts)
+        #expect(!Files.exists("\(spool.out)/late") && Files.exists("\(spool.path)/new/games/late.toml"))
+        try spool.start()
+        try spool.output("late")
+    }
+
+    private func servingCount(_ spool: SpoolUnderTest) -> Int {
+        spool.log.split(separator: "\n").count { $0.contains("event=serving-user") }
+    }
+
     @Test("W5: A user who stops the own daemon by a signal does not hold up the end of root's daemon, and the job runs on",
         .enabled(if: TestUser.areHere, TestUser.reason))
     func stoppedUser() throws {
