@@ -6,7 +6,7 @@ import Linux
 ///
 /// On a file system that is mounted read-only, nobody here can write. There the owner and the mode, which may be those of another machine,
 /// do not matter.
-enum GivenTrust {
+package enum GivenTrust {
     /// The reason why the names in a directory are not obeyed, as an end of a sentence about it. Nil when they are.
     static func objection(toDirectory path: String) throws(SystemError) -> String? {
         let directory = try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY)
@@ -22,23 +22,33 @@ enum GivenTrust {
     }
 
     /// The reason why the file at a path is not obeyed: somebody else can have a symbolic link on the way lead elsewhere, or can put
-    /// another file into the place of a link's target. Nil when nobody can.
-    static func objection(toWayOf path: String) -> String? {
-        for name in WatchedNames.names(decidingOn: path) {
-            let full = name.directory == "/" ? "/\(name.name)" : "\(name.directory)/\(name.name)"
-            guard let directory = try? FileDescriptor.open(name.directory, O_RDONLY | O_DIRECTORY), let above = try? directory.status(),
-                let status = try? FileStatus.read(full), !isReadOnly(directory)
-            else { continue }  // what is gone or cannot be reached is said when the file is opened
-            // A file that is mounted by itself cannot be replaced.
-            if status.kind == .file, let file = try? FileDescriptor.open(full, LINUX_O_PATH), isReadOnly(file) { continue }  // as above
-            // In a sticky directory nobody replaces what belongs to somebody else.
-            guard isTrusted(above), above.mode & 0o022 == 0 || above.mode & 0o1000 != 0 else {
-                return "is in \(name.directory), in which others than root and spoold's user can write; chmod go-w it, or mount it "
-                    + "read-only"
-            }
-            if status.kind == .symbolicLink, !isTrusted(status) {
-                return "is reached by \(full), a symbolic link of user \(status.owner); chown -h it to root, or mount it read-only"
-            }
+    /// another file into the place of a link's target. A way that cannot be checked to its end is not obeyed either. Nil when nobody can.
+    package static func objection(toWayOf path: String) -> String? {
+        do throws(SystemError) {
+            let way = WatchedNames.way(of: path)
+            if let error = way.error { throw error }
+            for name in way.names { if let why = try objection(to: name) { return why } }
+            return nil
+        } catch {
+            return "is not reached by a way that can be checked: \(error)"
+        }
+    }
+
+    private static func objection(to name: WatchedNames.Name) throws(SystemError) -> String? {
+        let full = name.directory == "/" ? "/\(name.name)" : "\(name.directory)/\(name.name)"
+        // A directory may be searched by spoold and not be listed.
+        let directory = try FileDescriptor.open(name.directory, LINUX_O_PATH | O_DIRECTORY)
+        let above = try directory.status()
+        let status = try FileStatus.read(full)
+        if isReadOnly(directory) { return nil }
+        // A file that is mounted by itself cannot be replaced.
+        if status.kind == .file, try isReadOnly(FileDescriptor.open(full, LINUX_O_PATH | O_NOFOLLOW)) { return nil }
+        // In a sticky directory nobody replaces what belongs to somebody else.
+        guard isTrusted(above), above.mode & 0o022 == 0 || above.mode & 0o1000 != 0 else {
+            return "is in \(name.directory), in which others than root and spoold's user can write; chmod go-w it, or mount it read-only"
+        }
+        if status.kind == .symbolicLink, !isTrusted(status) {
+            return "is reached by \(full), a symbolic link of user \(status.owner); chown -h it to root, or mount it read-only"
         }
         return nil
     }

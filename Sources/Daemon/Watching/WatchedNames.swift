@@ -17,7 +17,10 @@ struct WatchedNames {
     }
 
     /// The names that decide to which file a path leads now.
-    static func names(decidingOn path: String) -> Set<Name> {
+    static func names(decidingOn path: String) -> Set<Name> { way(of: path).names }
+
+    /// These names, and the reason why they end before the file, if they do.
+    static func way(of path: String) -> (names: Set<Name>, error: SystemError?) {
         var found: Set<Name> = []
         var directory = ""
         var rest = path.split(separator: "/")[...]
@@ -31,19 +34,30 @@ struct WatchedNames {
             }
             let one = Name(directory: directory.isEmpty ? "/" : directory, name: String(part))
             let full = "\(directory)/\(part)"
-            guard let status = try? FileStatus.read(full) else { return found.union([one]) }  // missing: its creation is an event
+            let status: FileStatus
+            do throws(SystemError) { status = try FileStatus.read(full) } catch {
+                // Its creation is an event.
+                return (found.union([one]), error)
+            }
             switch status.kind {
             case .directory where !rest.isEmpty: directory = full
             case .symbolicLink:
                 found.insert(one)
                 links += 1
-                guard links <= 40, let target = try? Directory.open("/").readSymbolicLink(full) else { return found }  // an event follows
+                if links > 40 { return (found, SystemError(call: "open", path: path, errno: ELOOP)) }
+                let target: String
+                do throws(SystemError) { target = try Directory.open("/").readSymbolicLink(full) } catch {
+                    // An event follows.
+                    return (found, error)
+                }
                 if target.hasPrefix("/") { directory = "" }
                 rest = target.split(separator: "/") + rest
-            default: return found.union([one])
+            default:
+                let isInTheWay = !rest.isEmpty
+                return (found.union([one]), isInTheWay ? SystemError(call: "open", path: path, errno: ENOTDIR) : nil)
             }
         }
-        return found
+        return (found, nil)
     }
 
     /// True when the event concerns one of the names.
