@@ -78,7 +78,6 @@ final class Upgrade: Part {
     func end() { check?.kill() }
 
     private func refuse(_ why: String) {
-        workers.takeOutputAgain()
         log.write(.error, "not-restarted", at: service.now, ["error": why, "effect": "the present program continues"])
         service.requests.refuseRestart("\(why); spoold \(options.version) continues")
     }
@@ -91,7 +90,10 @@ final class Upgrade: Part {
         guard isDue else { return }
         guard service.isEnding || workers.isOutputWritten() else { return }
         isDue = false
-        if service.isEnding { return refuse("spoold was told to end") }
+        if service.isEnding {
+            workers.takeOutputAgain()
+            return refuse("spoold was told to end")
+        }
         let microseconds = MonotonicInstant.now().nanoseconds / 1000
         notification.send("RELOADING=1\nMONOTONIC_USEC=\(microseconds)\nSTATUS=Restarting\n")
         // Nobody would read the answers of these programs: the new program asks again. If it cannot be executed, their ends are answers.
@@ -104,6 +106,7 @@ final class Upgrade: Part {
             try Linux.Process.becomeProgram(program)
         } catch {
             try location.keepLock()
+            workers.takeOutputAgain()
             refuse("\(error)")
         }
         notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")

@@ -189,6 +189,23 @@ struct OutputTests {
         #expect(try spool.stop() == 0)
     }
 
+    @Test("W5: Told to end while nobody reads, spoold ends, however often it is told to restart meanwhile")
+    func stuckAndToldToRestart() throws {
+        let piped = try Piped("stdout")
+        let spool = piped.spool
+        _ = try spool.run("command = 'seq 1 300000'", as: "much")
+        let daemon = try #require(spool.daemon)
+        spool.signal(SIGTERM)
+        let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
+        while !daemon.hasEnded, .now() < end {
+            spool.signal(SIGUSR2)
+            // Often, compared with the time that spoold waits for its reader.
+            poll(nil, 0, 100)
+        }
+        #expect(spool.log.contains("event=not-restarted"))
+        #expect(try spool.exitCode() == 0)
+    }
+
     @Test("W5: When nobody reads its output any more, spoold goes on and says so once")
     func closed() throws {
         let piped = try Piped("json")
