@@ -129,7 +129,8 @@ let package = Package(
         .testTarget(name: "SchedulerTests", dependencies: ["ExecutorProtocol", "Scheduler", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Store", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "SimulationTests", dependencies: ["Simulation", "Daemon", "Linux", "Scheduler", "TestSupport"], swiftSettings: strict),
+            name: "SimulationTests", dependencies: ["Simulation", "Daemon", "Linux", "Scheduler", "TestSupport", "WorkerProtocol"],
+            swiftSettings: strict),
         .testTarget(name: "MetricsTests", dependencies: ["Metrics", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "LiveViewTests", dependencies: ["LiveView", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "SpoolCommandsTests", dependencies: ["SpoolCommands", "TestSupport"], swiftSettings: strict),

@@ -34,6 +34,21 @@ import Testing
         #expect(written(&lines, bytesAtOnce: bytesAtOnce) == expected)
     }
 
+    @Test("W5: after a line whose rest was given up, the next line begins at its own beginning", arguments: [0, 5, 20, .max])
+    func broken(writtenBytes: Int) {
+        var lines = OutputLines(.stdout, isTerminal: false)
+        lines.add(piece("given up"))
+        _ = lines.makeBatch()
+        let count = min(writtenBytes, lines.batchCount)
+        lines.wrote(count)
+        let isBroken = count > 0 && !lines.isBatchWritten
+        let leftOut = lines.giveUp()
+        #expect(leftOut == (writtenBytes == .max ? 0 : 9) && lines.isEmpty)
+        lines.add(piece("next"))
+        let text = written(&lines)
+        #expect(text == "\(isBroken ? "\n" : "")report \(Self.source.id): next\n")
+    }
+
     @Test("W5: the memory is that of the pieces and of one write, however short the lines are")
     func memory() {
         var lines = OutputLines(.json, isTerminal: false)

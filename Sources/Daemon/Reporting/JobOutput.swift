@@ -39,6 +39,8 @@ final class JobOutput: Part {
     private let loop: EventLoop
     private let service: SpoolService
     private let log: Log
+    /// The pieces that were counted at the end and not confirmed, as the number of their worker and their size.
+    private var unconfirmed: [(worker: Int, bytes: Int)] = []
     /// Called when a piece of a worker has its lines, with the worker's number and the piece's size.
     var onTaken: (Int, Int) -> Void = { _, _ in }
 
@@ -206,6 +208,7 @@ final class JobOutput: Part {
     /// Counts what the reader does not get any more.
     func end() {
         isOver = true
+        unconfirmed = lines.unmade
         let leftOut = lines.giveUp()
         count(leftOut: leftOut)
         if leftOut > 0 {
@@ -215,7 +218,12 @@ final class JobOutput: Part {
         }
     }
 
-    func takeAgain() { (isOver, endBy) = (false, nil) }
+    /// Called when the daemon does not end after all.
+    func takeAgain() {
+        (isOver, endBy) = (false, nil)
+        for (worker, bytes) in unconfirmed { onTaken(worker, bytes) }
+        unconfirmed = []
+    }
 
     var wakeAt: Wake { Wake(monotonic: isOver ? nil : [endBy, retryAt].lazy.compactMap(\.self).min()) }
     var isIdle: Bool { lines.isEmpty }

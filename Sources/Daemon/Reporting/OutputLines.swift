@@ -14,7 +14,7 @@ public enum OutputForm: String, Sendable {
 /// Invariants:
 /// - Lines are made for the next write alone. So the memory is that of the pieces and of about ``batchBytes``, however short the lines are.
 /// - Of a piece, each byte is in one place: still to be made into lines, in a line that is not written whole, or written.
-/// - A line is written whole before the next one begins.
+/// - A line is written whole before the next one begins. After a line that was given up when a part of it was written, a new line begins.
 package struct OutputLines {
     /// Lines are made until they have this size.
     package static let batchBytes = 64 << 10
@@ -61,6 +61,8 @@ package struct OutputLines {
     /// The lines that are not written whole: their ends in the batch, and the bytes of output in them. Those before `firstLine` are.
     private var lines: [(end: Int, outputBytes: Int64)] = []
     private var firstLine = 0
+    /// True when the last line that was written has no end, because its rest was given up.
+    private var isWithinLine = false
 
     package init(_ form: OutputForm, isTerminal: Bool) {
         self.form = form
@@ -94,6 +96,7 @@ package struct OutputLines {
         batch.removeAll(keepingCapacity: true)
         lines.removeAll(keepingCapacity: true)
         (start, firstLine) = (0, 0)
+        if isWithinLine { batch.append(UInt8(ascii: "\n")) }
         var made: [(worker: Int, bytes: Int)] = []
         while first < pieces.count, batch.count < Self.batchBytes {
             let piece = pieces[first]
@@ -124,6 +127,7 @@ package struct OutputLines {
     /// The first bytes of the lines that were not written, this many, are written.
     package mutating func wrote(_ count: Int) {
         start += count
+        if count > 0 { isWithinLine = false }
         while firstLine < lines.count, lines[firstLine].end <= start { firstLine += 1 }
     }
 
@@ -134,7 +138,9 @@ package struct OutputLines {
     package mutating func giveUp() -> Int64 {
         let ofLines = lines[firstLine...].reduce(0) { $0 + $1.outputBytes }
         let ofPieces = pieces[first...].reduce(0) { $0 + $1.outputBytes() } - Int64(next)
+        let isWithinLine = isWithinLine || start > (firstLine > 0 ? lines[firstLine - 1].end : 0)
         self = Self(form, isTerminal: isTerminal)
+        self.isWithinLine = isWithinLine
         return ofLines + ofPieces
     }
 

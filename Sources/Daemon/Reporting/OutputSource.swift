@@ -12,8 +12,10 @@ package struct OutputSource: Sendable {
     let number: Int
     /// The sizes of the files' parts that were reported, by the names of the files.
     private var ends: [String: Int64] = [:]
-    /// The reported bytes that were left out, because too much waited.
-    private(set) var refusedBytes: Int64 = 0
+    /// The sizes of the files' parts that were counted because they were not reported then. Nothing in them is written any more.
+    private var countedEnds: [String: Int64] = [:]
+    /// The reported bytes that are left out and not counted yet.
+    private var refusedBytes: Int64 = 0
 
     package init(id: String, attempt: Int, task: String, number: Int = 1) {
         self.id = id
@@ -26,19 +28,50 @@ package struct OutputSource: Sendable {
         self.init(id: job.id.text, attempt: job.attempt, task: job.task ?? job.name, number: job.earlierTries + job.attempt)
     }
 
-    mutating func reported(_ output: Report.Output) { ends[output.stream] = output.end }
-
-    mutating func refused(_ output: Report.Output) { refusedBytes += Int64(output.bytes.count + (output.isPartial ? 0 : 1)) }
-
-    /// The bytes of a try's output that its worker has not reported, of which `size` tells the sizes of the files. A file keeps its name
-    /// until there is another try.
-    func unreportedBytes(size: (_ id: JobID, _ name: String) -> Int64?) -> Int64 {
-        guard let id = JobID(id) else { return 0 }
-        return [Layout.outputFile, Layout.errorFile].reduce(Int64(0)) { count, name in
-            let size = size(id, "\(name).\(number)") ?? size(id, name) ?? 0
-            return count.addingSaturated(max(0, size - (ends[name] ?? 0)))
+    /// Takes up a report. Returns false when bytes of it were counted as left out before: the others are left out with them.
+    package mutating func reported(_ output: Report.Output) -> Bool {
+        let last = ends[output.stream] ?? 0
+        ends[output.stream] = output.end
+        guard let counted = countedEnds[output.stream] else { return true }
+        if output.end <= last {
+            // The job has truncated the file: these are other bytes.
+            countedEnds[output.stream] = nil
+            return true
         }
+        if output.end - output.fileBytes >= counted { return true }
+        refusedBytes = refusedBytes.addingSaturated(max(0, output.end - counted))
+        return false
+    }
+
+    /// Leaves a report out, because too much waits.
+    mutating func refused(_ output: Report.Output) { refusedBytes = refusedBytes.addingSaturated(output.fileBytes) }
+
+    /// Counts the bytes of the try's output that are left out when its worker reports no more. `size` tells the sizes of the files. A file
+    /// keeps its name until there is another try. No byte is counted twice.
+    package mutating func leaveOut(size: (_ id: JobID, _ name: String) -> Int64?) -> Int64 {
+        var count = refusedBytes
+        refusedBytes = 0
+        guard let id = JobID(id) else { return count }
+        for name in [Layout.outputFile, Layout.errorFile] {
+            let size = size(id, "\(name).\(number)") ?? size(id, name) ?? 0
+            let end = max(ends[name] ?? 0, countedEnds[name] ?? 0)
+            guard size > end else { continue }
+            count = count.addingSaturated(size - end)
+            countedEnds[name] = size
+        }
+        return count
+    }
+
+    /// The bytes that are left out and not counted yet at the end of the try, of which the worker has not reported `unreportedBytes`.
+    package func leftOutBytes(unreportedBytes: Int64) -> Int64 {
+        let counted = countedEnds.reduce(Int64(0)) { count, one in count.addingSaturated(max(0, one.value - (ends[one.key] ?? 0))) }
+        return max(0, unreportedBytes - counted).addingSaturated(refusedBytes)
     }
 
     func isOf(_ id: String, _ attempt: Int) -> Bool { self.id == id && self.attempt == attempt }
+}
+
+extension Report.Output {
+    /// The number of bytes in the file, without those that are not reported.
+    fileprivate var fileBytes: Int64 { Int64(bytes.count + (isPartial ? 0 : 1)) }
 }

@@ -299,12 +299,15 @@ final class WorkerPool: Part {
                     try? worker.send(.outputTaken(output.bytes.count))  // a worker that is gone reports its end on its socket
                     continue
                 }
-                worker.outputs[index].reported(output)
+                guard worker.outputs[index].reported(output) else {
+                    try? worker.send(.outputTaken(output.bytes.count))  // as above
+                    continue
+                }
                 if self.output?.take(output, of: worker.outputs[index], from: number) == false { worker.outputs[index].refused(output) }
             case .outputEnded(let id, let attempt, let leftOutBytes):
                 guard let index = worker.outputs.firstIndex(where: { $0.isOf(id, attempt) }) else { continue }
                 let source = worker.outputs.remove(at: index)
-                output?.leaveOut(leftOutBytes.addingSaturated(source.refusedBytes), of: source)
+                output?.leaveOut(source.leftOutBytes(unreportedBytes: leftOutBytes), of: source)
                 if worker.isLast, worker.job == nil, worker.outputs.isEmpty { forget(worker) }
             case .cannotServe(let errno, let message):
                 guard let job = worker.job else { continue }
@@ -360,22 +363,21 @@ final class WorkerPool: Part {
         return true
     }
 
-    /// Called when this daemon continues after all. Output that was counted is not written.
+    /// Called when this daemon continues after all. Output that was counted is not written; what jobs write from now on is.
     func takeOutputAgain() { output?.takeAgain() }
 
-    /// Counts the output that a worker has not reported. No more of it is taken.
+    /// Counts the output that a worker has not reported. It is not written any more.
     private func leaveOutput(of worker: WorkerProcess) {
         guard let output else { return }
-        for source in worker.outputs {
-            let bytes = source.unreportedBytes { [spool] id, name in
+        for index in worker.outputs.indices {
+            let bytes = worker.outputs[index].leaveOut { [spool] id, name in
                 let places: [JobState] = [.running, .done, .failed, .new]
                 return places.lazy.compactMap { place in
                     (try? spool.fs.status("\(Layout.directory(of: id, place))/\(name)"))??.size  // nothing can be counted
                 }.first
             }
-            output.leaveOut(bytes.addingSaturated(source.refusedBytes), of: source)
+            output.leaveOut(bytes, of: worker.outputs[index])
         }
-        worker.outputs = []
     }
 
     // MARK: Stopping
