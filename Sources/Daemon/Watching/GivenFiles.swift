@@ -18,7 +18,6 @@ final class GivenFiles: FileWatcher, Part {
     /// Stands for all files among the paths of pauses.
     private static let everything = "/"
 
-
     private let directories: [String]
     private let crontab: String?
     /// The user whose crontab it is: the daemon's own.

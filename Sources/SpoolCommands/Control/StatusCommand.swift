@@ -63,7 +63,7 @@ extension Session {
         if let usage = status.usage {
             table.add("took", TimeText.length(usage.wallMilliseconds))
             table.add("processor", TimeText.length(usage.userMilliseconds + usage.systemMilliseconds))
-            // Executors do not tell it.
+            // An executor tells no memory.
             if !status.isElsewhere { table.add("memory", TimeText.bytes(usage.maxRSSBytes)) }
         } else if status.state == .running, let started = status.startedAt {
             table.add("runs for", TimeText.length(now.milliseconds - started.milliseconds))

@@ -84,7 +84,7 @@ struct JobPage {
         if let usage = status.usage {
             add("took", TimeText.length(usage.wallMilliseconds))
             add("processor", TimeText.length(usage.userMilliseconds + usage.systemMilliseconds))
-            // Executors do not tell it.
+            // An executor tells no memory.
             if !status.isElsewhere { add("memory", TimeText.bytes(usage.maxRSSBytes)) }
         } else if record.place.state == .running, let started = status.startedAt {
             add("runs for", TimeText.clock(context.now.milliseconds - started.milliseconds))
