@@ -56,7 +56,7 @@ struct Timeline {
         var coming: [Coming] = []
     }
 
-    let period: Period
+    private(set) var period: Period
     let now: Instant
     let slots: Int
     private(set) var lanes: [Lane] = []
@@ -107,21 +107,15 @@ struct Timeline {
 
     /// Adds one part of the spool.
     ///
-    /// - Parameters:
-    ///   - names: the lanes that are wanted; nil for all.
-    ///   - withComing: false to leave out what is to come, for which all tasks are read.
-    mutating func take(_ part: Session, names: Set<String>?, withFollowUps: Bool, withComing: Bool = true) throws(Failure) {
-        let catalog = try TaskCatalog(part)
-        let known = try catalog.names()
-        for name in known where names?.contains(name) ?? true { lanes[lane(part.qualified(name))].isTask = true }
-        try takePast(part, catalog.fs, names, withFollowUps)
-        if withComing, period.to > now { try takeComing(part, catalog, known, names) }
-        if names == nil { drop { $0.runs.isEmpty && $0.gaps.isEmpty && $0.coming.isEmpty } }
+    /// - Parameter names: the lanes that are wanted; nil for all.
+    mutating func take(_ part: Session, names: Set<String>?, withFollowUps: Bool) throws(Failure) {
+        try takePast(part, names: names, withFollowUps: withFollowUps)
+        try takeComing(part, names: names)
     }
 
-    private mutating func takePast(
-        _ part: Session, _ fs: DiskFileSystem, _ names: Set<String>?, _ withFollowUps: Bool
-    ) throws(Failure) {
+    /// Adds the runs of one part until now, to which ``takeComing(_:names:)`` adds the rest.
+    mutating func takePast(_ part: Session, names: Set<String>?, withFollowUps: Bool) throws(Failure) {
+        let fs = try TaskCatalog(part).fs
         // Running jobs are read before the journal: one that ends meanwhile is in both, and its end counts.
         let running = try runningJobs(part)
         let reader = TimelineJournal(ReadingContext(now: now, zones: part.zones))
@@ -161,7 +155,25 @@ struct Timeline {
         return runs
     }
 
-    private mutating func takeComing(
+    /// Leaves out what is not in a part of the period.
+    mutating func narrow(to part: Period) {
+        period = part
+        for index in lanes.indices {
+            lanes[index].runs.removeAll { $0.to < part.from || $0.from >= part.to }
+            lanes[index].gaps.removeAll { $0.through < part.from || $0.from >= part.to }
+        }
+    }
+
+    /// Adds the tasks of one part and their coming due times.
+    mutating func takeComing(_ part: Session, names: Set<String>?) throws(Failure) {
+        let catalog = try TaskCatalog(part)
+        let known = try catalog.names()
+        for name in known where names?.contains(name) ?? true { lanes[lane(part.qualified(name))].isTask = true }
+        if period.to > now { try takeDueTimes(part, catalog, known, names) }
+        if names == nil { drop { $0.runs.isEmpty && $0.gaps.isEmpty && $0.coming.isEmpty } }
+    }
+
+    private mutating func takeDueTimes(
         _ part: Session, _ catalog: TaskCatalog, _ known: [String], _ names: Set<String>?
     ) throws(Failure) {
         let entries = try catalog.entries()

@@ -40,30 +40,40 @@ struct TimelinePage {
 
     func page() throws(Failure) -> MonitorPage { MonitorPage(title: "Timeline", view: .timeline, main: try section()) }
 
-    private func read(_ zoom: Zoom, withComing: Bool = true) throws(Failure) -> Timeline {
+    private func period(_ zoom: Zoom) -> Timeline.Period {
+        let from = context.now.advanced(byMilliseconds: -zoom.pastMilliseconds)
+        return Timeline.Period(from: from, to: from.advanced(byMilliseconds: zoom.milliseconds))
+    }
+
+    /// Calls `body` for each part of the spool of which lanes are wanted, with their names; nil for all.
+    private func each(_ body: (Session, Set<String>?) throws(Failure) -> Void) throws(Failure) {
         let isOwnPage = context.address.path == ["timeline"]
         let names = isOwnPage ? context.address.query.filter { $0.name == "task" && !$0.value.isEmpty }.map(\.value) : []
-        let from = context.now.advanced(byMilliseconds: -zoom.pastMilliseconds)
-        let period = Timeline.Period(from: from, to: from.advanced(byMilliseconds: zoom.milliseconds))
-        var timeline = Timeline(period, now: context.now, slots: try context.session.configuration().slots)
         try context.each { part throws(Failure) in
             let own = names.filter { part.qualified(UserPart.split($0).name) == $0 }.map { UserPart.split($0).name }
             if !names.isEmpty, own.isEmpty { return }
-            try timeline.take(part, names: names.isEmpty ? nil : Set(own), withFollowUps: false, withComing: withComing)
+            try body(part, names.isEmpty ? nil : Set(own))
         }
-        return timeline
+    }
+
+    /// The timeline of a zoom. Of a spool that is new, that of a closer one, when none is wanted.
+    private func read(_ wanted: Zoom?) throws(Failure) -> (zoom: Zoom, timeline: Timeline) {
+        var zoom = wanted ?? .hours
+        var timeline = Timeline(period(zoom), now: context.now, slots: try context.session.configuration().slots)
+        try each { part, names throws(Failure) in try timeline.takePast(part, names: names, withFollowUps: false) }
+        if wanted == nil, let since = timeline.knownSince {
+            let known = context.now.milliseconds - since.milliseconds
+            zoom = Zoom.allCases.first { known <= $0.pastMilliseconds } ?? zoom
+            timeline.narrow(to: period(zoom))
+        }
+        try each { part, names throws(Failure) in try timeline.takeComing(part, names: names) }
+        return (zoom, timeline)
     }
 
     /// - Parameter isShort: for the overview: fewer lanes, with a link to the whole.
     func section(isShort: Bool = false) throws(Failure) -> Markup {
-        let wanted = context.address.value("zoom").flatMap(Zoom.init)
-        var zoom = wanted ?? .hours
-        // A spool that is new is looked at more closely.
-        if wanted == nil, let since = try read(zoom, withComing: false).knownSince {
-            let known = context.now.milliseconds - since.milliseconds
-            zoom = Zoom.allCases.first { known <= $0.pastMilliseconds } ?? zoom
-        }
-        var timeline = try read(zoom)
+        let found = try read(context.address.value("zoom").flatMap(Zoom.init))
+        var timeline = found.timeline
         let period = timeline.period
         timeline.sort()
         let lanes = timeline.lanes.count
@@ -71,7 +81,7 @@ struct TimelinePage {
         let shown = timeline.lanes.count
         let choices = Zoom.allCases.map { one -> Markup in
             let address = (isShort ? MonitorView.timeline.address : context.address).with("zoom", one.rawValue)
-            return "<a href=\"\(address.text)\"\(one == zoom ? " aria-current=\"true\"" as Markup : "")>\(one.words)</a>"
+            return "<a href=\"\(address.text)\"\(one == found.zoom ? " aria-current=\"true\"" as Markup : "")>\(one.words)</a>"
         }
         let span =
             "\(TimeText.brief(period.from, context.zone, now: context.now)) to \(TimeText.brief(period.to, context.zone, now: context.now))"
