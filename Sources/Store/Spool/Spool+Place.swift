@@ -113,11 +113,13 @@ extension Spool {
 
     /// Makes the start marks of the runs of an executor that may have begun in an earlier directory of the job, which people have taken
     /// away: no copy of them begins in the new one. The directory of a run was durable before the run was submitted, so nothing else can
-    /// have removed it.
+    /// have removed it. The marks are durable before the directory is in its place: a power cut leaves none without.
     private func preventBeginning(of job: Job, in directory: String) throws(SystemError) {
         guard job.state == .running, job.executor != nil else { return }
         let last = job.recorded.submissions > 0 ? job.runNumber : job.runNumber - 1
+        guard last > 0 else { return }
         for number in stride(from: last, to: max(0, last - Self.marksMax), by: -1) { try makeStartMark(number, in: directory) }
+        try fs.sync(directory)
     }
 
     /// The number of marks in a new directory. Copies of older tries have ended.
