@@ -562,6 +562,16 @@ import Testing
                 "editRecord 14616160540482909596", "editRecord 497077438753358560",
             ]
         ),
+        (
+            "A directory that was made again, with its start mark, and a power cut that left the directory without the mark",
+            [
+                "dropFar 2138134846741271505", "killSoon 6706743808581416604", "dropFar 6602797758074817038",
+                "turn 10440982247634806013", "start 18371635168575742118", "cutPowerSoon 4016304383664813101",
+                "engine 13205263738338895653", "engine 3773391459680596158", "moveRunning 3333660272982466333",
+                "turn 11925177109943496753", "submit 4661120402942657218", "engine 12875527769625024714",
+                "turn 11978919084553309019", "dropFar 14482134342428629471", "crashLoop 9679876752362729800",
+            ]
+        ),
     ]
 
     @Test(arguments: found)
