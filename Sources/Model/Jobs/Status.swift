@@ -1,3 +1,5 @@
+import WorkerProtocol
+
 /// The state of a job, which is also its directory in the spool.
 public enum JobState: String, Sendable, CaseIterable {
     case new, running, done, failed
@@ -19,6 +21,9 @@ public struct Usage: Sendable, Hashable {
     public var userMilliseconds: Int64
     public var systemMilliseconds: Int64
     public var maxRSSBytes: Int64
+
+    /// The time of the user and of the system together.
+    public var processorMilliseconds: Int64 { userMilliseconds.addingSaturated(systemMilliseconds) }
 
     public init(wallMilliseconds: Int64, userMilliseconds: Int64, systemMilliseconds: Int64, maxRSSBytes: Int64) {
         self.wallMilliseconds = max(0, wallMilliseconds)

@@ -62,7 +62,7 @@ extension Session {
         table.add("ended", status.endedAt.map(moment))
         if let usage = status.usage {
             table.add("took", TimeText.length(usage.wallMilliseconds))
-            table.add("processor", TimeText.length(usage.userMilliseconds + usage.systemMilliseconds))
+            table.add("processor", TimeText.length(usage.processorMilliseconds))
             // An executor tells no memory.
             if !status.isElsewhere { table.add("memory", TimeText.bytes(usage.maxRSSBytes)) }
         } else if status.state == .running, let started = status.startedAt {

@@ -45,7 +45,7 @@ struct JobColumn {
         case "outcome": return status.outcome.map { Value(.string($0)) } ?? Value(.null)
         case "took": return status.tookMilliseconds(now: now).map { Value(.number(Number(Double($0) / 1000))) } ?? Value(.null)
         case "cpu":
-            return status.usage.map { Value(.number(Number(Double($0.userMilliseconds + $0.systemMilliseconds) / 1000))) } ?? Value(.null)
+            return status.usage.map { Value(.number(Number(Double($0.processorMilliseconds) / 1000))) } ?? Value(.null)
         case "memory": return status.usage.map { Value(.integer($0.maxRSSBytes)) } ?? Value(.null)
         default: return table[name] ?? Value(.null)
         }
@@ -62,7 +62,7 @@ struct JobColumn {
         case "state": return .init(record.place.state.rawValue, status.colour)
         case "outcome": return .init(status.outcome ?? "-", status.state == .failed ? .red : nil)
         case "took": return .init(status.tookMilliseconds(now: session.now).map { TimeText.length($0) } ?? "-")
-        case "cpu": return .init(status.usage.map { TimeText.length($0.userMilliseconds + $0.systemMilliseconds) } ?? "-")
+        case "cpu": return .init(status.usage.map { TimeText.length($0.processorMilliseconds) } ?? "-")
         case "memory": return .init(status.usage.map { TimeText.bytes($0.maxRSSBytes) } ?? "-")
         case "signal": return .init(status.signal.map { Signal.name($0) } ?? "-")
         case "progress": return .init(status.progress.map { "\($0.percent)%\($0.message.map { " \($0)" } ?? "")" } ?? "-")

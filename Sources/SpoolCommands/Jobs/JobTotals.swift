@@ -1,4 +1,5 @@
 import Store
+import WorkerProtocol
 
 /// The sums of `spoolctl jobs --by`: how often the jobs of each task ran, how often they failed, and what they used.
 struct JobTotals {
@@ -37,10 +38,10 @@ struct JobTotals {
         row.runs += 1
         if status.state == .failed { row.failures += 1 }
         let took = max(0, status.tookMilliseconds(now: now) ?? 0)
-        row.totalMilliseconds += took
+        row.totalMilliseconds = row.totalMilliseconds.addingSaturated(took)
         row.longestMilliseconds = max(row.longestMilliseconds, took)
         if let usage = status.usage {
-            row.cpuMilliseconds += usage.userMilliseconds + usage.systemMilliseconds
+            row.cpuMilliseconds = row.cpuMilliseconds.addingSaturated(usage.processorMilliseconds)
             row.memoryBytes = max(row.memoryBytes, usage.maxRSSBytes)
         }
         rows[name] = row

@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Synchronization
 import Testing
 
 /// Accounts are added, removed and changed while root's daemon serves their users. The daemon has a copy of /etc, in which the
@@ -182,7 +183,14 @@ final class MachineUnderTest {
     /// Runs a line of the shell as root in the daemon's mount namespace. The line must succeed.
     func root(_ line: String) throws { try Commands.succeed("nsenter", "-m", "-t", daemon, "sh", "-c", line) }
 
-    func addUser(_ name: String) throws { try root("useradd -M -d /tmp \(name)") }
+    /// The last number that a test gave to a user. All users of the tests have numbers of their own, since userdel(8) looks at the
+    /// processes of the whole machine.
+    private static let lastUser = Atomic(64_800)
+
+    func addUser(_ name: String) throws {
+        let number = Self.lastUser.add(1, ordering: .relaxed).newValue
+        try root("useradd -M -u \(number) -d /tmp \(name)")
+    }
 
     func ctl(as user: String, _ arguments: String...) throws -> Commands.Result { try ctl(as: user, arguments) }
 

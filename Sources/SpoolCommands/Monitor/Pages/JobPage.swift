@@ -83,7 +83,7 @@ struct JobPage {
         add("ended", status.endedAt)
         if let usage = status.usage {
             add("took", TimeText.length(usage.wallMilliseconds))
-            add("processor", TimeText.length(usage.userMilliseconds + usage.systemMilliseconds))
+            add("processor", TimeText.length(usage.processorMilliseconds))
             // An executor tells no memory.
             if !status.isElsewhere { add("memory", TimeText.bytes(usage.maxRSSBytes)) }
         } else if record.place.state == .running, let started = status.startedAt {
