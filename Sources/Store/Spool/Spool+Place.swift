@@ -103,10 +103,9 @@ extension Spool {
         try fs.create("\(aside)/\(Layout.statusFile)", status, mode: 0o600)
         try preventBeginning(of: job, in: aside)
         do throws(SystemError) { try fs.rename(aside, to: target) } catch {
-            // An earlier failed placement, or the end of a daemon, has left a directory with content.
+            // An earlier failed placement, or the end of a daemon, has left a directory with content: with its marks, if it needs any.
             guard error.isNotEmpty else { throw error }
             try fs.replace("\(target)/\(Layout.statusFile)", status)
-            try preventBeginning(of: job, in: target)
             try fs.removeTree(aside)
         }
     }
