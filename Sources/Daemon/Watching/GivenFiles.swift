@@ -8,9 +8,9 @@ import Store
 /// never writes there.
 ///
 /// Invariants:
-/// - Symbolic links are followed, and a change of any link on the way is noticed: Kubernetes replaces the content of a volume by renaming
-///   the link `..data`.
-/// - A file that is made by somebody whom spoold has no reason to obey is refused: see ``GivenTrust``.
+/// - Symbolic links are followed, and a change of any link or directory on the way is noticed: Kubernetes replaces the content of a volume
+///   by renaming the link `..data`.
+/// - What is made by somebody whom spoold has no reason to obey is refused, and so is what such a person can replace: see ``GivenTrust``.
 /// - Files that change all the time are read twice a second, see ``LookPauses``. Names of unfinished files cause no look.
 final class GivenFiles: FileWatcher, Part {
     /// The number of files in a directory that are read at most. All are read when one has changed.
@@ -62,8 +62,9 @@ final class GivenFiles: FileWatcher, Part {
         guard crontab != nil || !directories.isEmpty else { return }
         // The names are watched before the files are read, so that no change is missed between the two.
         watch()
-        service.noticed(mounted: directories.map(read))
-        if let crontab { service.noticed(crontab: read(crontab: crontab)) }
+        var trusted: Set<WatchedNames.Name> = []
+        service.noticed(mounted: directories.map { read($0, &trusted) })
+        if let crontab { service.noticed(crontab: read(crontab: crontab, &trusted)) }
     }
 
     private func watch() {
@@ -74,8 +75,13 @@ final class GivenFiles: FileWatcher, Part {
                 if (try? FileStatus.read(path))?.kind == .symbolicLink { paths.append(path) }  // gone: no link
             }
         }
-        let names = paths.map(WatchedNames.names).reduce(into: Set()) { $0.formUnion($1) }
-        watched.replace(by: names, in: files, for: self) { name, error in sayUnwatched("\(name.directory)/\(name.name)", error) }
+        let ways = paths.map(WatchedNames.way)
+        let names = ways.reduce(into: Set()) { $0.formUnion($1.names) }
+        let all = ways.reduce(into: names) { $0.formUnion($1.directories) }
+        watched.replace(by: all, in: files, for: self) { name, error in
+            // A directory on the way may be searched and not be listed. Then it is not watched either.
+            if names.contains(name) || error.errno != EACCES { sayUnwatched("\(name.directory)/\(name.name)", error) }
+        }
         var new: Set<Int32> = []
         for directory in directories {
             do throws(SystemError) { new.insert(try files.watch(directory, .directoryChanges, for: self)) } catch {
@@ -100,9 +106,9 @@ final class GivenFiles: FileWatcher, Part {
         return entries.count > Self.filesMax ? nil : entries.map(\.name).filter { !Name.isUnfinished($0) }.sorted()
     }
 
-    private func read(_ directory: String) -> MountedDirectory {
+    private func read(_ directory: String, _ trusted: inout Set<WatchedNames.Name>) -> MountedDirectory {
         do throws(SystemError) {
-            if let why = try GivenTrust.objection(toDirectory: directory) {
+            if let why = try GivenTrust.objection(toDirectory: directory) ?? GivenTrust.objection(toWayOf: directory, &trusted) {
                 return MountedDirectory(path: directory, problem: "its tasks stay as they are: it \(why)")
             }
             guard let names = try names(in: directory) else {
@@ -112,7 +118,7 @@ final class GivenFiles: FileWatcher, Part {
             var found: [MountedDirectory.File] = []
             for name in names {
                 let content: MountedDirectory.File.Content
-                switch Self.open("\(directory)/\(name)", limit: Source.bytesMax) {
+                switch Self.open("\(directory)/\(name)", limit: Source.bytesMax, &trusted) {
                 case .gone, .other(.directory): continue
                 case .other(let kind): content = .refused("is \(kind.article), not a regular file")
                 case .busy: content = .busy
@@ -127,10 +133,10 @@ final class GivenFiles: FileWatcher, Part {
         }
     }
 
-    private func read(crontab path: String) -> CrontabFile {
+    private func read(crontab path: String, _ trusted: inout Set<WatchedNames.Name>) -> CrontabFile {
         var file = CrontabFile(path: path, user: user, .unknown)
         file.isGiven = true
-        switch Self.open(path, limit: CrontabPlace.bytesMax) {
+        switch Self.open(path, limit: CrontabPlace.bytesMax, &trusted) {
         // A crontab that was given and is missing is a mistake, unlike one of cron's.
         case .gone: file.content = .refused("there is no such file")
         case .other(let kind): file.content = .refused("is \(kind.article), not a regular file")
@@ -149,7 +155,7 @@ final class GivenFiles: FileWatcher, Part {
         case gone
     }
 
-    private static func open(_ path: String, limit: Int) -> Opened {
+    private static func open(_ path: String, limit: Int, _ trusted: inout Set<WatchedNames.Name>) -> Opened {
         do throws(SystemError) {
             // Opening a device may do something.
             let look = try FileStatus.read(path, followingLinks: true)
@@ -158,7 +164,9 @@ final class GivenFiles: FileWatcher, Part {
             let status = try file.status()
             guard status.kind == .file else { return .other(status.kind) }
             guard status.size <= Int64(limit) else { return .refused("is \(status.size) bytes; at most \(limit) are read") }
-            if let why = GivenTrust.objection(to: status, file) ?? GivenTrust.objection(toWayOf: path) { return .refused(why) }
+            if let why = GivenTrust.objection(to: status, file) ?? GivenTrust.objection(toWayOf: path, &trusted) {
+                return .refused(why)
+            }
             guard file.excludeWriters() else { return .busy }
             return .text(try file.readAll(limit: limit), changedAt: Instant(milliseconds: status.modifiedNanoseconds / 1_000_000))
         } catch {

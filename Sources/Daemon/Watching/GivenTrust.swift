@@ -2,7 +2,8 @@ import CLinux
 import Glibc
 import Linux
 
-/// The rules for the files of `--tasks` and `--crontab`: nobody but root and the daemon's own user decides on their content.
+/// The rules for the files of `--tasks` and `--crontab`: nobody but root and the daemon's own user decides on their content, or on the
+/// file to which a path leads.
 ///
 /// On a file system that is mounted read-only, nobody here can write. There the owner and the mode, which may be those of another machine,
 /// do not matter.
@@ -21,13 +22,20 @@ package enum GivenTrust {
         return nil
     }
 
-    /// The reason why the file at a path is not obeyed: somebody else can have a symbolic link on the way lead elsewhere, or can put
-    /// another file into the place of a link's target. A way that cannot be checked to its end is not obeyed either. Nil when nobody can.
-    package static func objection(toWayOf path: String) -> String? {
+    /// The reason why the file or directory at a path is not obeyed: somebody else can replace a directory, or have a symbolic link lead
+    /// elsewhere, on the way, or can put another file into the place of the last one. A way that cannot be checked to its end is not
+    /// obeyed either. Nil when nobody can.
+    ///
+    /// - Parameter trusted: the names of other ways that were found trusted in the same look. Adds those of this way.
+    package static func objection(toWayOf path: String, _ trusted: inout Set<WatchedNames.Name>) -> String? {
         do throws(SystemError) {
             let way = WatchedNames.way(of: path)
             if let error = way.error { throw error }
-            for name in way.names { if let why = try objection(to: name) { return why } }
+            // From the top on: the first cause is named.
+            for name in way.directories.union(way.names).subtracting(trusted).sorted() {
+                if let why = try objection(to: name) { return why }
+                trusted.insert(name)
+            }
             return nil
         } catch {
             return "is not reached by a way that can be checked: \(error)"
@@ -41,14 +49,18 @@ package enum GivenTrust {
         let above = try directory.status()
         let status = try FileStatus.read(full)
         if isReadOnly(directory) { return nil }
-        // A file that is mounted by itself cannot be replaced.
-        if status.kind == .file, try isReadOnly(FileDescriptor.open(full, LINUX_O_PATH | O_NOFOLLOW)) { return nil }
+        // What is mounted by itself cannot be replaced.
+        if status.kind != .symbolicLink, try isReadOnly(FileDescriptor.open(full, LINUX_O_PATH | O_NOFOLLOW)) { return nil }
         // In a sticky directory nobody replaces what belongs to somebody else.
         guard isTrusted(above), above.mode & 0o022 == 0 || above.mode & 0o1000 != 0 else {
-            return "is in \(name.directory), in which others than root and spoold's user can write; chmod go-w it, or mount it read-only"
+            return """
+                is in \(name.directory), in which others than root and spoold's user can write; \
+                chown that to root and chmod go-w it, or mount it read-only
+                """
         }
-        if status.kind == .symbolicLink, !isTrusted(status) {
-            return "is reached by \(full), a symbolic link of user \(status.owner); chown -h it to root, or mount it read-only"
+        if [.symbolicLink, .directory].contains(status.kind), !isTrusted(status) {
+            let kind = status.kind.article
+            return "is reached by \(full), \(kind) of user \(status.owner); chown -h it to root, or mount it read-only"
         }
         return nil
     }

@@ -6,22 +6,40 @@ import Linux
 /// For each path these are the name of the file and of each symbolic link on the way. While a directory is missing, its name in the nearest
 /// existing directory is watched instead. So a change is noticed even if a file is created together with its directory, or a link is
 /// replaced.
-struct WatchedNames {
+package struct WatchedNames {
     /// The names, by the watch on their directory.
     private var names: [Int32: Set<String>] = [:]
 
     /// A name, and the directory in which it exists or is missing. The directory's path has no links in it.
-    struct Name: Hashable {
+    package struct Name: Hashable, Comparable {
         var directory: String
         var name: String
+
+        package static func < (one: Name, other: Name) -> Bool { (one.directory, one.name) < (other.directory, other.name) }
+    }
+
+    /// The way of a path, as far as it exists.
+    struct Way {
+        /// The names that decide to which file the path leads now, unless one of `directories` is replaced.
+        var names: Set<Name> = []
+        /// The directories through which it leads, by their names in the directories above them. None of them is a link.
+        var directories: Set<Name> = []
+        /// The reason why the way ends before the file. Nil when it does not.
+        var error: SystemError?
+
+        fileprivate func ending(at name: Name, _ error: SystemError?) -> Way {
+            var way = self
+            way.names.insert(name)
+            way.error = error
+            return way
+        }
     }
 
     /// The names that decide to which file a path leads now.
     static func names(decidingOn path: String) -> Set<Name> { way(of: path).names }
 
-    /// These names, and the reason why they end before the file, if they do.
-    static func way(of path: String) -> (names: Set<Name>, error: SystemError?) {
-        var found: Set<Name> = []
+    static func way(of path: String) -> Way {
+        var way = Way()
         var directory = ""
         var rest = path.split(separator: "/")[...]
         // Linux follows 40 links at most.
@@ -37,27 +55,28 @@ struct WatchedNames {
             let status: FileStatus
             do throws(SystemError) { status = try FileStatus.read(full) } catch {
                 // Its creation is an event.
-                return (found.union([one]), error)
+                return way.ending(at: one, error)
             }
             switch status.kind {
-            case .directory where !rest.isEmpty: directory = full
+            case .directory where !rest.isEmpty:
+                way.directories.insert(one)
+                directory = full
             case .symbolicLink:
-                found.insert(one)
+                way.names.insert(one)
                 links += 1
-                if links > 40 { return (found, SystemError(call: "open", path: path, errno: ELOOP)) }
+                if links > 40 { return way.ending(at: one, SystemError(call: "open", path: path, errno: ELOOP)) }
                 let target: String
                 do throws(SystemError) { target = try Directory.open("/").readSymbolicLink(full) } catch {
                     // An event follows.
-                    return (found, error)
+                    return way.ending(at: one, error)
                 }
                 if target.hasPrefix("/") { directory = "" }
                 rest = target.split(separator: "/") + rest
             default:
-                let isInTheWay = !rest.isEmpty
-                return (found.union([one]), isInTheWay ? SystemError(call: "open", path: path, errno: ENOTDIR) : nil)
+                return way.ending(at: one, rest.isEmpty ? nil : SystemError(call: "open", path: path, errno: ENOTDIR))
             }
         }
-        return (found, nil)
+        return way
     }
 
     /// True when the event concerns one of the names.

@@ -167,6 +167,33 @@ struct GivenTasksTests {
         try spool.stop()
     }
 
+    @Test("W5: No task is taken from a directory that a user can replace, however far above it; a mended one counts at once",
+        .enabled(if: isRoot, "needs root"))
+    func replaceable() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let home = "\(spool.base)/home"
+        for directory in [home, "\(home)/all", "\(home)/all/tasks"] { try Files.makeDirectory(directory) }
+        try Files.write("\(home)/all/tasks/one.toml", "command = 'echo one'")
+        try Files.write("\(home)/all/crontab", "0 4 * * * true\n")
+        chown(home, 5, 5)
+        try start(spool, ["--tasks", "\(home)/all/tasks", "--crontab", "\(home)/all/crontab"])
+        try spool.logLine("event=refused", "tasks: its tasks stay as they are: it is reached by \(home), a directory of user 5")
+        try spool.logLine("event=refused", "crontab: is reached by \(home), a directory of user 5")
+        #expect(try spool.ctl("list", "--names").output == "")
+        chown(home, 0, 0)
+        try spool.wait(for: "the tasks that nobody else can replace") {
+            try spool.ctl("list", "--names").output == "crontab-true\none\n"
+        }
+        // Another directory in the place of one far above.
+        for directory in ["\(home)/new", "\(home)/new/tasks"] { try Files.makeDirectory(directory) }
+        try Files.write("\(home)/new/tasks/two.toml", "command = 'echo two'")
+        try Files.write("\(home)/new/crontab", "0 4 * * * false\n")
+        try Files.rename("\(home)/all", "\(home)/old")
+        try Files.rename("\(home)/new", "\(home)/all")
+        try spool.wait(for: "the tasks in its place") { try spool.ctl("list", "--names").output == "crontab-false\ntwo\n" }
+        try spool.stop()
+    }
+
     @Test("W5: A crontab that is mounted read-only by itself counts, whoever owns it and can write to the directory around it",
         .enabled(if: ClockAttackTests.canNameBoots, "needs root and mount namespaces"))
     func mountedFile() throws {
