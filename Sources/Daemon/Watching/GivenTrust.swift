@@ -5,8 +5,9 @@ import Linux
 /// The rules for the files of `--tasks` and `--crontab`: nobody but root and the daemon's own user decides on their content, or on the
 /// file to which a path leads.
 ///
-/// On a file system that is mounted read-only, nobody here can write. There the owner and the mode, which may be those of another machine,
-/// do not matter.
+/// What this process sees on a mount that is read-only is exempt: in a container, owner and mode of a volume may be those of another
+/// machine. This says nothing about processes that see the same files through another mount, and whether there are any cannot be known
+/// here: spoold(8) says so.
 package enum GivenTrust {
     /// The reason why the names in a directory are not obeyed, as an end of a sentence about it. Nil when they are.
     static func objection(toDirectory path: String) throws(SystemError) -> String? {
