@@ -38,7 +38,7 @@ public struct Session: Hashable, Sendable {
         let isWorker = words[3] == WorkerProcess.name
         let message = isWorker
             ? Report.cannotServe(errno: EPERM, message: why).frame()
-            : Array("refused \(String(why.map { $0.isNewline ? " " : $0 }))\n".utf8)
+            : Array(UserReport.refused(String(why.map { $0.isNewline ? " " : $0 })).text.utf8)
         _ = send(
             isWorker ? WorkerProcess.socketDescriptor : UserLink.descriptor, message, message.count,
             Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))

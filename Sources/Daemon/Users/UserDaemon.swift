@@ -61,19 +61,28 @@ final class UserDaemon {
 
     // MARK: Its life
 
-    func start(program: String, arguments: [String], environment: [String], pamService: String?) throws(SystemError) {
+    func start(program: String, arguments: [String], pamService: String?) throws(SystemError) {
         startAt = nil
         self.pamService = pamService
         startedAt = .now()
         let pair = try SocketPair(nonBlocking: true)
         let nothing = try FileDescriptor.open("/dev/null", O_RDWR)
         pid = try Linux.Process.spawn(
-            program, arguments: arguments, environment: environment,
+            program, arguments: arguments, environment: Self.environment(),
             descriptors: [(nothing.raw, 0), (nothing.raw, 1), (2, 2), (pair.second.raw, UserLink.descriptor)],
             directory: "/", newSession: true)
         link = SocketEnd(try pair.first.duplicate())
         (isCrontabDue, isTakingCrontab) = (true, false)
         lines = LineBuffer()
+    }
+
+    /// The environment of a user's daemon. Of its own variables, root's daemon passes on only those that a user's daemon needs as well.
+    private static func environment() -> [String] {
+        var variables = ["PATH=\(User.searchPath)", "LANG=C.UTF-8"]
+        for name in ["JOURNAL_STREAM", "SPOOLD_JOURNAL_SOCKET", "TZDIR"] {
+            if let value = getenv(name) { variables.append("\(name)=\(String(cString: value))") }
+        }
+        return variables
     }
 
     /// Called when the daemon has ended or could not be started. Returns the number of milliseconds after which it is started again.

@@ -27,7 +27,8 @@ final class UserDaemons: Part, FileWatcher {
     private var hasBegun = false
     /// True when no daemon is started any more, because this one ends.
     private var isStopping = false
-    /// The next time at which the daemons of users are asked to end, and whether they live. Nil until this one waits for its jobs.
+    /// The next time at which the daemons of users are told to end when their jobs have ended, and must answer. Nil until this one waits
+    /// for its jobs.
     private var drainAt: MonotonicInstant?
     /// Called when the accounts of the machine may have changed.
     var onAccounts: () -> Void = {}
@@ -291,7 +292,7 @@ final class UserDaemons: Part, FileWatcher {
             arguments += ["--serve-user", name]
             let pamService = configuration.inForce.pamService
             if let pamService { arguments = Session(service: pamService, program: program).arguments(for: name, program, arguments) }
-            try one.start(program: program, arguments: arguments, environment: Self.environment(), pamService: pamService)
+            try one.start(program: program, arguments: arguments, pamService: pamService)
             if let descriptor = one.descriptor { one.token = try loop.add(descriptor) { [unowned self, unowned one] in take(one) } }
             shares.add(name)
             if one.refusal == nil { service.problems[UserPart.path(of: name)] = nil }
@@ -303,15 +304,6 @@ final class UserDaemons: Part, FileWatcher {
             _ = one.ended()
         }
         service.isPublishDue = true
-    }
-
-    /// The environment of a user's daemon. Of its own variables, root's daemon passes on only those that a user's daemon needs as well.
-    private static func environment() -> [String] {
-        var variables = ["PATH=\(User.searchPath)", "LANG=C.UTF-8"]
-        for name in ["JOURNAL_STREAM", "SPOOLD_JOURNAL_SOCKET", "TZDIR"] {
-            if let value = getenv(name) { variables.append("\(name)=\(String(cString: value))") }
-        }
-        return variables
     }
 
     /// Called when a child has been reaped. Returns false when the child was not a user's daemon.
@@ -462,32 +454,24 @@ final class UserDaemons: Part, FileWatcher {
             return one.isToEnd()
         }
         for line in lines {
-            let words = line.split(separator: " ")
-            if words.count == 2, words[0] == "rest", let until = Int64(words[1]) {
-                rests.grant(one, until: Instant(milliseconds: until))
-                continue
+            switch UserReport(line: String(line)) {
+            case .rest(let until): rests.grant(one, until: until)
+            case .refused(let why):
+                one.refusal = why
+                note(why, of: one.user.name)
+            case .tookCrontab: one.crontabTaken()
+            case .needs(let running, let isShort, let grant, let waiting):
+                one.answered()
+                rests.end(one)
+                if one.refusal != nil {
+                    one.refusal = nil
+                    service.health.solved(UserPart.path(of: one.user.name))
+                }
+                if one.running != running || one.waiting != waiting { service.isPublishDue = true }
+                (one.running, one.waiting) = (running, waiting)
+                shares.report(one.user.name, running: running, isShort: isShort, number: grant)
+            case nil: continue
             }
-            if words.first == "refused" {
-                one.refusal = String(line.dropFirst("refused ".count))
-                note(one.refusal ?? "", of: one.user.name)
-                continue
-            }
-            if words == ["took", "crontab"] {
-                one.crontabTaken()
-                continue
-            }
-            guard words.count == 5, words[0] == "needs", let running = Int(words[1]), let isShort = Int(words[2]),
-                let answered = Int(words[3]), let waiting = Int(words[4])
-            else { continue }
-            one.answered()
-            rests.end(one)
-            if one.refusal != nil {
-                one.refusal = nil
-                service.health.solved(UserPart.path(of: one.user.name))
-            }
-            if one.running != running || one.waiting != waiting { service.isPublishDue = true }
-            (one.running, one.waiting) = (running, waiting)
-            shares.report(one.user.name, running: running, isShort: isShort == 1, number: answered)
         }
         shares.settle()
     }

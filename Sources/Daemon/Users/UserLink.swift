@@ -15,8 +15,8 @@ final class UserLink: Part {
     private var lines = LineBuffer(takesDescriptors: true)
     /// The number of the last grant.
     private var number = 0
-    /// The last report.
-    private var lastReport = ""
+    /// The last report. Nil when the next is to be sent whatever it says.
+    private var lastReport: UserReport?
     /// The time at which a report is sent again, because the socket was full. Nil when no report waits.
     private var resendAt: MonotonicInstant?
     private var idleTime = IdleTime()
@@ -101,29 +101,29 @@ final class UserLink: Part {
         default: content = .unknown
         }
         service.noticed(onlyCrontab: CrontabFile(path: path, user: name, content))
-        _ = send("took crontab\n")  // not sent: root's daemon is gone, or starts this one again
+        _ = send(.tookCrontab)  // not sent: root's daemon is gone, or starts this one again
     }
 
     // MARK: Reporting
 
     /// Has the next report sent even if it is the same as the last: root's daemon takes it for an answer.
-    private func mustReport() { lastReport = "" }
+    private func mustReport() { lastReport = nil }
 
     /// Reports how many jobs run and wait, if that has changed. When the socket is full, because root's daemon does not read it at the
     /// moment, the report is sent later.
     func report() {
         let running = service.scheduler.slotsUsed
         let waiting = service.scheduler.jobs.count - service.scheduler.runningCount
-        let line = "needs \(running) \(slots.isShort ? 1 : 0) \(number) \(waiting)\n"
-        guard line != lastReport else { return resendAt = nil }
+        let report = UserReport.needs(running: running, isShort: slots.isShort, grant: number, waiting: waiting)
+        guard report != lastReport else { return resendAt = nil }
         // Such a short line is sent as a whole or not at all. Other errors mean that root's daemon is gone: the end of the stream follows.
-        if send(line) < 0, errno == EAGAIN { return resendAt = .now().advanced(byMilliseconds: Self.resendMilliseconds) }
-        lastReport = line
+        if send(report) < 0, errno == EAGAIN { return resendAt = .now().advanced(byMilliseconds: Self.resendMilliseconds) }
+        lastReport = report
         resendAt = nil
     }
 
-    private func send(_ line: String) -> Int {
-        var text = line
+    private func send(_ report: UserReport) -> Int {
+        var text = report.text
         return text.withUTF8 { Glibc.send(socket.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)) }
     }
 
@@ -143,7 +143,7 @@ final class UserLink: Part {
             onRest()
         } else if idleTime.isOver(at: .now()) {
             // When the request cannot be sent, there is no answer, and this daemon runs on.
-            _ = send("rest \(wantedBackAt.milliseconds)\n")
+            _ = send(.rest(until: wantedBackAt))
         }
     }
 
