@@ -19,7 +19,7 @@ struct Startup {
 
     /// The signals that a daemon handles in its loop. While it waits for its lock or its disk they are blocked too.
     static let signals = endSignals + [SIGHUP, SIGUSR2, SIGCHLD]
-    /// Those of them that tell it to end.
+    /// The signals that ask a daemon to end.
     static let endSignals = [SIGTERM, SIGINT, SIGQUIT]
 
     init(_ options: DaemonOptions) {
