@@ -53,13 +53,7 @@ struct ExecutorInput {
     }
 
     private func begin(_ item: ExecutorCall.Item, directory: String) -> JSONWriter {
-        var writer = JSONWriter(reserving: 1024)
-        writer.beginObject()
-        writer.member("id", item.job.id.text)
-        writer.member("try", item.runNumber)
-        writer.member("name", ExecutorCall.name(of: item.job))
-        writer.member("directory", directory)
-        return writer
+        ExecutorRun(id: item.job.id.text, number: item.job.runNumber, directory: directory).beginLine()
     }
 
     private mutating func end(_ writer: inout JSONWriter) {

@@ -18,44 +18,11 @@ final class ExecutorProcess {
     /// The time between SIGTERM and SIGKILL.
     private static let killAfterMilliseconds: Int64 = 5000
 
-    /// A program that was found: the open file, and the path by which a person knows it.
-    struct Program: ~Copyable {
-        let file: FileDescriptor
-        let path: String
-    }
-
-    /// Finds `executors/NAME` in the spool, or else the program at `installed`.
-    ///
-    /// A program in the spool is opened once, without following a link. The same open file is checked and executed. The directory of
-    /// installed executors belongs to whoever installed spoold, and has links.
-    static func find(_ name: String, spool: String, installed: String) throws -> Program {
-        let own = "\(spool)/\(Layout.executors)/\(name)"
-        if let file = try openOwn(name, spool: spool) {
-            if let why = try file.status().refusalAsProgram { throw RunNotPrepared(why: "\(own) \(why)") }
-            return Program(file: file, path: own)
-        }
-        do throws(SystemError) {
-            return Program(file: try FileDescriptor.open(installed, LINUX_O_PATH), path: installed)
-        } catch {
-            guard error.errno == ENOENT else { throw error }
-            throw RunNotPrepared(why: "there is no executor \(name), neither \(own) nor \(installed)")
-        }
-    }
-
-    private static func openOwn(_ name: String, spool: String) throws(SystemError) -> FileDescriptor? {
-        do throws(SystemError) {
-            return try Directory.open("\(spool)/\(Layout.executors)").openFile(name, LINUX_O_PATH | O_NOFOLLOW)
-        } catch {
-            guard error.errno == ENOENT else { throw error }
-            return nil
-        }
-    }
-
     /// - Parameters:
     ///   - credentials: the rights of another user, which the worker program takes before it becomes the executor. Nil: the daemon's own.
     ///   - input: the whole standard input.
     init(
-        _ program: borrowing Program, _ arguments: [String], environment: [String], as credentials: Credentials?, worker: String,
+        _ program: borrowing ExecutorProgram, _ arguments: [String], environment: [String], as credentials: Credentials?, worker: String,
         input: [UInt8], timeoutMilliseconds: Int64
     ) throws {
         let file = try FileDescriptor.memory(named: "executor")
@@ -63,7 +30,7 @@ final class ExecutorProcess {
         try file.write(input, at: 0)
         let output = try Pipe()
         let errors = try Pipe()
-        var executable = "/proc/self/fd/3"
+        var executable = ExecutorProgram.executable
         var words = [program.path] + arguments
         if let credentials {
             words = ["spool-worker", "--become", credentials.text, executable] + words
@@ -71,7 +38,7 @@ final class ExecutorProcess {
         }
         pid = try Linux.Process.spawn(
             executable, arguments: words, environment: environment,
-            descriptors: [(file.raw, 0), (output.writing.raw, 1), (errors.writing.raw, 2), (program.file.raw, 3)],
+            descriptors: [(file.raw, 0), (output.writing.raw, 1), (errors.writing.raw, 2), (program.file.raw, ExecutorProgram.descriptor)],
             directory: "/", newSession: true)
         try? Linux.Process.clearMemoryScore(of: pid)  // best effort: a user may not lower the score, and the program may have ended
         self.output = ProgramStream(output, bytesMax: ExecutorOutput.bytesMax)

@@ -93,15 +93,15 @@ final class Executors: Part {
                 }
             }
             guard hasItems else { return reply(call, own) }
-            let program = try ExecutorProcess.find(
-                call.executor, spool: surroundings.spool, installed: Installation.executorPath(call.executor, besideWorker: worker))
+            let program = try ExecutorProgram.find(
+                call.executor, spool: surroundings.spool, installed: [Installation.executorPath(call.executor, besideWorker: worker)])
             let variables = identity.user.variables.map { "\($0.name)=\($0.value)" }
             let process = try ExecutorProcess(
                 program, [call.verb.rawValue], environment: variables, as: identity.credentials, worker: worker, input: input.bytes,
                 timeoutMilliseconds: settings.callTimeoutMilliseconds)
             try watch(process, call, own, settings.callTimeoutMilliseconds)
         } catch {
-            let why = (error as? RunNotPrepared)?.why ?? "executor \(call.executor): \(error)"
+            let why = (error as? RunNotPrepared)?.why ?? (error as? ExecutorProgram.Refusal)?.why ?? "executor \(call.executor): \(error)"
             // Nothing was started, so certainly nothing was submitted.
             let answered = Set(own.map(\.id))
             if call.verb == .submit { own += call.items.filter { !answered.contains($0.job.id) }.map { answer($0, .later, why) } }

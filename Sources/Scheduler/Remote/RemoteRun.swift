@@ -258,7 +258,7 @@ struct RemoteRun {
             silence = Patience()
             ending = Patience()
         }
-        // What was read stays known when the directory is moved away while its engine is asked.
+        // The directory may be moved away while the engine is asked. The host and the end that were read in it still count.
         let (host, end) = (marks.host ?? self.marks.host, marks.end ?? self.marks.end)
         self.marks = marks
         (self.marks.host, self.marks.end) = (host, end)
@@ -376,7 +376,7 @@ extension RemoteEnd {
 
 extension ExecutorCall {
     /// The name of a run at its engine.
-    public static func name(of job: Job) -> String { "spoold-\(job.id.text)-\(job.runNumber)" }
+    public static func name(of job: Job) -> String { ExecutorRun.name(id: job.id.text, number: job.runNumber) }
 }
 
 extension ExecutorSettings {

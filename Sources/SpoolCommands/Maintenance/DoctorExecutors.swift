@@ -27,25 +27,24 @@ extension Doctor {
     private func check(_ name: String, _ settings: ExecutorSettings) -> [Diagnosis] {
         let what = "executor \(name)"
         let remedy = "spool-executor(7) says what an executor must do"
-        guard let program = session.executorProgram(name, besideDaemon: daemon?.pid) else {
-            return [.fail(what, "there is no program \(name): its jobs wait", "install it as \(Layout.executors)/\(name) in the spool")]
-        }
-        let environment: [String]
-        do throws(SystemError) {
-            environment = try session.executorEnvironment()
-            guard try session.mayRunExecutors() else {
-                return [.ok(what, "\(program); the owner of the spool can have it checked")]
+        let answer: ProgramAnswer
+        let path: String
+        do throws(ExecutorProgram.Refusal) {
+            let program = try session.executorProgram(name, besideDaemon: daemon?.pid)
+            path = program.path
+            guard let environment = try? environmentOfOwner() else {  // another user's spool, or one that cannot be looked at
+                return [.ok(what, "\(path); the owner of the spool can have it checked")]
             }
-            if let why = try FileStatus.read(program, followingLinks: true).refusalAsProgram {
-                return [.fail(what, "\(program) \(why)", "correct it with chown and chmod")]
-            }
+            answer = ProgramAnswer(
+                of: program, ["check"], input: settings.header(of: name, spool: session.spoolPath), environment: environment,
+                patienceMilliseconds: settings.callTimeoutMilliseconds)
         } catch {
-            return [.fail(what, "\(program): \(error)", remedy)]
+            return switch error {
+            case .missing(let why): [.fail(what, "\(why): its jobs wait", "install it as \(Layout.executors)/\(name) in the spool")]
+            case .unsafe(let why): [.fail(what, why, "correct it with chown and chmod")]
+            case .unreadable: [.fail(what, error.why, remedy)]
+            }
         }
-        let header = settings.header(of: name, spool: session.spoolPath)
-        let answer = ProgramAnswer(
-            program, ["check"], input: header, environment: environment, directory: "/",
-            patienceMilliseconds: settings.callTimeoutMilliseconds)
         let found = answer.lines.compactMap { JSON.readableTable(Array($0.utf8)) }.compactMap { table -> Diagnosis? in
             guard let check = table.text("check") else { return nil }
             let message = Output.oneLine("\(check): \(table.text("message") ?? "")")
@@ -54,8 +53,12 @@ extension Doctor {
         }
         guard answer.code == 0 else {
             let how = answer.code.map { "exited with \($0)" } ?? "did not answer"
-            return found + [.fail(what, "\(program) check \(how)", remedy)]
+            return found + [.fail(what, "\(path) check \(how)", remedy)]
         }
-        return found.isEmpty ? [.ok(what, "\(program), which checks nothing")] : found
+        return found.isEmpty ? [.ok(what, "\(path), which checks nothing")] : found
+    }
+    /// The environment of executors. Nil when this process may not run them.
+    private func environmentOfOwner() throws(SystemError) -> [String]? {
+        try session.mayRunExecutors() ? session.executorEnvironment() : nil
     }
 }

@@ -7,24 +7,13 @@ import Store
 extension Doctor {
     /// No program is run for this: the daemon may be another user's, and so may its directory.
     func worker() -> Diagnosis {
-        let directory = Self.directoryOfProgram(daemon?.pid) ?? Self.directoryOfProgram(getpid()) ?? "/usr/local/bin"
-        let paths = Installation.workerPaths(ofProgramIn: directory)
+        let paths = Installation.workerPaths(ofProgramIn: Installation.directory(besideDaemon: daemon?.pid))
         guard let program = paths.first(where: { access($0, X_OK) == 0 }) else {
             return .fail(
                 "worker", "neither \(paths.joined(separator: " nor ")) can be run: no job can start",
                 "install spoold, spoolctl and spool-worker of one version again")
         }
         return .ok("worker", program)
-    }
-
-    /// Nil for a process whose program this user may not see.
-    static func directoryOfProgram(_ pid: pid_t?) -> String? {
-        guard let pid else { return nil }
-        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        let count = buffer.withUnsafeMutableBytes { readlink("/proc/\(pid)/exe", $0.baseAddress!, $0.count) }
-        guard count > 0 else { return nil }
-        let path = String(decoding: buffer.prefix(count), as: UTF8.self)
-        return path.lastIndex(of: "/").map { String(path[..<$0]) }
     }
 
     func zones() -> Diagnosis {
@@ -104,10 +93,22 @@ struct ProgramAnswer {
 
     private static let outputBytesMax = 64 << 10
 
-    /// - Parameter environment: that of this process for nil.
+    init(_ program: String, _ arguments: [String]) {
+        self.init(program, [program] + arguments, [], input: [], environment: environmentAssignments(), in: nil, 5000)
+    }
+
+    /// The answer of an executor.
     init(
-        _ program: String, _ arguments: [String], input: [UInt8] = [], environment: [String]? = nil, directory: String? = nil,
-        patienceMilliseconds: Int64 = 5000
+        of program: borrowing ExecutorProgram, _ arguments: [String], input: [UInt8], environment: [String], patienceMilliseconds: Int64
+    ) {
+        self.init(
+            ExecutorProgram.executable, [program.path] + arguments, [(program.file.raw, ExecutorProgram.descriptor)], input: input,
+            environment: environment, in: "/", patienceMilliseconds)
+    }
+
+    private init(
+        _ executable: String, _ words: [String], _ more: [(Int32, Int32)], input: [UInt8], environment: [String], in directory: String?,
+        _ patienceMilliseconds: Int64
     ) {
         do throws(SystemError) {
             let nothing = try FileDescriptor.open("/dev/null", O_RDWR)
@@ -116,8 +117,8 @@ struct ProgramAnswer {
             try file.write(input, at: 0)
             let pipe = try Pipe()
             let pid = try Process.spawn(
-                program, arguments: [program] + arguments, environment: environment ?? environmentAssignments(),
-                descriptors: [(file.raw, 0), (pipe.writing.raw, 1), (nothing.raw, 2)], directory: directory, newSession: true)
+                executable, arguments: words, environment: environment,
+                descriptors: [(file.raw, 0), (pipe.writing.raw, 1), (nothing.raw, 2)] + more, directory: directory, newSession: true)
             let (reading, writing) = pipe.release()
             let output = FileDescriptor(owning: reading)
             close(writing)

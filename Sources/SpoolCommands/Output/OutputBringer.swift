@@ -55,35 +55,36 @@ final class OutputBringer {
     }
 
     private func begin(_ record: JobRecord, _ name: String) throws {
-        guard try session.mayRunExecutors(for: record),
-            let program = session.executorProgram(name, besideDaemon: try session.daemon()?.pid),
-            try FileStatus.read(program, followingLinks: true).refusalAsProgram == nil
-        else {
+        guard try session.mayRunExecutors(for: record) else {
             isWanted = false
             return
         }
+        let program = try session.executorProgram(name, besideDaemon: try session.daemon()?.pid)
         let settings = try session.fileConfiguration().executors[name] ?? ExecutorSettings()
         let input = try FileDescriptor.memory(named: "input")
         // The position stays at the beginning.
         try input.write(settings.header(of: name, spool: session.spoolPath) + line(record), at: 0)
         let nothing = try FileDescriptor.open("/dev/null", O_RDWR)
         let pid = try Process.spawn(
-            program, arguments: [program, "logs"], environment: session.executorEnvironment(),
-            descriptors: [(input.raw, 0), (nothing.raw, 1), (nothing.raw, 2)], directory: "/", newSession: true)
-        call = Call(
-            pid: pid, ended: try Process.openPidfd(pid),
-            deadline: MonotonicInstant.now().advanced(byMilliseconds: settings.callTimeoutMilliseconds))
+            ExecutorProgram.executable, arguments: [program.path, "logs"], environment: session.executorEnvironment(),
+            descriptors: [(input.raw, 0), (nothing.raw, 1), (nothing.raw, 2), (program.file.raw, ExecutorProgram.descriptor)],
+            directory: "/", newSession: true)
+        do throws(SystemError) {
+            call = Call(
+                pid: pid, ended: try Process.openPidfd(pid),
+                deadline: MonotonicInstant.now().advanced(byMilliseconds: settings.callTimeoutMilliseconds))
+        } catch {
+            kill(-pid, SIGKILL)
+            _ = exitStatus(of: pid)
+            throw error
+        }
     }
 
     private func line(_ record: JobRecord) -> [UInt8] {
         let status = record.status
-        let number = status.earlierTries + status.attempt
-        var writer = JSONWriter(reserving: 512)
-        writer.beginObject()
-        writer.member("id", status.id)
-        writer.member("try", number)
-        writer.member("name", "spoold-\(status.id)-\(number)")
-        writer.member("directory", "\(session.spoolPath)/\(record.place.path)")
+        var writer = ExecutorRun(
+            id: status.id, number: status.earlierTries + status.attempt, directory: "\(session.spoolPath)/\(record.place.path)"
+        ).beginLine()
         writer.member("handle", status.remote?.handle)
         writer.endObject()
         return writer.bytes + [UInt8(ascii: "\n")]

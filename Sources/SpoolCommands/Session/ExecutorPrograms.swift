@@ -20,10 +20,26 @@ extension Session {
     /// The environment in which an executor's program runs: as the daemon's, whatever this process was given.
     func executorEnvironment() throws(SystemError) -> [String] { try User.own().variables.map { "\($0.name)=\($0.value)" } }
 
-    /// The path of an executor's program: in the spool, or beside the worker. Nil when there is none.
-    func executorProgram(_ name: String, besideDaemon pid: pid_t?) -> String? {
-        let directory = Doctor.directoryOfProgram(pid) ?? Doctor.directoryOfProgram(getpid()) ?? "/usr/local/bin"
-        let installed = Installation.workerPaths(ofProgramIn: directory).map { Installation.executorPath(name, besideWorker: $0) }
-        return (["\(spoolPath)/\(Layout.executors)/\(name)"] + installed).first { access($0, F_OK) == 0 }
+    /// The program of an executor that the daemon would run.
+    func executorProgram(_ name: String, besideDaemon pid: pid_t?) throws(ExecutorProgram.Refusal) -> ExecutorProgram {
+        let installed = Installation.workerPaths(ofProgramIn: Installation.directory(besideDaemon: pid))
+            .map { Installation.executorPath(name, besideWorker: $0) }
+        return try ExecutorProgram.find(name, spool: spoolPath, installed: installed)
+    }
+}
+
+extension Installation {
+    /// The directory of spoold's programs: that of a running daemon's, else that of this program.
+    static func directory(besideDaemon pid: pid_t?) -> String {
+        pid.flatMap(directoryOfProgram) ?? directoryOfProgram(getpid()) ?? "/usr/local/bin"
+    }
+
+    /// Nil for a process whose program this user may not see.
+    private static func directoryOfProgram(_ pid: pid_t) -> String? {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = buffer.withUnsafeMutableBytes { readlink("/proc/\(pid)/exe", $0.baseAddress!, $0.count) }
+        guard count > 0 else { return nil }
+        let path = String(decoding: buffer.prefix(count), as: UTF8.self)
+        return path.lastIndex(of: "/").map { String(path[..<$0]) }
     }
 }

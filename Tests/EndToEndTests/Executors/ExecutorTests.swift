@@ -179,7 +179,7 @@ import Testing
         #expect(found.count == 3, "\(found)")
         #expect(found.contains("ok\texecutor fake\treachable: the engine is there\t"))
         #expect(found.contains { $0.hasPrefix("fail\texecutor fake\tclock: 9 s behind\t") })
-        #expect(found.contains { $0.hasPrefix("fail\texecutor slrum\tthere is no program slrum: its jobs wait\t") })
+        #expect(found.contains { $0.hasPrefix("fail\texecutor slrum\tthere is no executor slrum, neither ") })
         for (mode, words) in [("drop", "check exited with 3"), ("hang", "check did not answer")] {
             try fake.set("check.\(mode)")
             #expect(try lines().contains { $0.hasPrefix("fail\texecutor fake\t") && $0.contains(words) }, "\(mode)")
