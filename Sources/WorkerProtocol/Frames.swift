@@ -49,11 +49,12 @@ public struct FrameBuffer: Sendable {
     public var isEmpty: Bool { start == bytes.count }
 }
 
-/// Reports have not changed since version 2. Commands of version 2 are accepted too: an older daemon starts the worker that is
-/// installed at its worker's path, which may be newer.
+/// Commands of version 2 and later are accepted: an older daemon starts the worker that is installed at its worker's path, which may be
+/// newer. So a report keeps its form for ever. Another form has another tag, and is sent only when the request has asked for it, which needs
+/// a new version of commands.
 private enum Version {
     static let reports: UInt8 = 2
-    static let commands: UInt8 = 6
+    static let commands: UInt8 = 7
 }
 
 private enum Tag {
@@ -67,6 +68,7 @@ private enum Tag {
     static let remark: UInt8 = 132
     static let output: UInt8 = 133
     static let outputEnded: UInt8 = 134
+    static let outputWithEnd: UInt8 = 135
     static let exited: Int64 = 0
     static let signaled: Int64 = 1
     static let timedOut: Int64 = 2
@@ -139,6 +141,7 @@ extension FrameWriter {
         write(optional: request.journal?.socket) { $0.write($1) }
         write(request.journal?.fields ?? [])
         write(request.reportsOutput)
+        write(request.reportsOutputEnds)
     }
 }
 
@@ -173,6 +176,7 @@ extension FrameReader {
             request.journal = socket.map { JournalTarget(socket: $0, fields: fields) }
         }
         if version >= 6 { request.reportsOutput = try flag() }
+        if version >= 7 { request.reportsOutputEnds = try flag() }
         guard (0...request.environment.count).contains(request.replaceable) else { throw .malformed }
         return request
     }
@@ -216,13 +220,13 @@ extension Report {
             writer.write(message)
             return writer.finish()
         case .output(let output):
-            var writer = FrameWriter(kind: Tag.output, version: Version.reports)
+            var writer = FrameWriter(kind: output.end == nil ? Tag.output : Tag.outputWithEnd, version: Version.reports)
             writer.write(output.jobID)
             writer.write(Int64(output.attempt))
             writer.write(output.stream)
             writer.write(output.isPartial)
             writer.write(output.bytes)
-            writer.write(output.end)
+            if let end = output.end { writer.write(end) }
             return writer.finish()
         case .outputEnded(let jobID, let attempt, let leftOutBytes):
             var writer = FrameWriter(kind: Tag.outputEnded, version: Version.reports)
@@ -248,11 +252,11 @@ extension Report {
                     maxRSSBytes: try reader.int64(), leftovers: try reader.int(), pid: try reader.int32()))
         case Tag.remark: self = .remark(jobID: try reader.text(), attempt: try reader.int(), try reader.text())
         case Tag.cannotServe: self = .cannotServe(errno: try reader.int32(), message: try reader.text())
-        case Tag.output:
+        case Tag.output, Tag.outputWithEnd:
             self = .output(
                 Output(
                     jobID: try reader.text(), attempt: try reader.int(), stream: try reader.text(), isPartial: try reader.flag(),
-                    bytes: try reader.bytes(), end: try reader.byteCount()))
+                    bytes: try reader.bytes(), end: reader.kind == Tag.outputWithEnd ? try reader.byteCount() : nil))
         case Tag.outputEnded:
             self = .outputEnded(jobID: try reader.text(), attempt: try reader.int(), leftOutBytes: try reader.byteCount())
         default: throw .unknownKind(reader.kind)

@@ -51,6 +51,8 @@ public struct RunRequest: Sendable, Equatable {
     public var journal: JournalTarget?
     /// True to report the output to the daemon too.
     public var reportsOutput = false
+    /// True to say in each report of output where its bytes end in the file.
+    public var reportsOutputEnds = false
 
     public init(
         jobID: String, attempt: Int, jobDirectory: String, arguments: [String], environment: [String],
@@ -193,10 +195,10 @@ public enum Report: Sendable, Equatable {
         /// True when the bytes are a part of a line that continues. Otherwise they are whole lines, without the end of the last one.
         public var isPartial: Bool
         public var bytes: [UInt8]
-        /// The number of bytes in the file up to here. These are reported or are NULs.
-        public var end: Int64
+        /// The number of bytes in the file up to here. These are reported or are NULs. Nil when the request has not asked for it.
+        public var end: Int64?
 
-        public init(jobID: String, attempt: Int, stream: String, isPartial: Bool, bytes: [UInt8], end: Int64) {
+        public init(jobID: String, attempt: Int, stream: String, isPartial: Bool, bytes: [UInt8], end: Int64?) {
             self.jobID = jobID
             self.attempt = attempt
             self.stream = stream

@@ -6,6 +6,7 @@ final class DaemonReader: OutputReader {
     private let output: DaemonOutput
     private let jobID: String
     private let attempt: Int
+    private let saysEnds: Bool
     private var missedBytes: Int64 = 0
     let pieceBytes = DaemonOutput.pieceBytes
     let takesSingleLines = false
@@ -14,11 +15,13 @@ final class DaemonReader: OutputReader {
         self.output = output
         jobID = request.jobID
         attempt = request.attempt
+        saysEnds = request.reportsOutputEnds
     }
 
     func take(_ piece: OutputPiece, of stream: String, upTo end: Int64) -> JournalSocket.Answer {
         output.send(
-            Report.Output(jobID: jobID, attempt: attempt, stream: stream, isPartial: piece.isPartial, bytes: piece.text, end: end))
+            Report.Output(
+                jobID: jobID, attempt: attempt, stream: stream, isPartial: piece.isPartial, bytes: piece.text, end: saysEnds ? end : nil))
     }
 
     func miss(_ count: Int64, of stream: String) { missedBytes = missedBytes.addingSaturated(count) }

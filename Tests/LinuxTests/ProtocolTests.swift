@@ -17,6 +17,12 @@ import WorkerProtocol
         return request
     }()
 
+    static let withOutput: RunRequest = {
+        var request = Self.request
+        (request.reportsOutput, request.reportsOutputEnds) = (true, true)
+        return request
+    }()
+
     static let request = RunRequest(
         jobID: "20261121T020000.000Z-backup-k3f9", attempt: 3, jobDirectory: "/spool/running/x", arguments: ["sh", "-c", "", "é"],
         environment: ["A=1", "B="], workingDirectory: "/home/a b", umask: 0o27, stdin: "in", stdoutName: "out", stderrName: "err",
@@ -25,7 +31,7 @@ import WorkerProtocol
         environmentFile: "/etc/default/x", replaceable: 1)
 
     static let commands: [Command] = [
-        .run(request), .run(withSubstitutes), .run(withJournal),
+        .run(request), .run(withSubstitutes), .run(withJournal), .run(withOutput),
         .run(RunRequest(jobID: "", attempt: 0, jobDirectory: "", arguments: [], environment: [], workingDirectory: "")),
         .signal(9), .signal(-1), .outputTaken(65_536), .stop(killAfterMilliseconds: nil), .stop(killAfterMilliseconds: 5),
     ]
@@ -75,8 +81,8 @@ import WorkerProtocol
         }
     }
 
-    @Test("Messages of earlier daemons are understood: without env_file for the worker, without substitutes, the journal and the output",
-        arguments: [(2, 24), (3, 15), (4, 6), (5, 1)] as [(UInt8, Int)])
+    @Test("Messages of earlier daemons are understood: without env_file for the worker, substitutes, the journal, the output and its ends",
+        arguments: [(2, 25), (3, 16), (4, 7), (5, 2), (6, 1)] as [(UInt8, Int)])
     func olderCommands(version: UInt8, lacking bytes: Int) throws {
         var old = Self.request
         old.environmentFile = nil
@@ -85,18 +91,38 @@ import WorkerProtocol
         var body = Array(Command.run(old).frame()[4...].dropLast(bytes))
         body[0] = version
         #expect(try Command(body: body[...]) == .run(old))
-        #expect(throws: ProtocolError.unknownVersion(7)) { try Command(body: [7, 1]) }
+        #expect(throws: ProtocolError.unknownVersion(8)) { try Command(body: [8, 1]) }
     }
 
-    @Test(arguments: [
-        Report.output(.init(jobID: "job", attempt: 2, stream: "stderr", isPartial: true, bytes: [0, 255, 10], end: 1 << 40)),
+    static let outputs: [Report] = [
+        .output(.init(jobID: "job", attempt: 2, stream: "stderr", isPartial: true, bytes: [0, 255, 10], end: 1 << 40)),
+        .output(.init(jobID: "job", attempt: 2, stream: "stderr", isPartial: true, bytes: [0, 255, 10], end: nil)),
         .output(.init(jobID: "job", attempt: 1, stream: "stdout", isPartial: false, bytes: [], end: 1)),
         .outputEnded(jobID: "job", attempt: 3, leftOutBytes: 1 << 40),
-    ])
+    ]
+
+    @Test(arguments: outputs)
     func outputComesBack(_ report: Report) throws {
         #expect(try Report(body: report.frame()[4...]) == report)
         let body = report.frame()[4...]
         for length in 0..<body.count { #expect(throws: ProtocolError.self) { try Report(body: body.prefix(length)) } }
+    }
+
+    /// An earlier daemon takes a worker whose report it cannot read for gone.
+    @Test("The reports that every daemon reads have the form that they have had from the beginning")
+    func formOfReports() {
+        let job: [UInt8] = [3, 0, 0, 0] + Array("job".utf8)
+        func number(_ value: UInt8) -> [UInt8] { [value, 0, 0, 0, 0, 0, 0, 0] }
+        let output = Report.output(.init(jobID: "job", attempt: 2, stream: "err", isPartial: true, bytes: [97, 10], end: nil))
+        let err: [UInt8] = [3, 0, 0, 0] + Array("err".utf8)
+        #expect(Array(output.frame()[4...]) == [2, 133] + job + number(2) + err + [1] + [2, 0, 0, 0, 97, 10])
+        let ended = Report.outputEnded(jobID: "job", attempt: 2, leftOutBytes: 5)
+        #expect(Array(ended.frame()[4...]) == [2, 134] + job + number(2) + number(5))
+        let running = Report.running(jobID: "job", attempt: 2, pid: 7)
+        #expect(Array(running.frame()[4...]) == [2, 130] + job + number(2) + number(7))
+        let remark = Report.remark(jobID: "job", attempt: 2, "err")
+        #expect(Array(remark.frame()[4...]) == [2, 132] + job + number(2) + err)
+        #expect(Array(Report.cannotServe(errno: 1, message: "err").frame()[4...]) == [2, 131] + number(1) + err)
     }
 
     @Test("A size that is negative is refused", arguments: [-1, .min] as [Int64])
@@ -144,7 +170,7 @@ import WorkerProtocol
     @Test("Damaged messages are refused or have another meaning, and never trap", arguments: [1, 2, 3] as [UInt64])
     func fuzz(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
-        let frames = Self.commands.map { $0.frame() } + Self.ends.map { Report.ended($0).frame() }
+        let frames = Self.commands.map { $0.frame() } + (Self.ends.map(Report.ended) + Self.outputs).map { $0.frame() }
         for _ in 0..<20_000 {
             var body = Array(frames.randomElement(using: &generator)!.dropFirst(4))
             for _ in 0..<Int.random(in: 1...4, using: &generator) where !body.isEmpty {

@@ -283,6 +283,20 @@ import WorkerProtocol
 
     // MARK: Output
 
+    @Test("W5: A worker says where output ends in the file only to a daemon that asks for it: an earlier one could not read the report",
+        arguments: [false, true])
+    func ends(isAsked: Bool) throws {
+        let request = worker.shell("echo one; echo two") { ($0.reportsOutput, $0.reportsOutputEnds) = (true, isAsked) }
+        var body = Array(Command.run(request).frame()[4...])
+        if !isAsked {
+            body.removeLast()
+            body[0] = 6
+        }
+        try worker.send(withUnsafeBytes(of: UInt32(body.count).littleEndian) { Array($0) } + body)
+        #expect(try worker.report().kind == .exited(code: 0))
+        #expect(worker.outputCount > 0 && worker.outputEnd == (isAsked ? 8 : nil))
+    }
+
     @Test("W5: A daemon that reads no reports holds up no stop and no kill, however short the pieces of output are")
     func unread() throws {
         // Each block is a piece with one letter: a part of a file that reads as NUL is left out. A socket has room for some 280 of them.

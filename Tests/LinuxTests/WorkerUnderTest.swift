@@ -16,6 +16,8 @@ final class WorkerUnderTest {
     private var isReaped = false
     /// The number of pieces of output that were read.
     private(set) var outputCount = 0
+    /// The end in the file that the last of them said.
+    private(set) var outputEnd: Int64?
 
     /// spool-worker lies beside the test bundle.
     static let executable: String = {
@@ -65,7 +67,7 @@ final class WorkerUnderTest {
             while let body = try frames.next() {
                 switch try Report(body: body) {
                 case .ended(let end): return end
-                case .output: outputCount += 1
+                case .output(let output): (outputCount, outputEnd) = (outputCount + 1, output.end)
                 default: continue
                 }
             }

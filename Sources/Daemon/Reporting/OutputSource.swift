@@ -30,16 +30,18 @@ package struct OutputSource: Sendable {
 
     /// Takes up a report. Returns false when bytes of it were counted as left out before: the others are left out with them.
     package mutating func reported(_ output: Report.Output) -> Bool {
+        // The daemon asks for the end, so a worker that does not say it is not spoold's.
+        guard let end = output.end else { return true }
         let last = ends[output.stream] ?? 0
-        ends[output.stream] = output.end
+        ends[output.stream] = end
         guard let counted = countedEnds[output.stream] else { return true }
-        if output.end <= last {
+        if end <= last {
             // The job has truncated the file: these are other bytes.
             countedEnds[output.stream] = nil
             return true
         }
-        if output.end - output.fileBytes >= counted { return true }
-        refusedBytes = refusedBytes.addingSaturated(max(0, output.end - counted))
+        if end - output.fileBytes >= counted { return true }
+        refusedBytes = refusedBytes.addingSaturated(max(0, end - counted))
         return false
     }
 

@@ -131,7 +131,7 @@ extension RunRequest {
             environmentFile: file, replaceable: environment.kept)
         self.substitutes = substitutes
         if definition.output == .journal { journal = JournalTarget(of: job) }
-        reportsOutput = surroundings.reportsOutput
+        (reportsOutput, reportsOutputEnds) = (surroundings.reportsOutput, surroundings.reportsOutput)
     }
 
     /// The directory in which a job runs: the named one, or the user's home. Throws for a relative directory of a user without a home.
