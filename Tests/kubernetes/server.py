@@ -7,6 +7,7 @@ then obeys the lines of its standard input:
     lose create       the next creation is carried out, and its answer is lost
     refuse 403 TEXT   requests are refused with this status until `accept`
     hang logs         requests for logs are not answered until `accept`
+    break logs        requests for logs fail, as when the node does not answer, until `accept`
     await log         waits until such a request has come
     accept
     settle            waits until no pod runs
@@ -33,7 +34,7 @@ lock = threading.RLock()
 changed = threading.Condition(lock)
 jobs = {}
 pods = {}
-behaviour = {"lose": False, "refuse": None, "hold": False, "hang": False, "hanging": 0}
+behaviour = {"lose": False, "refuse": None, "hold": False, "hang": False, "hanging": 0, "broken": False}
 created = open(sys.argv[1], "a", buffering=1)
 
 
@@ -257,6 +258,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 behaviour["hanging"] += 1
                 changed.notify_all()
                 changed.wait()
+            if behaviour["broken"]:
+                return self.status(500, "InternalError", "Get https://node-1:10250/containerLogs: dial tcp: i/o timeout")
             return self.reply(200, pod.log[:int(query.get("limitBytes", len(pod.log)))], "text/plain")
         if self.command == "DELETE":
             pod.signal(signal.SIGKILL)
@@ -275,10 +278,12 @@ for line in sys.stdin:
         elif words[0] == "refuse":
             behaviour["refuse"] = (int(words[1]), " ".join(words[2:]))
         elif words[0] == "accept":
-            behaviour.update(refuse=None, hang=False, hanging=0)
+            behaviour.update(refuse=None, hang=False, hanging=0, broken=False)
             changed.notify_all()
         elif words == ["hang", "logs"]:
             behaviour["hang"] = True
+        elif words == ["break", "logs"]:
+            behaviour["broken"] = True
         elif words == ["await", "log"]:
             while not behaviour["hanging"]:
                 changed.wait()

@@ -154,8 +154,8 @@ struct KubernetesExecutor: Executor {
         // In another order each time, so that logs that cannot be read keep no other from being read.
         for seen in ended.shuffled() where isForStates {
             carefully(seen.run) { () throws(SystemError) in
-                let isWhole = try finish(seen)
-                Told.answer(isWhole ? state(seen, .ended) : state(seen, .running, why: "its output is not here yet"))
+                let isOver = try finish(seen)
+                Told.answer(isOver ? state(seen, .ended) : state(seen, .running, why: "its output is not here yet"))
             }
         }
         guard bringsOutput else { return code }
@@ -261,36 +261,80 @@ struct KubernetesExecutor: Executor {
     }
 
     /// Brings the output and then the end of a run whose container has ended. Returns false when the output could not be read now.
-    private func finish(_ seen: Seen) throws(SystemError) -> Bool {
+    ///
+    /// An end must not wait for ever for a log that a node has lost: it comes without the rest of the output once the log could not be read
+    /// for ``logPatience``, and at once with `isForced`, which is what people order who want the run to be over.
+    private func finish(_ seen: Seen, isForced: Bool = false) throws(SystemError) -> Bool {
         guard case .ended(let end) = seen.word.state else { preconditionFailure("only what has ended has an end") }
         let marks = try LocalMarks(seen.run.directory, attempt: seen.run.attempt)
         if marks.hasEnded { return true }
         try marks.markStart(host: seen.word.node, at: seen.word.started.map(String.init))
-        guard time.isLeft, try bringLog(seen, marks) else { return false }
+        guard time.isLeft else { return false }
+        switch try bringLog(seen, marks) {
+        case .isHere: break
+        case .askAgain: return false
+        case .unreadable:
+            let isGivenUp = try isForced ? true : isPatienceOver(seen.run, marks)
+            guard isGivenUp else { return false }
+            Told.person("\(seen.place.handle): its end is recorded without the rest of its output, which cannot be read")
+            try noteMissingOutput(marks)
+        }
         try marks.markEnd(end.mark(host: seen.word.node))
         return true
     }
 
-    /// Brings what the log has and the output has not. Returns false when the log could not be asked for now.
-    private func bringLog(_ seen: Seen, _ marks: borrowing LocalMarks) throws(SystemError) -> Bool {
+    /// The time from the first question for the log of an ended container that failed to the last one.
+    private static let logPatience: Int64 = 600_000
+
+    /// True when the log could not be read for long. The first time is kept in the job's directory.
+    private func isPatienceOver(_ run: Run, _ marks: borrowing LocalMarks) throws(SystemError) -> Bool {
+        let name = "place.\(run.attempt).unread"
+        let text = try marks.read(name, limit: 64).map { String(decoding: $0, as: UTF8.self) }
+        let now = Clock.now()
+        guard let first = text.flatMap({ Int64($0.dropLast()) }), first <= now else {
+            try marks.replace(name, Array("\(now)\n".utf8))
+            return false
+        }
+        return now - first >= Self.logPatience
+    }
+
+    private func noteMissingOutput(_ marks: borrowing LocalMarks) throws(SystemError) {
+        let notice = Array("\n[spoold: the rest of the output could not be read from Kubernetes]\n".utf8)
+        let output = try marks.output("stdout")
+        // A call that was killed before the end mark has written it already.
+        guard try output.last(min(output.size, Int64(notice.count))) != notice else { return }
+        _ = try marks.add(notice, to: output, "stdout")  // false: another call has just read the log
+    }
+
+    private enum LogReading {
+        /// All that the log has is here.
+        case isHere
+        /// Another call has made the file meanwhile.
+        case askAgain
+        /// The log could not be asked for now.
+        case unreadable
+    }
+
+    /// Brings what the log has and the output has not.
+    private func bringLog(_ seen: Seen, _ marks: borrowing LocalMarks) throws(SystemError) -> LogReading {
         let place = seen.place
-        guard let pod = seen.word.pod, KubernetesSettings.isPodName(pod) else { return true }
+        guard let pod = seen.word.pod, KubernetesSettings.isPodName(pod) else { return .isHere }
         let path = "\(pods(place.namespace))/\(pod)/log?container=\(KubernetesJob.container)&limitBytes=\(Self.logBytesMax)"
         let output = try marks.output("stdout")
         switch kubectl.get(path) {
         case .success(let log):
             let here = output.size
             // The kubelet keeps the newest part of a long log only, and then the beginning here stays.
-            guard Int64(log.count) > here else { return true }
+            guard Int64(log.count) > here else { return .isHere }
             let known = min(here, 4096)
-            guard try output.last(known) == Array(log[Int(here - known)..<Int(here)]) else { return true }
-            return try marks.add(Array(log[Int(here)...]), to: output, "stdout")
+            guard try output.last(known) == Array(log[Int(here - known)..<Int(here)]) else { return .isHere }
+            return try marks.add(Array(log[Int(here)...]), to: output, "stdout") ? .isHere : .askAgain
         case .failure(.notFound(let words)), .failure(.refused(let words)):
             Told.person("\(place.handle): its log is not there: \(words)")
-            return true
+            return .isHere
         case .failure(let failure):
-            Told.person(failure.words)
-            return false
+            Told.person("\(place.handle): its log: \(failure.words)")
+            return .unreadable
         }
     }
 
@@ -332,7 +376,8 @@ struct KubernetesExecutor: Executor {
         // An end that came before the cancel is the true one. Kubernetes forgets it with the Job.
         let seen = Seen(run: run, place: place, word: KubernetesWord(job: job, pods: own))
         if case .ended = seen.word.state {
-            return try finish(seen) ? .asked(run, isGone: true) : .failed(run, .later, "it has ended, and its output is not here yet")
+            let isOver = try finish(seen, isForced: order.force)
+            return isOver ? .asked(run, isGone: true) : .failed(run, .later, "it has ended, and its output is not here yet")
         }
         if job == nil, own.isEmpty { return .asked(run, isGone: true) }
         try marks.replace(Self.orderedName(run), Array("\(order.force)\n".utf8))

@@ -173,6 +173,43 @@ struct KubernetesTests {
         #expect(try job.text("stdout") == "out\n")
     }
 
+    static let notice = "\n[spoold: the rest of the output could not be read from Kubernetes]\n"
+
+    @Test("A forced cancel records the true end of a job whose log cannot be read, and its output says what is missing")
+    func killedWithoutLog() throws {
+        let cluster = try Cluster()
+        let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
+        let job = try calls.submitted(calls.job("echo out; exit 5"))
+        try cluster.tell("settle")
+        try cluster.tell("break logs")
+        #expect(try calls.order("cancel", job).answer(job)?.text("error") == "later")
+        #expect(!job.hasEnded)
+        let forced = try calls.order("cancel", job, [("force", "true")])
+        #expect(forced.answer(job)?.text("state") == "gone" && forced.errors.contains("without the rest of its output"), "\(forced)")
+        #expect(try job.end().number("exit") == 5)
+        #expect(try job.text("stdout") == Self.notice)
+    }
+
+    @Test("A log that could not be read for ten minutes keeps no end back, and one that comes in time is whole", arguments: [true, false])
+    func unreadableLog(forLong: Bool) throws {
+        let cluster = try Cluster()
+        let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
+        let job = try calls.submitted(calls.job("echo out; exit 6"))
+        try cluster.tell("settle")
+        try cluster.tell("break logs")
+        #expect(try calls.poll(job).answer(job)?.text("state") == "running")
+        let since = "\(job.directory)/place.1.unread"
+        let first = try #require(Int64(Files.text(since).dropLast()))
+        // As if the first vain question had been so long ago.
+        try Files.write(since, "\(first - 500_000)\n")
+        #expect(try calls.poll(job).answer(job)?.text("state") == "running" && !job.hasEnded)
+        try Files.write(since, "\(first - 600_000)\n")
+        if !forLong { try cluster.tell("accept") }
+        #expect(try calls.poll(job).answer(job)?.text("state") == "ended")
+        #expect(try job.end().number("exit") == 6)
+        #expect(try job.text("stdout") == (forLong ? Self.notice : "out\n"))
+    }
+
     @Test("Every state is answered before a log is read, and logs that hang keep no state back")
     func hangingLogs() throws {
         let cluster = try Cluster()
