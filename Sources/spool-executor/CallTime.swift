@@ -19,7 +19,8 @@ struct CallTime {
     /// The answer for what was not begun for lack of time.
     static let noneLeft = "there was no time left for it in this call"
 
-    /// The limit of a program that usually needs less than `most`: no program outlives the call.
+    /// The limit of a program that usually needs less than `most`. One that ignores SIGTERM in a short call is ended with the group of this
+    /// program, so no program outlives the call.
     func milliseconds(atMost most: Int64) -> Int64 {
         let left = (hardEnd.nanoseconds - MonotonicInstant.now().nanoseconds) / 1_000_000
         return max(1, min(most, left))

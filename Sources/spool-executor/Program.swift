@@ -2,8 +2,10 @@ import CLinux
 import Glibc
 import Linux
 
-/// A program that was started, and what it has written so far. It has its own session and a limit of time: SIGTERM when that is over, and
-/// SIGKILL two seconds later, to its group.
+/// A program that was started, and what it has written so far. It has a limit of time: SIGTERM when that is over, and SIGKILL two seconds
+/// later.
+///
+/// It is in this program's process group, so whoever ends a call by that group ends it too, with all that it has started.
 final class Program {
     /// The end of a program.
     struct Outcome {
@@ -31,7 +33,12 @@ final class Program {
     private var isOutputOpen = true
     private var isErrorOpen = true
     private var endAt: MonotonicInstant
+    /// It got SIGTERM.
     private var isEnded = false
+    /// It got SIGKILL. What it has started may hold its output open, which nobody waits for any more.
+    private var isKilled = false
+    /// One of the programs of this call was ended by its limit. There is one thread.
+    private nonisolated(unsafe) static var hasEndedSome = false
 
     /// More is left out. The queue of a large cluster is shorter.
     private static let outputBytesMax = 256 << 20
@@ -48,7 +55,7 @@ final class Program {
         self.input = input[...]
         pid = try Process.spawn(
             executable, arguments: words, environment: environment,
-            descriptors: [(inputs.reading.raw, 0), (outputs.writing.raw, 1), (errors.writing.raw, 2)], directory: "/", newSession: true)
+            descriptors: [(inputs.reading.raw, 0), (outputs.writing.raw, 1), (errors.writing.raw, 2)], directory: "/")
         let (given, giving) = inputs.release()
         close(given)
         // F_SETFL cannot fail on a pipe.
@@ -73,7 +80,7 @@ final class Program {
             for (index, program) in programs.enumerated() {
                 if program.endAt <= now { program.end(at: now) }
                 until = min(until, program.endAt)
-                if !program.isOutputOpen, !program.isErrorOpen {
+                if program.isKilled || !program.isOutputOpen && !program.isErrorOpen {
                     if let outcome = program.reap() { return (index, outcome) }
                     // It has closed its output, so it ends now, or has given its output away, and then its limit ends it.
                     until = min(until, now.advanced(byMilliseconds: 1))
@@ -118,9 +125,19 @@ final class Program {
     deinit { if inputEnd >= 0 { close(inputEnd) } }
 
     private func end(at now: MonotonicInstant) {
-        kill(-pid, isEnded ? SIGKILL : SIGTERM)
+        kill(pid, isEnded ? SIGKILL : SIGTERM)
+        isKilled = isEnded
         isEnded = true
+        Self.hasEndedSome = true
         endAt = now.advanced(byMilliseconds: 2000)
+    }
+
+    /// Ends what programs have left that were ended by their limits. To be called at the end of the call.
+    static func endRest() {
+        // The group of whoever has called this program is not its own.
+        guard hasEndedSome, getpgrp() == getpid() else { return }
+        signal(SIGTERM, SIG_IGN)
+        kill(0, SIGTERM)
     }
 
     private func reap() -> Outcome? {

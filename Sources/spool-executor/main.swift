@@ -53,4 +53,6 @@ case "kubernetes":
     }
 default: Told.refuse("there is no executor \"\(name)\" in this program, which is to be called as slurm, ssh or kubernetes")
 }
-exit(perform(verb, of: executor, reading: &lines))
+let code = perform(verb, of: executor, reading: &lines)
+Program.endRest()
+exit(code)

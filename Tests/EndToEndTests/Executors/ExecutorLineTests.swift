@@ -1,5 +1,7 @@
 // What executors do before they ask any engine: lines that they cannot use, and start marks.
 
+import Glibc
+import Linux
 import TestSupport
 import Testing
 
@@ -48,6 +50,27 @@ struct ExecutorLineTests {
         }
     }
 
+    @Test("Whoever ends the process group of a call ends the engine's programs too", arguments: ["slurm", "kubernetes"])
+    func endedWithTheGroup(executor: String) throws {
+        let engine = try HangingEngine(executor, "sleep 1000")
+        let call = try engine.poll()
+        try engine.awaitStart()
+        kill(-call.child.pid, SIGKILL)
+        try engine.awaitEndOfAll()
+        #expect(try engine.calls.end(call).code == 128 + SIGKILL)
+    }
+
+    @Test("A program that outlasts its time ends, and what it has started ends with the call", arguments: ["slurm", "kubernetes"])
+    func outlastsItsTime(executor: String) throws {
+        let engine = try HangingEngine(executor, "sleep 1000 & trap '' TERM; wait")
+        engine.calls.callMilliseconds = 1500
+        let call = try engine.poll()
+        try engine.awaitStart()
+        let outcome = try engine.calls.end(call)
+        #expect(outcome.code == 1 && outcome.answers.isEmpty, "\(outcome)")
+        try engine.awaitEndOfAll()
+    }
+
     /// The marks that are there before the cancel, and the end mark after it.
     static let canceled: [(there: [String], end: String?)] = [
         ([], #"{"never_began":true}"#),
@@ -72,5 +95,47 @@ struct ExecutorLineTests {
         if let end { #expect(try job.text("end.1") == "\(end)\n") }
         #expect(Files.exists("\(job.directory)/started.1/canceled") == (end != nil))
         #expect(!Files.exists("\(job.directory)/.started.1.new"))
+    }
+}
+
+/// An engine whose programs do nothing but what a line of the shell says.
+private final class HangingEngine {
+    let calls: RemoteCalls
+    private let job: RemoteCalls.Job
+    /// A FIFO that every process of the engine has open for writing.
+    private let alive: FileDescriptor
+
+    init(_ executor: String, _ line: String) throws {
+        calls = try RemoteCalls(executor)
+        let programs = "\(calls.base)/programs"
+        let fifo = "\(calls.base)/alive"
+        guard mkfifo(fifo, 0o600) == 0 else { throw SystemError(call: "mkfifo", path: fifo, errno: errno) }
+        alive = try FileDescriptor.open(fifo, O_RDONLY | O_NONBLOCK)
+        try Files.makeDirectory(programs)
+        for name in ["kubectl", "squeue"] {
+            try Files.write("\(programs)/\(name)", "#!/bin/sh\nexec 9>'\(fifo)'\necho begun >&9\n\(line)\n")
+            chmod("\(programs)/\(name)", 0o755)
+        }
+        calls.variables = ["PATH=\(programs):/usr/bin:/bin"]
+        var one = try calls.job("true")
+        one.handle = "7"
+        try Files.write("\(one.directory)/place.1", "team s-job-1 tag\n")
+        job = one
+    }
+
+    func poll() throws -> Commands.Running { try calls.start("poll", calls.items([job])) }
+
+    func awaitStart() throws { try wait("a program of the engine") { $0 > 0 } }
+
+    func awaitEndOfAll() throws { try wait("the end of the engine's programs") { $0 == 0 } }
+
+    /// Waits for a result of read(2) at the FIFO.
+    private func wait(_ what: String, for isIt: (Int) -> Bool) throws {
+        let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        while true {
+            guard awaitReadable([alive.raw], until: end) else { throw WaitFailed(description: "\(what) does not come") }
+            if isIt(read(alive.raw, &bytes, bytes.count)) { return }
+        }
     }
 }
