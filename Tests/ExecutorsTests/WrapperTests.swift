@@ -110,10 +110,10 @@ extension WrapperTests {
         #expect(try wrapper.file("end.1") == end && wrapper.file("stdout") == "once\n" && wrapper.errors().isEmpty)
     }
 
-    /// busybox has a sync of its own, which no other can take the place of.
-    static let shellsWithoutSync = WrapperUnderTest.shells.filter { $0.words[0] != "/bin/busybox" }
+    /// busybox has commands of its own, which no others can take the place of.
+    static let shellsWithOtherCommands = WrapperUnderTest.shells.filter { $0.words[0] != "/bin/busybox" }
 
-    @Test("The start mark is on the disk before the command begins", arguments: shellsWithoutSync)
+    @Test("The start mark is on the disk before the command begins", arguments: shellsWithOtherCommands)
     func durableStart(shell: WrapperUnderTest.Shell) throws {
         let wrapper = try WrapperUnderTest(shell)
         // In the place of sync(1).
@@ -270,6 +270,29 @@ extension WrapperTests {
         try wrapper.awaitFile("end.1")
         let end = try wrapper.end()
         #expect(number > 33 ? end.integer("signal") == 9 : end.integer("exit") == Int64(number), "\(end)")
+    }
+
+    @Test("No timer outlives a wrapper that was killed by more than half a minute, however long its limits",
+        arguments: shellsWithOtherCommands)
+    func shortTimers(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        // In the place of sleep(1).
+        let sleep = "#!/bin/sh\necho \"$1\" >>'\(wrapper.directory)/sleeps'\nPATH=/usr/bin:/bin exec sleep \"$1\"\n"
+        try Directory.open(wrapper.path).writeFile("sleep", Array(sleep.utf8), mode: 0o700)
+        var item = wrapper.submission("trap 'echo asked' TERM; echo ready; while :; do sleep 0.05; done")
+        item.timeoutMilliseconds = 1_000_000
+        item.killAfterMilliseconds = 1_000_000
+        try wrapper.write(item)
+        let pid = try wrapper.start(path: "\(wrapper.path):/usr/bin:/bin")
+        try wrapper.awaitFile("stdout", "ready\n")
+        kill(pid, SIGTERM)
+        // That of the beat and those of the limits. The others are pauses of a moment.
+        func timers() throws -> [Double] { try wrapper.file("sleeps").split(separator: "\n").compactMap { Double($0) }.filter { $0 >= 1 } }
+        try wrapper.awaitChange("timers") { try timers().count >= 2 }
+        let found = try timers()
+        #expect(found.allSatisfy { $0 <= 30 }, "\(found)")
+        kill(pid, Wrapper.signal(forwarding: SIGKILL))
+        #expect(wrapper.wait(pid) == 137)
     }
 
     @Test("What the command leaves running in its group is ended before the end is written", arguments: WrapperUnderTest.shells)

@@ -96,6 +96,11 @@ extension Table {
 extension WrapperUnderTest {
     /// Waits until a file of the job is there, and has this content if one is given.
     func awaitFile(_ name: String, _ content: String? = nil) throws {
+        try awaitChange("\(name), \(content ?? "a file"),") { try has(name) && (content == nil || file(name) == content) }
+    }
+
+    /// Waits until something is so because of a change in the job's directory.
+    func awaitChange(_ what: String, until isSo: () throws -> Bool) throws {
         let end = MonotonicInstant.now().advanced(byMilliseconds: 60_000)
         let changes = try Inotify()
         _ = try changes.add(directory, [.created, .modified, .closedAfterWriting, .movedTo])
@@ -103,10 +108,8 @@ extension WrapperUnderTest {
         while true {
             // Before the look, so that a later change ends the wait.
             _ = try changes.readEvents(into: &events)
-            if try has(name) && (content == nil || file(name) == content) { return }
-            guard awaitReadable([changes.descriptor.raw], until: end) else {
-                throw UnusableItem("\(name) does not become \(content ?? "a file")")
-            }
+            if try isSo() { return }
+            guard awaitReadable([changes.descriptor.raw], until: end) else { throw UnusableItem("\(what) does not come") }
         }
     }
 

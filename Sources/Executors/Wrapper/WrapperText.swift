@@ -115,6 +115,8 @@ extension Wrapper {
         fine=
         sleep 0.001 2>/dev/null && fine=1
         # timer MILLISECONDS WORD: says the word then. It says the word early when its sleep is ended by others. TERM ends it silently.
+        # Nobody ends the timers of a wrapper that was killed, so none is longer than timer_max: for what is later, one is made later.
+        timer_max=30000
         timer() {
             (
                 gone= pid=
@@ -146,7 +148,11 @@ extension Wrapper {
             to_group "$stop_signal"
             read_time
             kill_at=$((m + kill_after))
-            timer "$kill_after" kill
+            await_kill
+        }
+        await_kill() {
+            n=$((kill_at - m))
+            timer "$((n < timer_max ? n : timer_max))" kill
             kill_timer=$!
         }
 
@@ -195,8 +201,11 @@ extension Wrapper {
                 timed_out=1
                 stop
             elif [ "$limit" != "$((began + timeout + added))" ]; then
-                limit=$((began + timeout + added))
                 [ -z "$limit_timer" ] || kill "$limit_timer" 2>/dev/null
+                limit= limit_timer=
+                # The next beat looks at one that is later.
+                [ "$((began + timeout + added - m))" -le "$timer_max" ] || return
+                limit=$((began + timeout + added))
                 timer "$((limit - m))" limit
                 limit_timer=$!
             fi
@@ -402,10 +411,10 @@ extension Wrapper {
                 fi
                 kill -0 "$w" 2>/dev/null || seen=1
                 ;;
-            limit) limit=; look_at_limit ;;
+            limit) limit= limit_timer=; look_at_limit ;;
             kill)
                 read_time
-                if [ "$m" -ge "$kill_at" ]; then to_group 9; else timer "$((kill_at - m))" kill; kill_timer=$!; fi
+                if [ "$m" -ge "$kill_at" ]; then to_group 9; else await_kill; fi
                 ;;
             'failed directory') fail "$failed_directory" ;;
             'failed input') fail "$failed_input" ;;
