@@ -25,7 +25,7 @@ package struct OutputSource: Sendable {
     }
 
     init(_ job: Job) {
-        self.init(id: job.id.text, attempt: job.attempt, task: job.task ?? job.name, number: job.earlierTries + job.attempt)
+        self.init(id: job.id.text, attempt: job.attempt, task: job.task ?? job.name, number: job.runNumber)
     }
 
     /// Takes up a report. Returns false when bytes of it were counted as left out before: the others are left out with them.

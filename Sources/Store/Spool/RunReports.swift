@@ -76,7 +76,7 @@ extension Spool {
     /// removed. N continues the numbers of the jobs that this one repeats, whose output is in the directory. `status.json.N`
     /// contains the end of these jobs.
     func setAsideReports(of job: Job, in directory: String) throws(SystemError) {
-        let last = job.earlierTries + job.attempt - 1
+        let last = job.runNumber - 1
         if last > 0 {
             for name in [Layout.outputFile, Layout.errorFile, Layout.resultFile] { try setAside(name, as: last, in: directory) }
         }
