@@ -21,6 +21,14 @@ final class DaemonOutput {
     /// - Parameter send: sends a report. Returns false when the daemon is gone.
     init(send: @escaping (Report) -> Bool) { self.send = send }
 
+    /// The number of bytes that are worth reading: about what can be sent now. 0 when the daemon has to confirm something first. Not 0 when
+    /// it is gone, which ``send(_:)`` then says.
+    var readBytes: Int {
+        if isDaemonGone { return Self.pieceBytes }
+        guard piecesOnTheirWay < Self.piecesMax, bytesOnTheirWay < Self.windowBytes else { return 0 }
+        return max(Self.pieceBytes, Self.windowBytes - bytesOnTheirWay)
+    }
+
     func send(_ output: Report.Output) -> JournalSocket.Answer {
         guard !isDaemonGone else { return .absent }
         guard piecesOnTheirWay < Self.piecesMax, bytesOnTheirWay + output.bytes.count <= Self.windowBytes else { return .full }

@@ -10,6 +10,8 @@ final class DaemonReader: OutputReader {
     private var missedBytes: Int64 = 0
     let pieceBytes = DaemonOutput.pieceBytes
     let takesSingleLines = false
+    /// When the daemon confirms a piece, all senders look at once.
+    let fullWaitMilliseconds = OutputSender.longestWaitMilliseconds
 
     init(_ output: DaemonOutput, _ request: RunRequest) {
         self.output = output
@@ -17,6 +19,8 @@ final class DaemonReader: OutputReader {
         attempt = request.attempt
         saysEnds = request.reportsOutputEnds
     }
+
+    var readBytes: Int { output.readBytes }
 
     func take(_ piece: OutputPiece, of stream: String, upTo end: Int64) -> JournalSocket.Answer {
         output.send(

@@ -10,6 +10,9 @@ struct JournalReader: OutputReader {
     private let fields: [String]
     let pieceBytes = 1 << 20
     let takesSingleLines = true
+    let readBytes = 1 << 20
+    /// A full journal has read its socket's queue, of some hundred messages, after about this time.
+    let fullWaitMilliseconds: Int64 = 20
 
     init(_ journal: JournalTarget) {
         socket = JournalSocket(path: journal.socket)

@@ -7,20 +7,20 @@ import WorkerProtocol
 /// Invariants:
 /// - The command writes to its files alone, so it never waits for a reader. The files are read behind it: soon while they grow, and after a
 ///   second at the latest.
-/// - What the reader does not take is sent again at the next look. When the command has ended, the run is reported at once, and the reader
+/// - What the reader does not take is sent again at the next look: after a time that the reader says, or when the daemon has confirmed
+///   what it took. No more is read from the files than may be sent then. When the command has ended, the run is reported at once, and the reader
 ///   has some seconds to take the rest of what was written by then; after that, the reader is told how much it has not got. Where nobody
 ///   reads, nothing is sent.
 /// - Only whole lines are sent, each for itself to journald. A longer line than the reader takes is sent in pieces, and at the end also one
 ///   that is not whole.
 /// - A part that was given back to the disk, because the file has become too large, is left out.
 final class OutputSender {
-    private static let chunkBytes = 1 << 20
-    /// The chunks of a file that are read at once. Then the worker looks after its run.
-    private static let chunksMax = 8
+    /// The bytes of a file that are read in one look. Then the worker looks after its run.
+    private static let lookBytes = 8 << 20
     private static let shortestWaitMilliseconds: Int64 = 100
-    private static let longestWaitMilliseconds: Int64 = 1000
-    /// A full journal has read its socket's queue, of some hundred messages, after about this time.
-    private static let fullWaitMilliseconds: Int64 = 20
+    static let longestWaitMilliseconds: Int64 = 1000
+    /// The time between two looks after the command's end, while the reader takes all that it is offered.
+    private static let endWaitMilliseconds: Int64 = 20
     private static let endMilliseconds: Int64 = 3000
 
     /// One file, and how far it was sent.
@@ -70,19 +70,21 @@ final class OutputSender {
     func look() {
         guard !isFinished else { return }
         var longest = min(waitMilliseconds * 2, Self.longestWaitMilliseconds)
-        var isRestLeft = false
+        var (isRestLeft, isRefused) = (false, false)
         for stream in streams {
             switch send(stream) {
             case .nothing, .nobody: continue
             case .some: longest = min(longest, Self.shortestWaitMilliseconds)
-            case .refused: longest = Self.fullWaitMilliseconds
+            case .refused: (longest, isRefused) = (reader.fullWaitMilliseconds, true)
             }
             isRestLeft = isRestLeft || stream.restBytes > 0
         }
         waitMilliseconds = longest
         let now = MonotonicInstant.now()
-        nextLookAt = now.advanced(byMilliseconds: endBy == nil ? waitMilliseconds : Self.fullWaitMilliseconds)
-        if let endBy, !isRestLeft || now >= endBy { giveUp() }
+        nextLookAt = now.advanced(byMilliseconds: waitMilliseconds)
+        guard let endBy else { return }
+        nextLookAt = min(endBy, now.advanced(byMilliseconds: isRefused ? reader.fullWaitMilliseconds : Self.endWaitMilliseconds))
+        if !isRestLeft || now >= endBy { giveUp() }
     }
 
     /// Called when the command has ended. Sends what the reader takes now; the rest follows in later looks.
@@ -107,17 +109,21 @@ final class OutputSender {
     /// Sends the whole lines that are there, and at the end also one that is not whole.
     private func send(_ stream: Stream) -> Progress {
         var progress = Progress.nothing
-        for _ in 0..<Self.chunksMax {
-            let count = Int(min(Int64(Self.chunkBytes), stream.end - stream.offset))
+        var readBytes = 0
+        while readBytes < Self.lookBytes {
+            let chunkBytes = reader.readBytes
+            if chunkBytes == 0 { return stream.restBytes > 0 ? .refused : progress }
+            let count = Int(min(Int64(chunkBytes), stream.end - stream.offset))
             guard count > 0, let status = try? stream.file.status() else { return progress }  // it cannot be read any more
             guard let chunk = try? stream.file.read(count: count, at: stream.offset) else { return progress }  // as above
             // The job itself has truncated it.
             if status.size < stream.offset { stream.offset = status.size }
             guard !chunk.isEmpty else { return progress }
+            readBytes += chunk.count
             var rest = chunk[...]
             while !rest.isEmpty {
                 let isLast = stream.offset + Int64(rest.count) >= stream.end
-                guard let piece = OutputPiece(of: rest, isAtEnd: isLast, isFull: rest.count == Self.chunkBytes, for: reader) else { break }
+                guard let piece = OutputPiece(of: rest, isAtEnd: isLast, isFull: rest.count == chunkBytes, for: reader) else { break }
                 let end = stream.offset + Int64(piece.count)
                 switch piece.text.isEmpty && piece.isGap ? .taken : reader.take(piece, of: stream.name, upTo: end) {
                 case .taken: progress = .some

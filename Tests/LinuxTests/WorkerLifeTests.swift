@@ -283,6 +283,28 @@ import WorkerProtocol
 
     // MARK: Output
 
+    /// A number that the kernel keeps of the worker's process.
+    private func number(_ name: String, in file: String) throws -> Int64 {
+        let text = String(decoding: try Directory.open("/proc/\(worker.pid)").readFile(file, limit: .max), as: UTF8.self)
+        let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("\(name):") })
+        return try #require(Int64(line.filter(\.isNumber)))
+    }
+
+    @Test("W5: While a daemon takes no output, its worker wakes seldom and reads no more than it could send")
+    func stuck() throws {
+        let began = MonotonicInstant.now()
+        // The kernel counts what the worker's children have read as read by it. These read nothing.
+        let script = "seq 1 600000; seq 1 600000 >&2; exec sleep 1000"
+        let request = worker.shell(script) { ($0.reportsOutput, $0.timeoutMilliseconds) = (true, 2000) }
+        #expect(try worker.run(request).kind == .timedOut(.signaled(number: SIGTERM, coreDumped: false)))
+        let seconds = MonotonicInstant.now().milliseconds(since: began) / 1000
+        let (wakes, bytes) = (try number("voluntary_ctxt_switches", in: "status"), try number("rchar", in: "io"))
+        #expect((1...64).contains(worker.outputCount))
+        // Every 20 ms would be 100 times.
+        #expect(wakes < 40 + 5 * seconds, "\(wakes) in \(seconds) s")
+        #expect(bytes < 2 << 20, "\(bytes)")
+    }
+
     @Test("W5: A worker says where output ends in the file only to a daemon that asks for it: an earlier one could not read the report",
         arguments: [false, true])
     func ends(isAsked: Bool) throws {
