@@ -188,6 +188,10 @@ public enum Report: Sendable, Equatable {
     case outputEnded(jobID: String, attempt: Int, leftOutBytes: Int64)
 
     public struct Output: Sendable, Equatable {
+        /// The number of reports of output that a worker sends at most before the daemon has confirmed the first of them, by
+        /// ``Command/outputTaken(_:)``.
+        public static let unconfirmedMax = 64
+
         public var jobID: String
         public var attempt: Int
         /// The name of the file.

@@ -9,7 +9,7 @@ import WorkerProtocol
 /// counts about a kilobyte for each piece besides the bytes of the piece.
 final class DaemonOutput {
     static let windowBytes = 64 << 10
-    static let piecesMax = 64
+    static let piecesMax = Report.Output.unconfirmedMax
     /// A longer line is sent in pieces of this size.
     static let pieceBytes = 32 << 10
 

@@ -41,6 +41,16 @@ import WorkerProtocol
         #expect(counts == [6, 0, 0, 4, 11, 10])
     }
 
+    @Test("W5: a report that was left out and counted at once is said once, and not counted again")
+    func atOnce() {
+        var source = Self.source
+        let isTaken = source.reported(report("one\n", upTo: 4))
+        source.wasLeftOut(report("one\n", upTo: 4))
+        #expect(isTaken && source.leftOutBytes(unreportedBytes: 3) == 3)
+        let counts = [leaveOut(&source, stdout: 10), source.takeSaidLater(), source.takeSaidLater()]
+        #expect(counts == [6, 4, 0])
+    }
+
     @Test("W5: when the job truncates its output after it was counted, what it writes then is written")
     func truncated() {
         var source = Self.source

@@ -9,10 +9,11 @@ import WorkerProtocol
 /// Invariants:
 /// - Nothing waits for the reader. Workers send little more than was written, see `DaemonOutput`, and leave out what the reader does not
 ///   take within some seconds after a run's end. How much that was is counted and said.
-/// - While too much waits, nothing is taken. ``leaveOut(_:of:)`` is told of that too.
+/// - While too much waits, or when nobody reads any more, nothing is taken. What arrives is counted at once, and confirmed when there is
+///   room: until then the worker sends no more, and keeps the rest for later.
 /// - A line is written whole: no other line begins within it. Of a line that is too long, each part is a line. See ``OutputLines``.
-/// - When the reader is gone, what would be written is counted. An error that may pass, such as a full disk, ends nothing: the output
-///   waits.
+/// - When the reader is gone, what would have been written is counted. An error that may pass, such as a full disk, ends nothing: the
+///   output waits.
 final class JobOutput: Part {
     /// A pipe that poll(2) calls writable has room for this much, pipe(7): PIPE_BUF.
     private static let carefulBytes = 4096
@@ -39,9 +40,10 @@ final class JobOutput: Part {
     private let loop: EventLoop
     private let service: SpoolService
     private let log: Log
-    /// The pieces that were counted at the end and not confirmed, as the number of their worker and their size.
-    private var unconfirmed: [(worker: Int, bytes: Int)] = []
-    /// Called when a piece of a worker has its lines, with the worker's number and the piece's size.
+    /// The sizes of the pieces that were counted and not confirmed, by the number of their worker.
+    private var unconfirmed: [Int: [Int]] = [:]
+    /// Called when a piece of a worker has its lines, or was left out and there is room again, with the worker's number and the piece's
+    /// size.
     var onTaken: (Int, Int) -> Void = { _, _ in }
 
     private enum Kind {
@@ -72,17 +74,14 @@ final class JobOutput: Part {
 
     // MARK: Taking
 
-    /// Takes output of a worker. It is confirmed by `onTaken`. Returns false when too much waits already: the output is left out.
+    /// Takes output of a worker. Returns false when too much waits already, or nobody reads: the output is left out and counted. It is
+    /// confirmed by `onTaken`, sooner or later.
     func take(_ output: Report.Output, of source: OutputSource, from worker: Int) -> Bool {
         let piece = OutputLines.Piece(
             source, stream: output.stream, isPartial: output.isPartial, text: output.bytes, takenAt: service.now, worker: worker)
-        guard closedAt == nil else {
+        guard closedAt == nil, !lines.isFull else {
             count(leftOut: piece.outputBytes())
-            onTaken(worker, output.bytes.count)
-            return true
-        }
-        if lines.isFull {
-            onTaken(worker, output.bytes.count)
+            confirmLater(worker, output.bytes.count)
             return false
         }
         lines.add(piece)
@@ -90,14 +89,33 @@ final class JobOutput: Part {
         return true
     }
 
-    /// Counts output that a worker has left out, and says so in its place.
-    func leaveOut(_ count: Int64, of source: OutputSource) {
-        guard count > 0 else { return }
-        self.count(leftOut: count)
+    private func confirmLater(_ worker: Int, _ bytes: Int) {
+        // A worker that sends more is not spoold's.
+        guard unconfirmed[worker, default: []].count < Report.Output.unconfirmedMax else { return }
+        unconfirmed[worker, default: []].append(bytes)
+    }
+
+    /// Has the workers go on whose output was not taken, if there is room for it.
+    private func confirm() {
+        guard closedAt == nil, lines.hasRoom, !unconfirmed.isEmpty else { return }
+        let due = unconfirmed
+        unconfirmed = [:]
+        for (worker, sizes) in due { for bytes in sizes { onTaken(worker, bytes) } }
+    }
+
+    /// Called when a worker is gone.
+    func forget(worker: Int) { unconfirmed[worker] = nil }
+
+    /// Counts output that a worker has left out, and says so in its place, together with what was counted before.
+    func leaveOut(_ uncounted: Int64, besides counted: Int64, of source: OutputSource) {
+        count(leftOut: uncounted)
+        let count = uncounted.addingSaturated(counted)
+        // When nobody reads, that is said once.
+        guard count > 0, closedAt == nil else { return }
         log.write(
             .warning, "output-left-out", at: service.now,
             ["id": source.id, "bytes": "\(count)", "effect": "these are in the job's directory alone"])
-        guard closedAt == nil, lines.noticesCount < Self.noticesMax else { return }
+        guard lines.noticesCount < Self.noticesMax else { return }
         let text = Array("[spoold: \(count) bytes are left out here; they are in the job's directory]".utf8)
         lines.add(OutputLines.Piece(source, stream: "spoold", isPartial: false, text: text, takenAt: service.now, worker: nil))
         if retryAt == nil { write() }
@@ -113,7 +131,10 @@ final class JobOutput: Part {
     /// Writes what the reader takes without waiting.
     private func write() {
         while closedAt == nil, !lines.isEmpty {
-            if lines.isBatchWritten { for (worker, bytes) in lines.makeBatch() { onTaken(worker, bytes) } }
+            if lines.isBatchWritten {
+                for (worker, bytes) in lines.makeBatch() { onTaken(worker, bytes) }
+                confirm()
+            }
             let (count, number) = lines.withUnwritten(writeSome)
             if count > 0 {
                 lines.wrote(count)
@@ -186,7 +207,7 @@ final class JobOutput: Part {
     private func close(_ error: SystemError) {
         closedAt = service.now
         retryAt = nil
-        for (worker, bytes) in lines.unmade { onTaken(worker, bytes) }
+        for (worker, bytes) in lines.unmade { confirmLater(worker, bytes) }
         count(leftOut: lines.giveUp())
         log.write(
             .warning, "output-closed", at: service.now,
@@ -202,13 +223,13 @@ final class JobOutput: Part {
     func waitsToEnd(isMoreComing: Bool) -> Bool {
         let end = endBy ?? .now().advanced(byMilliseconds: Self.endMilliseconds)
         endBy = end
-        return (isMoreComing || !lines.isEmpty) && end > .now()
+        return closedAt == nil && (isMoreComing || !lines.isEmpty) && end > .now()
     }
 
     /// Counts what the reader does not get any more.
     func end() {
         isOver = true
-        unconfirmed = lines.unmade
+        for (worker, bytes) in lines.unmade { confirmLater(worker, bytes) }
         let leftOut = lines.giveUp()
         count(leftOut: leftOut)
         if leftOut > 0 {
@@ -221,8 +242,7 @@ final class JobOutput: Part {
     /// Called when the daemon does not end after all.
     func takeAgain() {
         (isOver, endBy) = (false, nil)
-        for (worker, bytes) in unconfirmed { onTaken(worker, bytes) }
-        unconfirmed = []
+        confirm()
     }
 
     var wakeAt: Wake { Wake(monotonic: isOver ? nil : [endBy, retryAt].lazy.compactMap(\.self).min()) }

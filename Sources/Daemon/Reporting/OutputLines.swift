@@ -80,6 +80,9 @@ package struct OutputLines {
     /// True when too much waits to take more.
     package var isFull: Bool { waitingBytes >= Self.waitingBytesMax }
 
+    /// True when so little waits that workers may go on whose output was not taken: much less than the most, so that they lose little.
+    package var hasRoom: Bool { waitingBytes <= Self.waitingBytesMax / 2 }
+
     /// The number of notices that wait.
     var noticesCount: Int { pieces[first...].count { $0.worker == nil } }
 

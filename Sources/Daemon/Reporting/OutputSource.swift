@@ -16,6 +16,8 @@ package struct OutputSource: Sendable {
     private var countedEnds: [String: Int64] = [:]
     /// The reported bytes that are left out and not counted yet.
     private var refusedBytes: Int64 = 0
+    /// The reported bytes that were left out and counted at once, and are not said yet.
+    private var saidLaterBytes: Int64 = 0
 
     package init(id: String, attempt: Int, task: String, number: Int = 1) {
         self.id = id
@@ -45,8 +47,14 @@ package struct OutputSource: Sendable {
         return false
     }
 
-    /// Leaves a report out, because too much waits.
-    mutating func refused(_ output: Report.Output) { refusedBytes = refusedBytes.addingSaturated(output.fileBytes) }
+    /// Takes up that a report was left out and counted.
+    package mutating func wasLeftOut(_ output: Report.Output) { saidLaterBytes = saidLaterBytes.addingSaturated(output.fileBytes) }
+
+    /// The bytes that were left out and counted at once, to be said now.
+    package mutating func takeSaidLater() -> Int64 {
+        defer { saidLaterBytes = 0 }
+        return saidLaterBytes
+    }
 
     /// Counts the bytes of the try's output that are left out when its worker reports no more. `size` tells the sizes of the files. A file
     /// keeps its name until there is another try. No byte is counted twice.

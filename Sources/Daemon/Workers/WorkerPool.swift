@@ -260,6 +260,7 @@ final class WorkerPool: Part {
 
     private func forget(_ worker: WorkerProcess) {
         workers[worker.number] = nil
+        output?.forget(worker: worker.number)
         if let token = worker.token { loop.remove(worker.descriptor, token) }
     }
 
@@ -303,11 +304,11 @@ final class WorkerPool: Part {
                     try? worker.send(.outputTaken(output.bytes.count))  // as above
                     continue
                 }
-                if self.output?.take(output, of: worker.outputs[index], from: number) == false { worker.outputs[index].refused(output) }
+                if self.output?.take(output, of: worker.outputs[index], from: number) == false { worker.outputs[index].wasLeftOut(output) }
             case .outputEnded(let id, let attempt, let leftOutBytes):
                 guard let index = worker.outputs.firstIndex(where: { $0.isOf(id, attempt) }) else { continue }
-                let source = worker.outputs.remove(at: index)
-                output?.leaveOut(source.leftOutBytes(unreportedBytes: leftOutBytes), of: source)
+                var source = worker.outputs.remove(at: index)
+                output?.leaveOut(source.leftOutBytes(unreportedBytes: leftOutBytes), besides: source.takeSaidLater(), of: source)
                 if worker.isLast, worker.job == nil, worker.outputs.isEmpty { forget(worker) }
             case .cannotServe(let errno, let message):
                 guard let job = worker.job else { continue }
@@ -376,7 +377,7 @@ final class WorkerPool: Part {
                     (try? spool.fs.status("\(Layout.directory(of: id, place))/\(name)"))??.size  // nothing can be counted
                 }.first
             }
-            output.leaveOut(bytes, of: worker.outputs[index])
+            output.leaveOut(bytes, besides: worker.outputs[index].takeSaidLater(), of: worker.outputs[index])
         }
     }
 

@@ -6,11 +6,16 @@ import Testing
 /// A daemon that waits for its jobs when it is told to end.
 @Suite("Ends that wait for the running jobs", .ownThreads)
 struct DrainTests {
-    private func spool(_ drain: String...) throws -> SpoolUnderTest {
+    private func spool(_ drain: String, ofEverybody: Bool = false) throws -> SpoolUnderTest {
         let spool = try SpoolUnderTest(starting: false)
-        try spool.launch(arguments: drain)
-        try spool.notification("READY=1")
+        if ofEverybody { try spool.letUsersIn() }
+        try serve(spool, drain)
         return spool
+    }
+
+    private func serve(_ spool: SpoolUnderTest, _ drain: String) throws {
+        try spool.launch(arguments: [drain])
+        try spool.notification("READY=1")
     }
 
     private func draining(_ spool: SpoolUnderTest) throws -> Table {
@@ -132,8 +137,7 @@ struct DrainTests {
         spool.signal(SIGTERM)
         #expect(try spool.exitCode() == 0)
         #expect(try spool.jobs(in: "running", named: "slow").count == 1)
-        try spool.launch(arguments: ["--drain"])
-        try spool.notification("READY=1")
+        try serve(spool, "--drain")
         spool.signal(SIGQUIT)
         #expect(try spool.exitCode() == 0)
         try spool.start()
@@ -163,10 +167,7 @@ struct DrainTests {
     @Test("W5: Root's daemon waits for the jobs of users too, and stops them with its own",
         .enabled(if: TestUser.areHere, TestUser.reason), arguments: [false, true])
     func users(isStopped: Bool) throws {
-        let spool = try SpoolUnderTest(starting: false)
-        for (path, mode) in [(spool.base, 0o755), (spool.path, 0o755), (spool.out, 0o1777)] { _ = chmod(path, mode_t(mode)) }
-        try spool.launch(arguments: ["--drain"])
-        try spool.notification("READY=1")
+        let spool = try spool("--drain", ofEverybody: true)
         let gate = try spool.gate()
         chmod(gate.path, 0o666)
         let line = gate.waiting(trap: "TERM", "echo > \(spool.out)/told; exit 7", ready: "echo > \(spool.out)/ready")
@@ -188,10 +189,7 @@ struct DrainTests {
     @Test("W5: While root's daemon waits for its jobs, a user's daemon that rests is not started, and what the user submits waits",
         .enabled(if: TestUser.areHere, TestUser.reason))
     func restingUser() throws {
-        let spool = try SpoolUnderTest(starting: false)
-        for (path, mode) in [(spool.base, 0o755), (spool.path, 0o755), (spool.out, 0o1777)] { _ = chmod(path, mode_t(mode)) }
-        try spool.launch(arguments: ["--drain"])
-        try spool.notification("READY=1")
+        let spool = try spool("--drain", ofEverybody: true)
         try spool.drop(as: .games, "early.toml", "command = 'echo > \(spool.out)/early'\ndirectory = \"/\"")
         try spool.output("early")
         try spool.logLine("event=user-rests", "user=games")
@@ -217,10 +215,7 @@ struct DrainTests {
     @Test("W5: A user who stops the own daemon by a signal does not hold up the end of root's daemon, and the job runs on",
         .enabled(if: TestUser.areHere, TestUser.reason))
     func stoppedUser() throws {
-        let spool = try SpoolUnderTest(starting: false)
-        for (path, mode) in [(spool.base, 0o755), (spool.path, 0o755), (spool.out, 0o1777)] { _ = chmod(path, mode_t(mode)) }
-        try spool.launch(arguments: ["--drain"])
-        try spool.notification("READY=1")
+        let spool = try spool("--drain", ofEverybody: true)
         let gate = try spool.gate()
         chmod(gate.path, 0o666)
         try spool.drop(as: .games, "slow.toml", "command = 'echo $$ > \(spool.out)/pid; read x < \(gate.path)'\ndirectory = \"/\"")

@@ -300,7 +300,7 @@ struct GivenTasksTests {
     @Test("W5: A job of another user inherits nothing of root's environment", .enabled(if: TestUser.areHere, TestUser.reason))
     func othersVariables() throws {
         let spool = try SpoolUnderTest(configuration: "inherit_env = true", starting: false)
-        for (path, mode) in [(spool.base, 0o755), (spool.path, 0o755), (spool.out, 0o1777)] { _ = chmod(path, mode_t(mode)) }
+        try spool.letUsersIn()
         try start(spool, [], environment: ["COLOUR=red"])
         let named = "command = 'echo $(id -un) ${COLOUR:-none} >> \(spool.out)/seen'\ndirectory = \"/\""
         try spool.drop("named.toml", "\(named)\nuser = \"games\"")

@@ -13,10 +13,11 @@ struct OutputTests {
         let fifo: String
         private(set) var reader: FileDescriptor?
         private var read: [UInt8] = []
+        private var keeper: Child?
 
         /// - Parameter isOwnProgram: true when the test replaces the program, which is then `spoold` in the directory of the test.
-        init(_ form: String, tmpfsBytes: Int? = nil, isOwnProgram: Bool = false) throws {
-            spool = try SpoolUnderTest(tmpfsBytes: tmpfsBytes, starting: false)
+        init(_ form: String, configuration: String = "", tmpfsBytes: Int? = nil, isOwnProgram: Bool = false) throws {
+            spool = try SpoolUnderTest(configuration: configuration, tmpfsBytes: tmpfsBytes, starting: false)
             fifo = "\(spool.out)/stdout"
             guard mkfifo(fifo, 0o600) == 0 else { throw SystemError(call: "mkfifo", path: fifo, errno: errno) }
             reader = try FileDescriptor.open(fifo, O_RDONLY | O_NONBLOCK)
@@ -28,6 +29,17 @@ struct OutputTests {
         }
 
         func close() { reader = nil }
+
+        /// Has another program read from now on, which keeps the lines of a job in a file: its path.
+        func keepLines(of name: String) throws -> String {
+            let kept = "\(spool.out)/kept"
+            let words = ["-c", "exec grep -a --line-buffered '^\(name) ' < \(fifo) > \(kept)"]
+            let null = try FileDescriptor.open("/dev/null", O_WRONLY)
+            keeper = try Child("/bin/sh", words, environment: spool.environment, output: null.raw, error: null.raw)
+            try spool.wait(for: "another reader") { Files.exists(kept) }
+            close()
+            return kept
+        }
 
         /// Reads until `condition` is true of the lines.
         func lines(until condition: ([String]) throws -> Bool) throws -> [String] {
@@ -193,6 +205,37 @@ struct OutputTests {
         // Stuck again at the end.
         _ = try spool.run("command = 'seq 1 300000'", as: "more")
         #expect(try spool.stop() == 0)
+    }
+
+    private func leftOutBytes(_ spool: SpoolUnderTest) throws -> Int64 {
+        guard case .table(let output)? = try spool.daemonStatus()?["output"]?.kind,
+            case .integer(let count)? = output["left_out_bytes"]?.kind
+        else { return 0 }
+        return count
+    }
+
+    @Test("W5: While too much waits for a stuck reader, a running job loses a little, counted at once, and the rest when the reader reads")
+    func held() throws {
+        let piped = try Piped("stdout", configuration: "slots = 300")
+        let spool = piped.spool
+        let gate = try spool.gate()
+        // As much as a worker sends without confirmations, from more workers than spoold keeps output of.
+        try Files.write("\(spool.out)/block", String(repeating: String(repeating: "x", count: (32 << 10) - 1) + "\n", count: 2))
+        for number in 1...265 { try spool.drop("fill\(number).toml", "command = 'cat \(spool.out)/block; read x < \(gate.path)'") }
+        try spool.wait(for: "output to be left out") { try leftOutBytes(spool) > 0 }
+        // Each piece has 32 lines.
+        let line = String(repeating: "y", count: 999) + "\n"
+        try Files.write("\(spool.out)/long", String(repeating: line, count: 400) + "end\n")
+        try spool.drop("much.toml", "command = 'cat \(spool.out)/long; read x < \(gate.path)'")
+        try spool.wait(for: "output of the job to be left out") { try leftOutBytes(spool) % (32 << 10) == 64_000 % (32 << 10) }
+        let kept = try piped.keepLines(of: "much")
+        try spool.wait(for: "the rest of the output") { try Files.text(kept).hasSuffix(": end\n") }
+        try gate.release(266)
+        let job = try spool.end(of: "much")
+        let told = try spool.logLine("event=output-left-out", "id=\(job.id)")
+        let prefix = "much \(job.id): "
+        let written = try Files.text(kept).split(separator: "\n").reduce(0) { $0 + $1.utf8.count - prefix.utf8.count + 1 }
+        #expect(try told.contains("bytes=64000 ") && written + 64_000 == job.stdout.utf8.count, "\(told)")
     }
 
     @Test("W5: When its new program cannot be executed, spoold writes what running jobs write later, and counts each line that it does not")

@@ -101,7 +101,7 @@ struct BrokenDiskTests {
     func ofUser() throws {
         let disk = try LoopDisk(.ext4)
         let spool = try SpoolUnderTest(disk: disk, starting: false)
-        for (path, mode) in [(spool.base, 0o755), (spool.path, 0o755), (spool.out, 0o1777)] { _ = chmod(path, mode_t(mode)) }
+        try spool.letUsersIn()
         try spool.start()
         let gates = [try spool.gate("gate-user"), try spool.gate("gate-root")]
         for gate in gates { chmod(gate.path, 0o666) }

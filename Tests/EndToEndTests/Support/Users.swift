@@ -48,10 +48,17 @@ struct TestUser: Sendable {
 }
 
 extension SpoolUnderTest {
-    /// A spool for everybody that users can reach. Their jobs can write into `out`.
+    /// Lets users reach the spool, which is then for everybody. Their jobs can write into `out`.
+    func letUsersIn() throws {
+        for (path, mode) in [(base, 0o755), (self.path, 0o755), (out, 0o1777)] as [(String, mode_t)] {
+            guard chmod(path, mode) == 0 else { throw SystemError(call: "chmod", path: path, errno: errno) }
+        }
+    }
+
+    /// A spool for everybody, which is served.
     static func ofEverybody(configuration: String = "") throws -> SpoolUnderTest {
         let spool = try SpoolUnderTest(configuration: configuration, starting: false)
-        for (path, mode) in [(spool.base, 0o755), (spool.path, 0o755), (spool.out, 0o1777)] { _ = chmod(path, mode_t(mode)) }
+        try spool.letUsersIn()
         try spool.start()
         return spool
     }

@@ -167,7 +167,7 @@ final class MachineUnderTest {
 
     init(configuration: String = "") throws {
         spool = try SpoolUnderTest(configuration: configuration, starting: false)
-        for (path, mode) in [(spool.base, 0o755), (spool.path, 0o755), (spool.out, 0o1777)] { _ = chmod(path, mode_t(mode)) }
+        try spool.letUsersIn()
         try Commands.succeed("cp", "-a", "/etc", "\(spool.base)/etc")
         try start()
     }

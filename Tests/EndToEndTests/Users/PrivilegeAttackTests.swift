@@ -11,7 +11,7 @@ struct PrivilegeAttackTests {
     /// A spool for everybody whose daemon has not been started.
     private func spool() throws -> SpoolUnderTest {
         let spool = try SpoolUnderTest(starting: false)
-        for (path, mode) in [(spool.base, 0o755), (spool.path, 0o755), (spool.out, 0o1777)] { _ = chmod(path, mode_t(mode)) }
+        try spool.letUsersIn()
         return spool
     }
 
