@@ -207,11 +207,14 @@ extension WrapperTests {
 
     @Test("A TERM at any moment of the start is not lost", arguments: WrapperUnderTest.shells)
     func stoppedEarly(shell: WrapperUnderTest.Shell) throws {
-        for delay in stride(from: UInt32(0), to: 30_000, by: 1500) {
+        var moment = 0
+        var hasBegun = false
+        while !hasBegun {
             let wrapper = try WrapperUnderTest(shell)
-            let pid = try wrapper.start(wrapper.submission("sleep 100"))
-            // The delay chooses the moment. Nothing is waited for: the outcome must be the same at each moment.
-            usleep(delay)
+            let changes = try StartChanges(wrapper)
+            let pid = try wrapper.start(wrapper.submission("echo ready; sleep 100"))
+            hasBegun = try !changes.reach(moment)
+            moment += 1
             kill(pid, SIGTERM)
             let code = wrapper.wait(pid)
             // Before its first line is run, the shell itself is ended; then there is no mark.
@@ -219,6 +222,7 @@ extension WrapperTests {
             #expect(code == 143)
             if wrapper.has("end.1") { #expect(try wrapper.end().integer("signal") == 15) }
         }
+        #expect(moment >= 5, "at least the mark, the output, its error output and the beat are made")
     }
 
     @Test("Signals are forwarded to the command's group", arguments: WrapperUnderTest.shells, [1, 2, 3, 10, 12, 14, 15, 18, 25])

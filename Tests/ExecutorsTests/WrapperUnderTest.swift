@@ -127,3 +127,36 @@ extension WrapperUnderTest {
         return found
     }
 }
+
+/// The changes in a job's directory, one after the other, while its wrapper starts.
+final class StartChanges {
+    private let wrapper: WrapperUnderTest
+    private let changes: Inotify
+    private var count = 0
+
+    init(_ wrapper: WrapperUnderTest) throws {
+        self.wrapper = wrapper
+        changes = try Inotify()
+        try watch(wrapper.directory)
+    }
+
+    private func watch(_ path: String) throws {
+        _ = try changes.add(path, [.created, .modified, .closedAfterWriting, .deleted])
+    }
+
+    /// Waits for this many changes. Returns false when the command, which writes `ready`, has begun before.
+    func reach(_ wanted: Int) throws -> Bool {
+        let end = MonotonicInstant.now().advanced(byMilliseconds: 60_000)
+        while count < wanted {
+            var events: [InotifyEvent] = []
+            guard awaitReadable([changes.descriptor.raw], until: end) else { throw UnusableItem("the command does not begin") }
+            _ = try changes.readEvents(into: &events)
+            count += events.count
+            // The changes in the mark, too, from now on.
+            let isMarked = events.contains { $0.name == "started.1" && $0.mask.contains(.created) }
+            if isMarked { try watch("\(wrapper.directory)/started.1") }
+            if count < wanted, wrapper.has("stdout"), try wrapper.file("stdout") == "ready\n" { return false }
+        }
+        return true
+    }
+}

@@ -314,10 +314,25 @@ private final class RemotePlayer {
             gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 902 s: poll 4 times",
                 "ended job 1 done"]),
         RemoteStory(
-            "The engine has it wait again after it began, and it shows no sign of life",
-            ["submit 7", "began", "sees", "poll pending x16"],
-            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 606 s: poll 16 times",
-                "ended job 1 failed lost"]),
+            "The engine has it wait again after it began, and it shows no sign of life: the engine is asked once to end it",
+            ["submit 7", "began", "sees", "poll pending x16", "poll pending", "cancel asked", "poll pending"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 606 s: poll 16 times", "606 s: cancel",
+                "608 to 610 s: poll 2 times", "ended job 1 failed lost"]),
+        RemoteStory(
+            "The engine has it wait again, and does not answer when it is asked to end it",
+            ["submit 7", "began", "sees", "poll pending x16", "cancel nothing", "poll pending"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 606 s: poll 16 times", "606 s: cancel",
+                "608 s: poll", "ended job 1 failed lost"]),
+        RemoteStory(
+            "The engine has it wait again, and ends it when it is asked to",
+            ["submit 7", "began", "sees", "poll pending x16", "cancel asked", "poll ended canceled x16"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 606 s: poll 16 times", "606 s: cancel",
+                "608 to 638 s: poll 16 times", "ended job 1 failed lost"]),
+        RemoteStory(
+            "The engine has it wait again, and it is canceled",
+            ["submit 7", "began", "sees", "poll pending x15", "people cancel", "cancel asked", "poll ended canceled x16"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 546 s: poll 15 times",
+                "stopping job canceled", "546 s: cancel", "606 s: poll"]),
         RemoteStory(
             "A state that nobody knows ends nothing", ["submit 7", "poll open x3"],
             gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 6 s: poll 3 times", "running"]),

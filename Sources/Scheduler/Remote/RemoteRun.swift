@@ -48,6 +48,7 @@ struct RemoteRun {
     private var unheard = Patience()
     /// Since a signal has ended it whose reason only the engine can know.
     private var unexplained: Patience?
+    private(set) var farewell = Farewell.none
     /// The signals that people have sent it.
     private var passedOn: Set<Int32> = []
     /// It was asked to end. When the next `cancel` is due, and how it goes.
@@ -56,6 +57,14 @@ struct RemoteRun {
     var submitAt: Instant
     /// The wait before the next `submit` after the answer `later`.
     var backoffMilliseconds: Int64 = 0
+
+    /// The one order to end that an engine gets for a run which is about to be lost while the engine has it wait.
+    enum Farewell {
+        case none
+        /// To be passed on, or under way.
+        case wanted
+        case said
+    }
 
     struct Stop {
         var since: Instant
@@ -122,6 +131,7 @@ struct RemoteRun {
         ending = Patience()
         silence = Patience()
         unheard = Patience()
+        farewell = .none
     }
 
     /// The run is not to be submitted again. An earlier copy may be at the engine.
@@ -162,7 +172,12 @@ struct RemoteRun {
             silence.add(at: now, stepMax: stepMax)
             let steps = found(answer)
             guard silence.count >= 2, silence.milliseconds >= limits.lostAfterMilliseconds else { return steps }
-            return steps + [.end(.lost("its engine has it wait again, and it shows no sign of life"), cause: answer.report.why)]
+            // Nobody would ever take it out of the engine's queue.
+            if stop == nil, farewell != .said {
+                farewell = .wanted
+                return steps
+            }
+            return steps + [.end(.lost(Self.waitedAgain), cause: answer.report.why)]
         case .pending, .running, .open:
             forget()
             return found(answer)
@@ -179,7 +194,8 @@ struct RemoteRun {
             if self.marks.hasStarted || stop != nil {
                 silence.add(at: now, stepMax: stepMax)
                 guard silence.count >= 2, silence.milliseconds >= limits.lostAfterMilliseconds else { return [] }
-                return [.end(.lost("its engine does not know it any more, and it shows no sign of life"), cause: answer.message)]
+                let why = "its engine does not know it any more, and it shows no sign of life"
+                return [.end(.lost(farewell == .said ? Self.waitedAgain : why), cause: answer.message)]
             }
             guard absence.count >= 2, absence.milliseconds >= limits.findGraceMilliseconds else { return [] }
             // The engine does not know it, so each of these submissions has failed.
@@ -269,6 +285,11 @@ struct RemoteRun {
         return []
     }
 
+    private static let waitedAgain = "its engine has it wait again, and it shows no sign of life"
+
+    /// The answer to `cancel` came, whatever it was.
+    mutating func tookOrder() { if farewell == .wanted { farewell = .said } }
+
     mutating func willPassOn(_ signal: Int32) { passedOn.insert(signal) }
 
     /// A signal has ended it, and its engine is asked why.
@@ -311,6 +332,7 @@ struct RemoteRun {
         case .outOfMemory: return .end(.signaled(9, coreDumped: false), cause: said)
         case .launch where !marks.hasStarted: return .end(.notSpawned(said), cause: nil)
         case .canceled where job.stopping != nil: return .end(.signaled(report.signal ?? 15, coreDumped: false), cause: nil)
+        case .canceled where farewell == .said: return .end(.lost(Self.waitedAgain), cause: message)
         case .canceled: return .end(.lost("it was canceled at its engine, and not here"), cause: message)
         case .nodeFail, .preempted: return .end(.lost(said), cause: nil)
         case .failed where marks.hasStarted:
@@ -326,7 +348,7 @@ struct RemoteRun {
     // MARK: Reading
 
     /// The engine's word is not final yet, or is about to be: it is asked again soon.
-    var isUrgent: Bool { ending.count > 0 || stop != nil || isUnexplained }
+    var isUrgent: Bool { ending.count > 0 || stop != nil || isUnexplained || farewell != .none }
 
     /// True when `cancel` can be called: the engine may have the run, and no `submit` is under way.
     var canBeCanceled: Bool { phase != .submitting && mayBeThere }

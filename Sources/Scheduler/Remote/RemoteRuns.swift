@@ -20,7 +20,7 @@ final class RemoteRuns {
         /// The earliest `submitAt` in the line, and the earliest `askAt` of a stop.
         var submitAt: Instant?
         var stopAt: Instant?
-        /// Items of `signal` and `extend` that no call has taken yet.
+        /// Items of `signal`, `extend` and a last `cancel` that no call has taken yet.
         var orders: [(verb: ExecutorCall.Verb, item: ExecutorCall.Item)] = []
         /// Since when questions have not been answered, and why.
         var failure: (since: Instant, why: String)?
@@ -248,10 +248,14 @@ final class RemoteRuns {
         call(group, verb, asked.map { ExecutorCall.Item($0) }, &due)
     }
 
-    /// Calls `signal` and `extend`. An order is for one try, and is passed on when the try has been submitted.
+    /// Calls `signal`, `extend`, and the last `cancel` of runs that are about to be lost. An order is for one try, and is passed on when the
+    /// try has been submitted. A run that shows itself alive meanwhile is not canceled.
     private func passOn(_ group: Group, _ due: inout [ExecutorCall]) {
-        group.orders.removeAll { runs[$0.item.job.id]?.attempt != $0.item.attempt }
-        for verb in [ExecutorCall.Verb.signal, .extend] where group.underWay[verb] == nil {
+        group.orders.removeAll { order in
+            guard let run = runs[order.item.job.id], run.attempt == order.item.attempt else { return true }
+            return order.verb == .cancel && run.farewell != .wanted
+        }
+        for verb in [ExecutorCall.Verb.cancel, .signal, .extend] where group.underWay[verb] == nil {
             var items: [ExecutorCall.Item] = []
             group.orders.removeAll { order in
                 guard order.verb == verb, let run = runs[order.item.job.id], run.phase == .looking || run.phase == .submitted else {
@@ -318,6 +322,7 @@ final class RemoteRuns {
                     steps = run.unheard(answer, reply.marks[id], settings, at: now)
                 }
             case .cancel, .signal, .extend:
+                if call.verb == .cancel { run.tookOrder() }
                 if let marks = reply.marks[id] { steps = run.seen(marks) }
                 if steps.isEmpty, let remark = Self.remark(on: call.verb, answer, reply.failure) { steps = [.remark(remark)] }
             }
@@ -354,6 +359,9 @@ final class RemoteRuns {
         if run.phase == .toSubmit, run.stop == nil || !run.mayBeThere {
             group.line.append(run.job.id)
             group.submitAt = min(group.submitAt ?? run.submitAt, run.submitAt)
+        }
+        if run.farewell == .wanted, before.farewell != .wanted {
+            order(.cancel, run.job) { $0.signal = run.job.definition.stopSignal }
         }
         guard run.phase != before.phase else { return }
         if run.stop != nil { group.stopAt = now }

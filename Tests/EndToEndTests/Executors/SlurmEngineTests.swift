@@ -44,7 +44,7 @@ struct SlurmEngineTests {
         }
     }
 
-    @Test("X1: A job that somebody has requeued and held at Slurm does not begin again, and is lost")
+    @Test("X1: A job that somebody has requeued and held at Slurm does not begin again, is lost, and leaves Slurm's queue")
     func requeuedAndHeld() throws {
         let far = try ClusterSpool(settings: "lost_after = \"25s\"")
         // TERM does not end it, so that it leaves no end mark.
@@ -57,7 +57,7 @@ struct SlurmEngineTests {
         try far.why(id, "its engine has it wait again", "held")
         let job = try far.end(id)
         #expect(job.outcome == "failed lost" && job.error.contains("its engine has it wait again"), "\(job.outcome): \(job.error)")
-        try far.control("release", handle)
+        // Nobody else takes it out of Slurm's queue.
         try far.awaitEmptyQueue()
         #expect(try far.spool.linesNow("starts") == ["begun"])
     }

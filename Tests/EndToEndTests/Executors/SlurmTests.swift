@@ -50,6 +50,18 @@ struct SlurmClusterTests {
         #expect(!Files.exists("\(job.directory)/slurm.1"))
     }
 
+    @Test("No daemon of the cluster leaves a core in the directory of the one who started it")
+    func noCore() throws {
+        let cluster = try SlurmCluster()
+        for name in ["munged", "slurmctld", "slurmd-n1", "slurmd-n2"] {
+            let pid = try #require(Files.text("\(cluster.base)/run/\(name).proc").split(separator: " ").first)
+            let place = try Directory.open("/proc/\(pid)").readSymbolicLink("cwd")
+            #expect(place == "/" || place.hasPrefix("\(cluster.base)/"), "\(name)")
+            let limits = try Files.text("/proc/\(pid)/limits").split(separator: "\n").first { $0.hasPrefix("Max core file size") }
+            #expect(limits?.split(separator: " ").suffix(3) == ["0", "0", "bytes"], "\(name): \(limits ?? "")")
+        }
+    }
+
     @Test("A thousand jobs run once each, with their own exit codes")
     func thousand() throws {
         // A busy machine is no dead node.
