@@ -131,8 +131,7 @@ struct JobLogs {
             // The job's end was seen before the last bytes were read, so no bytes follow.
             if record.place.state.isTerminal { return try refuseMissingTry(record) }
             bringer.bring(record)
-            let next = record.status.isElsewhere ? bringer.millisecondsToNext : nil
-            _ = try watch.wait(for: [id], or: [session.output.poll] + bringer.polls, milliseconds: next)
+            _ = try watch.wait(for: [id], or: [session.output.poll] + bringer.polls, milliseconds: bringer.millisecondsToNext)
             session.output.check()
         }
     }

@@ -25,6 +25,7 @@ final class OutputBringer {
     private var call: Call?
     private var nextAt = MonotonicInstant.now()
     private var isWanted = true
+    private var isElsewhere = false
 
     private static let pauseMilliseconds: Int64 = 2000
 
@@ -33,17 +34,18 @@ final class OutputBringer {
     deinit { if let call { kill(-call.pid, SIGKILL) } }
 
     /// The time until ``bring(_:)`` is to be called again. Nil when nothing is to be brought.
-    var millisecondsToNext: Int64? { isWanted ? (call?.deadline ?? nextAt).millisecondsLeft() : nil }
+    var millisecondsToNext: Int64? { isWanted && isElsewhere ? (call?.deadline ?? nextAt).millisecondsLeft() : nil }
 
     /// Readable when a call has ended.
     var polls: [pollfd] { call.map { [pollfd(fd: $0.ended.raw, events: Int16(POLLIN), revents: 0)] } ?? [] }
 
-    /// Begins a call for a job that runs elsewhere, when it is time for one.
+    /// Begins a call for a job that runs elsewhere, when it is time for one. All calls are for one job.
     func bring(_ record: JobRecord) {
+        isElsewhere = record.status.isElsewhere
         takeEnd()
         guard isWanted, call == nil, nextAt <= .now() else { return }
         // A job has a remote state when its directory has been given to its user.
-        guard record.place.state == .running, record.status.isElsewhere, record.status.remote != nil, let name = record.status.executor
+        guard record.place.state == .running, isElsewhere, record.status.remote != nil, let name = record.status.executor
         else {
             nextAt = MonotonicInstant.now().advanced(byMilliseconds: Self.pauseMilliseconds)
             return

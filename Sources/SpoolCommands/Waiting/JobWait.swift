@@ -18,6 +18,8 @@ struct JobWait {
     private let interrupt: Interrupt
     private let showing: Showing
     private var outputs: [JobOutput] = []
+    /// Present while output is shown and the job has not ended.
+    private var bringer: OutputBringer?
     private var display: ProgressDisplay?
     /// The directories of running jobs that are watched.
     private var watched: Set<String> = []
@@ -41,6 +43,7 @@ struct JobWait {
                 JobOutput(session, Layout.outputFile, for: .exact, to: session.output),
                 JobOutput(session, Layout.errorFile, for: .exact, to: session.errors),
             ]
+            bringer = OutputBringer(session)
         }
         if let awaited = session.awaited { try attempt { () throws(SystemError) in try awaited.start() } }
         if try session.daemon() == nil {
@@ -78,14 +81,16 @@ struct JobWait {
             if rest == 0 { return timedOut(timeoutMilliseconds!) }
             if let news = try own?.checkForRing() { complain(news) }
             let until = isUnsettled ? min(rest ?? .max, Self.settlingMilliseconds) : rest
-            let nextCheck = own?.millisecondsToNextCheck.flatMap { next in until.map { next < $0 } ?? true ? next : nil }
+            // What is to be done before the wait is over.
+            let next = [own?.millisecondsToNextCheck, bringer?.millisecondsToNext].lazy.compactMap(\.self).min()
+            let isForNext = next.map { $0 < until ?? .max } ?? false
             let isWoken = try watch.wait(
-                for: names.union(ids), or: [interrupt.poll] + (watchesReader ? [session.output.poll] : []),
-                milliseconds: nextCheck ?? until)
+                for: names.union(ids), or: [interrupt.poll] + (watchesReader ? [session.output.poll] : []) + (bringer?.polls ?? []),
+                milliseconds: isForNext ? next : until)
             if watchesReader { session.output.check() }
             if let signal = try interrupt.take() {
                 if let code = try interrupted(ids.filter { codes[$0] == nil }, ExitCode.signalBase + signal) { return code }
-            } else if !isWoken, nextCheck == nil {
+            } else if !isWoken, !isForNext {
                 guard isUnsettled, rest.map({ $0 > Self.settlingMilliseconds }) ?? true else { return timedOut(timeoutMilliseconds ?? 0) }
                 for id in ids where codes[id] == nil {
                     if case .settling = try observe(id, &names) {
@@ -142,8 +147,10 @@ struct JobWait {
         if let name = record.place.path.split(separator: "/").last { names.insert(String(name)) }
         guard record.place.state.isTerminal else {
             display?.take(record.status)
+            bringer?.bring(record)
             return .open
         }
+        bringer = nil
         guard record.isComplete, record.status.state.isTerminal else {
             watch.add(record.place.path)
             // The status may have been written between reading it and watching it.

@@ -255,6 +255,18 @@ import Testing
         #expect(try spool.linesNow("followed").last == "over")
     }
 
+    @Test("X4: submit -w has the executor bring output too")
+    func awaited() throws {
+        let (spool, fake) = try makeSpool()
+        let gate = try spool.gate()
+        let run = try spool.startCtl(["submit", "-w", "--executor", "fake", "--", "read x < \(gate.path); echo over; exit 3"])
+        try run.awaitOutput("brought from afar\n")
+        #expect(fake.lines("calls").contains("logs \(geteuid())"))
+        try gate.release()
+        let result = try run.end()
+        #expect(result.code == 3 && result.output.hasSuffix("over\n"), "\(result)")
+    }
+
     @Test("X4: Tables and metrics tell how it stands with a run at its executor, and whether that answers")
     func views() throws {
         let (spool, fake) = try makeSpool()
