@@ -332,7 +332,7 @@ private final class RemotePlayer {
             "The engine has it wait again, and it is canceled",
             ["submit 7", "began", "sees", "poll pending x15", "people cancel", "cancel asked", "poll ended canceled x16"],
             gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 546 s: poll 15 times",
-                "stopping job canceled", "546 s: cancel", "606 s: poll"]),
+                "stopping job canceled", "546 to 548 s: cancel 2 times", "606 to 636 s: poll 16 times", "ended job 1 failed canceled"]),
         RemoteStory(
             "A state that nobody knows ends nothing", ["submit 7", "poll open x3"],
             gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 6 s: poll 3 times", "running"]),

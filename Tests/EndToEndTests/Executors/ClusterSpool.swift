@@ -50,7 +50,9 @@ final class ClusterSpool {
     /// The next call of this program of Slurm dies: `drop` before it does anything, `lose` when it has done all that was asked.
     func set(_ mode: String, _ program: String) throws { try Files.makeDirectory("\(shim)/\(mode)-\(program)") }
 
-    func submit(_ command: String, _ words: String...) throws -> String {
+    func submit(_ command: String, _ words: String...) throws -> String { try submit(command, words) }
+
+    func submit(_ command: String, _ words: [String]) throws -> String {
         let submitted = try spool.ctl(list: ["submit", "--executor", "slurm"] + words + ["--", command])
         guard submitted.code == 0 else { throw spool.failure("submit: \(submitted)") }
         return submitted.id

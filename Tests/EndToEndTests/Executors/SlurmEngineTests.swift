@@ -82,4 +82,67 @@ struct SlurmEngineTests {
             #expect(job.outcome == "failed lost" && job.error.contains("NODE_FAIL") && starts.count == 1, "\(job.outcome): \(job.error)")
         }
     }
+
+    @Test("X1: A job that Slurm cannot begin before its deadline says so")
+    func deadline() throws {
+        let far = try ClusterSpool()
+        let blocker = try far.submit("echo > \(far.spool.out)/up; sleep 1000; sleep 1000", SlurmJobTests.allNodes)
+        try far.spool.output("up")
+        let id = try far.submit("true; true", "--executor-arg=--deadline=now+2hours")
+        try far.control("update", "JobId=\(far.handle(id))", "Deadline=now+1")
+        let job = try far.end(id)
+        #expect(job.outcome == "failed timeout" && job.error.contains("Slurm: DEADLINE"), "\(job.outcome): \(job.error)")
+        #expect(try far.spool.ctl("kill", blocker).code == 0)
+        #expect(try far.end(blocker).outcome == "failed signal")
+    }
+
+    @Test("X1: A job that Slurm ends for one of a more urgent partition says so")
+    func preempted() throws {
+        let far = try ClusterSpool(ClusterSpool.patient + [
+            "--set", "PreemptType=preempt/partition_prio", "--set", "PreemptMode=CANCEL", "--set",
+            "PartitionName=main Nodes=n1,n2 Default=YES MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=1", "--set",
+            "PartitionName=urgent Nodes=n1,n2 MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=2",
+        ])
+        let id = try far.submit("echo > \(far.spool.out)/up; sleep 1000; sleep 1000", SlurmJobTests.allNodes)
+        try far.spool.output("up")
+        let urgent = try far.submit("true; true", SlurmJobTests.allNodes + ["--executor-arg=--partition=urgent"])
+        let job = try far.end(id)
+        #expect(job.outcome.hasPrefix("failed ") && job.error.contains("PREEMPTED"), "\(job.outcome): \(job.error)")
+        #expect(try far.end(urgent).outcome == "done 0")
+    }
+
+    @Test("X2: A job that has ended, and runs for a slurmctld that has forgotten its end, does not begin again",
+        arguments: ["fail", "retry"])
+    func endForgotten(onCrash: String) throws {
+        let far = try ClusterSpool()
+        let (spool, cluster) = (far.spool, far.cluster)
+        let gate = try spool.gate()
+        try spool.drop(
+            "job.toml", "command = 'echo begun >> \(spool.out)/starts; read x < \(gate.path); exit 7'\n"
+                + "executor = \"slurm\"\non_crash = \"\(onCrash)\"")
+        try spool.lines("starts", count: 1)
+        let id = try spool.jobs(in: "running", named: "job")[0].id
+        let handle = try far.handle(id)
+        // What slurmctld knows while the job runs is what it knows after its restart.
+        try cluster.control("end-ctld")
+        try Commands.succeed("cp", "-a", "\(cluster.base)/state", "\(cluster.base)/state-before")
+        try cluster.control("start-ctld")
+        try gate.release()
+        #expect(try far.end(id).outcome == "failed exit 7")
+        try far.awaitState("COMPLETED", "FAILED", of: handle)
+        try cluster.control("kill-ctld")
+        try Commands.succeed("rm", "-r", "\(cluster.base)/state")
+        try Commands.succeed("mv", "\(cluster.base)/state-before", "\(cluster.base)/state")
+        try cluster.control("start-ctld")
+        try far.awaitState("RUNNING", of: handle)
+        // A node that starts tells its controller what runs on it.
+        try far.awaitEmptyQueue {
+            for node in ["1", "2"] {
+                try cluster.control("kill-node", [node, "--daemon-only"])
+                try cluster.control("start-node", [node])
+            }
+        }
+        #expect(try spool.linesNow("starts") == ["begun"])
+        #expect(try far.end(id).outcome == "failed exit 7")
+    }
 }

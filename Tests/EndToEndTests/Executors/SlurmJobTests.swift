@@ -174,11 +174,22 @@ extension SpoolUnderTest {
 }
 
 extension ClusterSpool {
-    /// Waits until Slurm has no job left that has not ended. Each look takes as long as Slurm's answer.
-    func awaitEmptyQueue() throws {
+    /// Waits until Slurm has no job left that has not ended. Each look takes as long as Slurm's answer, and as what is done between two.
+    func awaitEmptyQueue(between: () throws -> Void = {}) throws {
         let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         while try !queue().isEmpty {
             guard MonotonicInstant.now() < end else { throw spool.failure("Slurm still has \(try queue())") }
+            try between()
+        }
+    }
+
+    /// Waits until Slurm tells one of these states of a job. Each look takes as long as Slurm's answer.
+    func awaitState(_ states: String..., of handle: String) throws {
+        let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
+        while true {
+            let answer = try cluster.run("squeue", "-h", "-t", "all", "-o", "%T", "-j", handle)
+            if states.contains(where: { answer.output == "\($0)\n" }) { return }
+            guard MonotonicInstant.now() < end else { throw spool.failure("Slurm says of \(handle): \(answer)") }
         }
     }
 }
