@@ -2,10 +2,11 @@
 """A real Prometheus that reads the metrics of a spool: python3 scrape.py SPOOLCTL SPOOL
 
 Starts `spoolctl monitor`, lets a Prometheus with the shipped rules and the monitor's token read it, and asks the Prometheus every query of
-the shipped dashboard. Prints what it found, one fact a line; exits with 1 and a line for each fault."""
+the shipped dashboard, of its variables too. Prints what it found, one fact a line; exits with 1 and a line for each fault."""
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -89,7 +90,7 @@ with tempfile.TemporaryDirectory() as directory:
             found = kinds.get(name) or kinds.get(f"{name}_total")
             if found != kind:
                 faults.append(f"Prometheus takes {name} for {found}")
-        if values('count by (__name__, instance, user, task, queue, result, outcome, of, le) ({__name__=~"spoold_.*"}) > 1'):
+        if values('count by (__name__, instance, user, task, queue, executor, state, result, outcome, of, le) ({__name__=~"spoold_.*"}) > 1'):
             faults.append("a series is there twice")
 
         def evaluated():
@@ -103,6 +104,22 @@ with tempfile.TemporaryDirectory() as directory:
         print("alerts", *sorted(rule["name"] for rule in rules if rule["state"] != "inactive"))
         with open(f"{MONITORING}/spoold-dashboard.json") as file:
             dashboard = json.load(file)
+        # Each variable's query, as Grafana asks it: label_values(SERIES, LABEL).
+        variables = 0
+        for variable in dashboard["templating"]["list"]:
+            if variable["type"] != "query":
+                continue
+            variables += 1
+            series, label = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["query"]["query"]).groups()
+            if variable["definition"] != variable["query"]["query"]:
+                faults.append(f"variable {variable['name']}: two queries")
+            for other in dashboard["templating"]["list"]:
+                series = series.replace(f"${other['name']}", ".*")
+            found = ask(f"label/{label}/values", **{"match[]": series})
+            # A spool of one user has no label for the user.
+            if found["status"] != "success" or not found["data"] and label != "user":
+                faults.append(f"variable {variable['name']}: {series}, {label}: {found}")
+        print("variables", variables)
         panels = 0
         for panel in dashboard["panels"]:
             for one in panel.get("targets", []):

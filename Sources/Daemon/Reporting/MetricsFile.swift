@@ -9,7 +9,8 @@ import Store
 /// Invariants:
 /// - The file is replaced as a whole after a change, at most once a second. It takes a fiftieth of the daemon's time at most, however many
 ///   tasks it names. After the last change the daemon wakes up once for it at most, and then rests.
-/// - No value changes with time alone, so that the file of an idle daemon stays true.
+/// - No value changes with time alone, so that the file of an idle daemon stays true. What others change, the standbys and the free space,
+///   is as of the last change; whoever reads the numbers by spoolctl gets both as they are.
 /// - Only the names of tasks, queues, results and the like are labels, and of these no more than the configuration allows.
 final class MetricsFile: Part {
     /// The minimum time between two writes.
@@ -119,10 +120,7 @@ final class MetricsFile: Part {
             bytes = status.flatMap { status in bytes.map { $0 + status.size } }
         }
         metrics.add(.journalBytes, [], bytes.map { .count($0) })
-        var space = statvfs()
-        guard statvfs(options.spool, &space) == 0 else { return }
-        let (free, isHuge) = UInt64(space.f_bavail).multipliedReportingOverflow(by: UInt64(space.f_frsize))
-        if !isHuge { metrics.add(.freeBytes, [], .count(free)) }
+        metrics.add(.freeBytes, [], DiskSpace.freeBytes(atPath: options.spool).map { .count($0) })
     }
 
     private func addQueues(to metrics: inout Metrics) {

@@ -65,12 +65,8 @@ final class StartGate: Part {
             var load = 0.0
             if getloadavg(&load, 1) == 1, load >= limit { return "the load average is \(load), and max_load is \(limit)" }
         }
-        if let limit = configuration.inForce.minFreeBytes {
-            var space = statvfs()
-            if statvfs(path, &space) == 0 {
-                let (bytes, isHuge) = UInt64(space.f_bavail).multipliedReportingOverflow(by: UInt64(space.f_frsize))
-                if !isHuge, bytes < UInt64(limit) { return "\(bytes) bytes are free, and min_free_space is \(limit)" }
-            }
+        if let limit = configuration.inForce.minFreeBytes, let bytes = DiskSpace.freeBytes(atPath: path), bytes < UInt64(limit) {
+            return "\(bytes) bytes are free, and min_free_space is \(limit)"
         }
         return nil
     }

@@ -3,7 +3,7 @@ import Metrics
 import Store
 
 /// The metrics of a session's spool, for `spoolctl metrics` and the page's `/metrics`: what the daemon wrote last, with the facts that
-/// change by themselves as they are now.
+/// change without it as they are now.
 ///
 /// A user sees the metrics of that user's part alone. Root sees those of all parts of a machine's spool, each with the user's name, which
 /// comes from the part's place: whatever a user has written into the file of the own part, it shows as that user's.
@@ -41,7 +41,8 @@ struct MetricsReport {
         case .file(_, let bytes):
             // More labels than a daemon writes are not shown, whatever a user has written.
             metrics = Metrics(
-                reading: bytes, user: user, without: [.up, .oldestWaitLength], labelledMax: max(tasks, Self.labelsMin))
+                reading: bytes, user: user, without: [.up, .oldestWaitLength, .standbys, .freeBytes],
+                labelledMax: max(tasks, Self.labelsMin))
         // No daemon has written it yet, or none that knows metrics.
         case .missing: break
         case .tooLarge: throw Failure(ExitCode.failed, "\(session.spoolPath)/\(Layout.metrics) has more than \(limit) bytes; not read")
@@ -49,6 +50,9 @@ struct MetricsReport {
         case .busy, .foreign, .other: throw Failure(ExitCode.failed, "\(session.spoolPath)/\(Layout.metrics) is no file of the daemon's")
         }
         metrics.add(.up, [], .truth(try session.daemon() != nil))
+        let standbys = try? Standby.all(ofSpool: session.spoolPath).count  // left out
+        metrics.add(.standbys, [], standbys.map { .count($0) })
+        metrics.add(.freeBytes, [], DiskSpace.freeBytes(atPath: session.spoolPath).map { .count($0) })
         let since = metrics.milliseconds(of: .oldestWait)
         let now = Clock.now()
         metrics.add(.oldestWaitLength, [], .seconds(milliseconds: since.map { max(0, now - $0) } ?? 0))

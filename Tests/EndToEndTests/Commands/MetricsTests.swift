@@ -169,7 +169,49 @@ struct MetricsTests {
         #expect(Self.counters(Self.samples(open.output)) == Self.counters(Self.samples(down.output)))
         try Commands.succeed("rm", "\(spool.path)/state/metrics.prom")
         let none = try spool.ctl("metrics")
-        #expect(none.code == 0 && Self.samples(none.output) == ["spoold_up": "0", "spoold_oldest_waiting_seconds": "0"])
+        var alone = Self.samples(none.output)
+        #expect(try #require(alone.removeValue(forKey: "spoold_spool_free_bytes").flatMap(Double.init)) > 0)
+        #expect(none.code == 0 && alone == ["spoold_up": "0", "spoold_oldest_waiting_seconds": "0", "spoold_standbys": "0"])
+    }
+
+    @Test("W1: spoolctl metrics tells the standbys and the free space as they are, whatever the daemon wrote")
+    func present() throws {
+        let spool = try SpoolUnderTest()
+        let file = try Self.wait(spool, for: ["spoold_standbys": "0"])
+        func told(_ series: String) throws -> String? { Self.samples(try spool.ctl("metrics").output)[series] }
+        #expect(try told("spoold_standbys") == "0")
+        // A standby is no change for the daemon.
+        let standby = try spool.standby()
+        #expect(try told("spoold_standbys") == "1")
+        standby.kill(SIGKILL)
+        _ = standby.exitCode()
+        #expect(try told("spoold_standbys") == "0")
+        // A file that says something else, as after a change of the disk.
+        try spool.stop()
+        let text = try Files.text("\(spool.path)/state/metrics.prom").split(separator: "\n", omittingEmptySubsequences: false)
+            .map { $0.hasPrefix("spoold_spool_free_bytes") ? "\($0.prefix { $0 != " " }) 1" : String($0) }
+        try Files.write("\(spool.path)/state/metrics.prom", text.joined(separator: "\n"))
+        #expect(Self.file(spool)["spoold_spool_free_bytes"] == "1" && file["spoold_spool_free_bytes"] != "1")
+        #expect(try #require(told("spoold_spool_free_bytes").flatMap(Double.init)) > 1)
+    }
+
+    @Test("W1: The file is written once a second at most, whatever happens, and at the end says all")
+    func seldom() throws {
+        let spool = try SpoolUnderTest()
+        try Self.wait(spool, for: ["spoold_jobs_started_total": "0"])
+        let inotify = try Inotify()
+        _ = try inotify.add("\(spool.path)/state", [.movedTo])
+        let began = MonotonicInstant.now()
+        // Each job is several changes of its own.
+        let count = 40
+        for _ in 0..<count { #expect(try spool.ctl("submit", "-w", "-q", "--", "true").code == 0) }
+        try Self.wait(spool, for: ["spoold_jobs_ended_total{result=\"done\"}": "\(count)"])
+        var events: [InotifyEvent] = []
+        _ = try inotify.readEvents(into: &events)
+        let writes = events.count { $0.name == "metrics.prom" }
+        // The write before the first event may have been any time ago.
+        let seconds = MonotonicInstant.now().milliseconds(since: began) / 1000
+        #expect(writes > 0 && writes <= seconds + 1, "\(writes) writes in \(seconds) s of \(count) jobs")
     }
 
     @Test("W1: promtool finds nothing wrong with the text", .enabled(if: Commands.has("promtool"), "needs promtool of prometheus"))
@@ -216,7 +258,7 @@ struct MetricsTests {
         "W1: A Prometheus reads the metrics, evaluates the alert rules, and answers each query of the dashboard",
         .enabled(if: Commands.has("prometheus") && Commands.has("python3"), "needs prometheus and python3"))
     func prometheus() throws {
-        let (spool, gate) = try Self.busySpool()
+        let (spool, gate) = try Self.busySpool(configuration: "[executors.slurm]\nslots = 2\n")
         try Self.wait(spool, for: [
             "spoold_task_running{task=\"held\"}": "1", "spoold_definitions_refused": "1", "spoold_jobs_started_total": "3",
         ])
@@ -225,7 +267,13 @@ struct MetricsTests {
         #expect(found.code == 0, "\(found.error)")
         // A task that failed and a file that is refused are pending: both alerts have a time to wait.
         #expect(found.output.contains("\nalerts SpooldDefinitionRefused SpooldTaskFailed\n"), "\(found.output)")
-        #expect(found.output.contains("\nqueries 3"), "\(found.output)")
+        let dashboard = try Files.text("\(ShippedTextTests.root)/etc/monitoring/spoold-dashboard.json")
+        func count(_ key: String) -> Int { dashboard.split(separator: "\"\(key)\":").count - 1 }
+        let (queries, variables) = (count("expr"), count("definition"))
+        #expect(found.output.contains("\nqueries \(queries)\n") && queries > 40, "\(found.output)")
+        #expect(found.output.contains("\nvariables \(variables)\n") && variables > 2, "\(found.output)")
+        let asked = { (name: String) in dashboard.contains(name) }
+        #expect(["spoold_executor_slots", "spoold_executor_runs", "spoold_executor_trouble"].allSatisfy(asked))
         try gate.release(2)
     }
 
