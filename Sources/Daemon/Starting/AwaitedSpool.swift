@@ -104,6 +104,8 @@ struct AwaitedSpool {
             var descriptor = pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0)
             _ = Glibc.poll(&descriptor, 1, Int32(clamping: min(delay, notification.watchdogMilliseconds ?? delay)))
             if notification.watchdogMilliseconds != nil { notification.send("WATCHDOG=1\n") }
+            // Workers of the daemon that has let the spool go, and what they leave behind.
+            Children.reapAll()
             while let signal = try signals.next() {
                 guard Startup.endSignals.contains(signal.number) else { continue }  // the others concern a daemon that serves
                 let name = Signal.name(signal.number)

@@ -4,7 +4,8 @@ import Scheduler
 import Store
 
 /// The wait of a standby for the lock of the spool. A second thread blocks in the kernel until the lock is free: so the standby takes over
-/// at once and sleeps until then. The main thread waits for the second thread and for signals.
+/// at once and sleeps until then. The main thread waits for the second thread and for signals, and reaps children: as process 1 of a
+/// container, a standby gets processes that have lost their parents.
 final class StandbyWait {
     private let startup: Startup
     private let signals: SignalDescriptor
@@ -36,6 +37,8 @@ final class StandbyWait {
             ["spool": spool, "pid": "\(getpid())", "held_by": holder.map { "\($0.pid)" }, "host": holder?.host])
         startup.log.flush()
         notification.send("READY=1\nSTATUS=Standby for \(spool)\n")
+        // Those that ended before the signals were blocked. A program that this process executes has the children of the one before.
+        Children.reapAll()
         while true {
             var descriptors = [
                 pollfd(fd: pipe.reading.raw, events: Int16(POLLIN), revents: 0),
@@ -57,6 +60,7 @@ final class StandbyWait {
                     try end()
                     return nil
                 case SIGUSR2: becomeAnew(program)
+                case SIGCHLD: Children.reapAll()
                 default: break  // the configuration is read when the standby takes over
                 }
             }

@@ -9,21 +9,42 @@ extension SpoolUnderTest {
         return (try? Commands.run("unshare", "-m", "-p", "-i", "-u", "--fork", "true"))?.code == 0
     }()
 
+    /// True when users can make containers too.
+    static let canContainRootless: Bool = {
+        guard canContain else { return false }
+        let line = ["--reuid=65532", "--regid=65532", "--clear-groups", "unshare", "-U", "-r", "-m", "-p", "--fork", "true"]
+        return (try? Commands.run("setpriv", line))?.code == 0  // no setpriv: canContain says so
+    }()
+
     /// The user of containers, who has no entry in the user database.
     static let containerUser: uid_t = 65532
 
     /// Starts spoold as process 1 of a container: in namespaces of its own, on a read-only root in which only the directory of the test can
     /// be written, as a user without rights. Waits until it serves.
     ///
-    /// - Parameter mounts: directories that are mounted read-only, each with the directory of this machine that is seen there.
+    /// - Parameters:
+    ///   - mounts: directories that are mounted read-only, each with the directory of this machine that is seen there.
+    ///   - isRootless: the user makes the container, and is root in its user namespace, in which nobody else is.
     func startContained(
         _ arguments: [String] = [], as user: uid_t = containerUser, environment: [String] = [], mounts: [String: String] = [:],
-        awaitingReady: Bool = true
+        isRootless: Bool = false, awaitingReady: Bool = true
     ) throws {
         try Commands.succeed("chown", "-R", "\(user):\(user)", base)
         forgetNotifications()
-        try launch(environment: environment, tracer: contained(as: user, mounts: mounts), arguments: arguments)
+        try launch(
+            environment: environment, tracer: contained(as: user, mounts: mounts, isRootless: isRootless), arguments: arguments)
         if awaitingReady { try notification("READY=1") }
+    }
+
+    /// The words that make a command line run as this user.
+    private func words(as user: uid_t) -> [String] {
+        ["/usr/bin/setpriv", "--reuid=\(user)", "--regid=\(user)", "--clear-groups", "--no-new-privs", "--bounding-set=-all"]
+    }
+
+    /// The command line of a standby as process 1 of another container on the same volume.
+    func containedStandby() -> [String] {
+        contained(as: Self.containerUser, mounts: [:])
+            + ["\(installed)/spoold", "--spool", whole, "--config", configuration, "--standby"]
     }
 
     /// Runs a program as process 1 of a container whose spool is at another path, and waits until that program, spoold, serves.
@@ -42,7 +63,9 @@ extension SpoolUnderTest {
         try notification("READY=1")
     }
 
-    private func contained(as user: uid_t, mounts: [String: String], volumes: [String: String] = [:]) -> [String] {
+    private func contained(
+        as user: uid_t, mounts: [String: String], volumes: [String: String] = [:], isRootless: Bool = false
+    ) -> [String] {
         // Every machine has this directory; in the container's own mount namespace it is another one.
         let root = "/mnt"
         var seen: [(there: String, here: String)] = [("/usr", "/usr"), (Self.programs, Self.programs)]
@@ -67,15 +90,15 @@ extension SpoolUnderTest {
         script += """
             mkdir -p .\(base)
             mount --bind \(base) .\(base)
-            mount -o remount,ro .
+            mount -o remount,bind,ro .
             /usr/sbin/pivot_root . old
             umount -l /old
             cd /
-            exec setpriv --reuid=\(user) --regid=\(user) --clear-groups --no-new-privs --bounding-set=-all "$@"
+            exec \((isRootless ? [] : words(as: user)).joined(separator: " ")) "$@"
             """
-        return [
-            "/usr/bin/unshare", "-m", "-p", "-i", "-u", "--fork", "--kill-child", "/bin/sh", "-c", script, "sh",
-        ]
+        let namespaces = ["-m", "-p", "-i", "-u", "--fork", "--kill-child", "/bin/sh", "-c", script, "sh"]
+        guard isRootless else { return ["/usr/bin/unshare"] + namespaces }
+        return ["/usr/bin/setpriv", "--reuid=\(user)", "--regid=\(user)", "--clear-groups", "/usr/bin/unshare", "-U", "-r"] + namespaces
     }
 
     /// The process that is process 1 of the container, by its number here.
@@ -92,6 +115,14 @@ extension SpoolUnderTest {
     /// Runs a program in the container, as `docker exec` does.
     func exec(_ line: String..., as user: uid_t = containerUser) throws -> Commands.Result {
         try exec(line, as: user, environment: environment)
+    }
+
+    /// The same for a container that a user made, as that user.
+    func execRootless(_ line: String...) throws -> Commands.Result {
+        let user = Self.containerUser
+        let enter = ["--reuid=\(user)", "--regid=\(user)", "--clear-groups", "nsenter", "-t", "\(try processOne())"]
+        let spaces = ["-U", "--preserve-credentials", "-m", "-p", "-i", "-u", "-r", "-w"]
+        return try Commands.run("setpriv", enter + spaces + line, environment: environment)
     }
 
     func exec(_ line: [String], as user: uid_t, environment: [String]) throws -> Commands.Result {

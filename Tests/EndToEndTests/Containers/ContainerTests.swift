@@ -50,6 +50,103 @@ struct ContainerTests {
         #expect(try spool.ctl("health").code == 3)
     }
 
+    @Test("W5: In a container that a user makes, who is root there, a job ends done while process 1 waits for it",
+        .enabled(if: SpoolUnderTest.canContainRootless, "needs user namespaces for users"))
+    func rootless() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try Files.removeTree(spool.whole)
+        try Files.makeDirectory(spool.whole)
+        try spool.startContained(isRootless: true)
+        try spool.watchAll()
+        let one = try spool.processOne()
+        let status = try Files.text("/proc/\(one)/status")
+        #expect(status.contains("\nUid:\t\(SpoolUnderTest.containerUser)\t") && status.contains("NSpid:\t\(one)\t1\n"), "\(status)")
+        let spoolctl = "\(SpoolUnderTest.programs)/spoolctl"
+        #expect(try spool.execRootless(spoolctl, "health").code == 0)
+        let said = try spool.execRootless(spoolctl, "submit", "-w", "--", "sh", "-c", "id -u; echo x > /etc/x")
+        #expect(said.output == "0\n" && said.error.contains("Read-only"), "\(said)")
+        let gate = try spool.gate()
+        chmod(gate.path, 0o666)
+        let line = "echo > \(spool.out)/began; read x < \(gate.path)"
+        #expect(try spool.execRootless(spoolctl, "submit", "--name", "slow", line).code == 0)
+        try spool.output("began")
+        _ = try spool.execRootless("sh", "-c", "(sh -c 'exec sleep 0' &) & exit 0")
+        try spool.signalContained(SIGTERM)
+        try spool.logLine("event=draining", "running=1")
+        #expect(try spool.execRootless(spoolctl, "health").code == 0)
+        #expect(try zombies(below: one) == 0)
+        try gate.release()
+        #expect(try spool.exitCode() == 0)
+        #expect(try spool.end(of: "slow").outcome == "done 0")
+    }
+
+    @Test("W5: A standby as process 1 of a second container on the volume reaps what nobody else does, then takes over")
+    func standby() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try spool.startContained()
+        let leader = try #require(spool.daemon)
+        let line = spool.containedStandby()
+        let log = try FileDescriptor.open("\(spool.base)/log", O_WRONLY | O_APPEND)
+        let standby = try Child(
+            line[0], Array(line.dropFirst()), environment: spool.environment + ["NOTIFY_SOCKET=\(spool.base)/notify"], output: log.raw,
+            error: log.raw)
+        try spool.logLine("event=standby ")
+        let children = try Files.text("/proc/\(standby.pid)/task/\(standby.pid)/children")
+        let one = try #require(pid_t(children.prefix { $0 != " " }))
+        // A process whose parent ends at once, and which then ends.
+        let gate = try spool.gate()
+        chmod(gate.path, 0o666)
+        let orphan = "(sh -c 'echo > \(spool.out)/there; read x < \(gate.path)' &) & exit 0"
+        _ = try Commands.run("nsenter", ["-t", "\(one)", "-p", "-m", "-S", "65532", "-G", "65532", "sh", "-c", orphan])
+        try spool.output("there")
+        func orphans() throws -> [pid_t] {
+            try Files.text("/proc/\(one)/task/\(one)/children").split(separator: " ").compactMap { pid_t($0) }
+        }
+        let pids = try orphans()
+        #expect(!pids.isEmpty)
+        try gate.release()
+        for pid in pids { try Processes.awaitEnd(of: pid) }
+        try spool.wait(for: "the standby to reap") { try orphans().isEmpty }
+        try spool.signalContained(SIGKILL)
+        _ = leader.exitCode()
+        spool.lead(standby)
+        try spool.logLine("event=takes-over")
+        try spool.signalContained(SIGTERM)
+        #expect(try spool.exitCode() == 0)
+    }
+
+    @Test("W5: A monitor in a second container on the volume, as etc/container/compose.yaml has it, serves metrics by its name and token",
+        .enabled(if: Commands.has("curl"), "needs curl"))
+    func monitorBeside() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try spool.startContained()
+        let file = "\(spool.base)/token"
+        try Files.write(file, "a-token-for-the-scraper\n")
+        try Commands.succeed("chown", "65532:65532", file)
+        try Commands.succeed("chmod", "600", file)
+        let words = try Compose.service("monitor").list("entrypoint").map {
+            ["/run/secrets/spoold-token": file, "0.0.0.0:8080": "127.0.0.1:0", "spoolctl": "\(SpoolUnderTest.programs)/spoolctl"][$0] ?? $0
+        }
+        let line = ["-m", "-p", "--fork", "--kill-child", "--mount-proc", "setpriv", "--reuid=65532", "--regid=65532", "--clear-groups"]
+        let said = try spool.gate("said")
+        chmod(said.path, 0o666)
+        let monitor = try Commands.Running(
+            "unshare", line + ["sh", "-c", "exec \"$@\" > \(spool.out)/address", "sh"] + words, environment: spool.environment)
+        defer { monitor.child.kill(SIGKILL) }
+        let address = try spool.wait(for: "the monitor's address") { () throws -> String? in
+            let text = (try? Files.text("\(spool.out)/address")) ?? ""  // not yet
+            return text.hasSuffix("/\n") ? String(text.dropLast()) : nil
+        }
+        func code(_ fields: String...) throws -> String {
+            let options = ["-s", "-o", "\(spool.out)/answer", "-w", "%{http_code}"] + fields.flatMap { ["-H", $0] }
+            return try Commands.run("curl", options + ["\(address)metrics"]).output
+        }
+        let token = "Authorization: Bearer a-token-for-the-scraper"
+        #expect(try code("Host: monitor:8080", token) == "200")
+        #expect(try Files.text("\(spool.out)/answer").contains("\nspoold_up 1\n"))
+        #expect(try code("Host: monitor:8080") == "401" && code("Host: elsewhere:8080", token) == "421")
+    }
+
     @Test("U10: A signal that is sent while process 1 starts counts")
     func early() throws {
         let spool = try SpoolUnderTest(starting: false)
@@ -94,7 +191,7 @@ struct ContainerTests {
         return values.compactMap { if case .string(let word) = $0.kind { word } else { nil } }
     }
 
-    @Test("W5: The image of etc/container/Dockerfile serves an empty volume with its user, variables, entry point and health check",
+    @Test("W5: The image of Dockerfile, run as compose.yaml says, serves an empty volume with its user, variables and health check",
         .enabled(if: Commands.has("strip"), "needs strip"))
     func image() throws {
         let spool = try SpoolUnderTest(starting: false)
@@ -105,7 +202,24 @@ struct ContainerTests {
             let said = try Commands.run("\(image)/usr/local/libexec/spoold/executors/\(name)", [])
             #expect(said.error.hasPrefix("\(name): usage: \(name) submit|"), "\(said)")
         }
-        var mounts = ["/etc/tasks": "\(ShippedTextTests.root)/etc/container/tasks"]
+        // As the service of compose.yaml is run: its arguments, variables, mounts and limits.
+        let compose = try Compose.service("spoold")
+        #expect(compose.value("read_only") == "true" && compose.list("cap_drop") == ["ALL"])
+        #expect(compose.list("security_opt") == ["no-new-privileges:true"] && compose.list("tmpfs") == ["/tmp"])
+        let (context, file) = try (#require(compose.value("context")), #require(compose.value("dockerfile")))
+        #expect(Files.exists("\(Compose.directory)/\(context)/\(file)"))
+        var mounts: [String: String] = [:]
+        for volume in compose.list("volumes") {
+            let parts = volume.split(separator: ":").map(String.init)
+            // A named volume is over the directory of the image.
+            if parts[0].hasPrefix("./") {
+                mounts[parts[1]] = "\(Compose.directory)/\(parts[0].dropFirst(2))"
+                #expect(parts.last == "ro" && Files.exists("\(Compose.directory)/\(parts[0])"), "\(volume)")
+            } else {
+                #expect(parts == ["spool", "/spool"])
+            }
+        }
+        #expect(mounts.keys.sorted() == ["/etc/tasks"])
         var volumes: [String: String] = [:]
         var (variables, user): ([String], uid_t) = ([], 0)
         var (start, health): ([String], [String]) = ([], [])
@@ -129,15 +243,16 @@ struct ContainerTests {
             }
         }
         #expect(user == SpoolUnderTest.containerUser && health == ["spoolctl", "health"])
-        let environment = variables + ["PATH=/usr/local/bin:/usr/bin:/bin", "GREETING=hello"]
+        let zone = try #require(compose.value("TZ"))
+        let environment = variables + ["PATH=/usr/local/bin:/usr/bin:/bin", "GREETING=hello", "TZ=\(zone)"]
         try spool.startContained(
-            program: start + ["--tasks", "/etc/tasks"], as: user, environment: environment, mounts: mounts, volumes: volumes)
+            program: start + compose.list("command"), as: user, environment: environment, mounts: mounts, volumes: volumes)
         #expect(try spool.exec(health, as: user, environment: environment).code == 0)
         #expect(try spool.exec(["spoolctl", "list", "--names"], as: user, environment: environment).output == "hello\n")
-        let job = ["spoolctl", "submit", "-w", "--", "sh", "-c", "echo $GREETING $HOME"]
+        let job = ["spoolctl", "submit", "-w", "--", "sh", "-c", "echo $GREETING $HOME $TZ"]
         let said = try spool.exec(job, as: user, environment: environment)
-        #expect(said.output == "hello /spool\n", "\(said)")
-        try spool.logLine("sh ", ": hello /spool")
+        #expect(said.output == "hello /spool \(zone)\n", "\(said)")
+        try spool.logLine("sh ", ": hello /spool \(zone)")
         try spool.signalContained(SIGTERM)
         #expect(try spool.exitCode() == 0)
     }
