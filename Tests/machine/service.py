@@ -1,5 +1,7 @@
 """Checks of spoold as a service: restarts, cgroups, a reboot, the package. cron and at run beside it and are left alone."""
 
+import json
+
 from checks import UNIT_CGROUP, check, drop, ended, expect, long_check, main_pid, waiting
 
 
@@ -182,9 +184,12 @@ def journal(machine):
     expect(machine.run("spoolctl run -w teller")[0] == 3, "the job does not fail as it should")
     machine.wait("journalctl -q SPOOL_TASK=teller -o cat | grep -q tells && journalctl -q SPOOL_TASK=teller SPOOL_EVENT=ended -o cat | grep -q .")
     machine.wait("journalctl -q SPOOL_TASK=teller -p err -o cat | grep -qx grave")
-    expect("_SYSTEMD_UNIT" in machine.succeed("journalctl -q SPOOL_TASK=teller SPOOL_EVENT=ended -o json"), "no unit")
+    message = json.loads(machine.succeed("journalctl -q SPOOL_TASK=teller SPOOL_EVENT=ended -o json").splitlines()[0])
+    expect(message["_SYSTEMD_UNIT"] == "spoold.service" and message["UNIT"] == "spoold.service" and "USER_UNIT" not in message, message)
     explained = machine.succeed("journalctl -q -x SPOOL_TASK=teller SPOOL_EVENT=ended --no-pager")
-    expect("░░" in explained or "-- " in explained, explained)
+    # The words of the catalogue, with the fields of this message in them.
+    expect(f"A try of job {message['SPOOL_JOB_ID']} has ended" in explained and "The result is failed." in explained, explained)
+    expect(f"spoolctl logs {message['SPOOL_JOB_ID']} shows the output." in explained, explained)
     machine.succeed("systemctl restart systemd-journald")
     expect(machine.run("spoolctl run -w teller")[0] == 3, "after a restart of journald")
     machine.wait("test $(journalctl -q SPOOL_TASK=teller -p err -o cat | grep -cx grave) = 2")

@@ -106,6 +106,30 @@ struct JournaldTests {
         }
     }
 
+    @Test("W4: Each message names the unit of the daemon, and one of a user's service manager in a field of its own",
+        .enabled(if: SpoolUnderTest.canContain, "needs root and unshare"),
+        arguments: [
+            ("0::/system.slice/spoold.service", ["UNIT": "spoold.service"], "USER_UNIT"),
+            ("0::/system.slice/spoold.service/jobs/x", ["UNIT": "spoold.service"], "USER_UNIT"),
+            ("0::/user.slice/user-7.slice/user@7.service/app.slice/my.service", ["USER_UNIT": "my.service"], "UNIT"),
+        ])
+    func units(_ cgroup: String, _ fields: [String: String], _ missing: String) throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let journal = try TestJournal(spool)
+        try Files.write("\(spool.base)/cgroup", "\(cgroup)\n")
+        // The kernel's file of the process, as a service manager would have it.
+        let script = "mount --make-rprivate /; mount --bind \(spool.base)/cgroup /proc/$$/cgroup; exec \"$@\""
+        try spool.launch(
+            environment: [try spool.journalStream(), "SPOOLD_JOURNAL_SOCKET=\(journal.socket)"],
+            tracer: ["/usr/bin/unshare", "-m", "/bin/sh", "-c", script, "sh"])
+        try spool.notification("READY=1")
+        #expect(try spool.ctl("submit", "-w", "--output", "journal", "--", "echo", "hello").code == 0)
+        let event = try journal.wait(spool, for: fields.merging(["SPOOL_EVENT": "ended"]) { $1 })
+        #expect(event[0][missing] == nil, "\(event[0])")
+        let line = try journal.wait(spool, for: ["MESSAGE": "hello"])
+        #expect(fields.allSatisfy { line[0][$0.key] == $0.value } && line[0][missing] == nil, "\(line[0])")
+    }
+
     @Test("W4: The catalogue explains each event that spoold(8) lists, and journalctl takes it")
     func catalogueIsWhole() throws {
         let events = try Self.catalogue().values.sorted()
@@ -126,6 +150,9 @@ struct JournaldTests {
         try Commands.succeed("journalctl", "--root=\(root)", "--update-catalog")
         let taken = try Commands.run("journalctl", "--root=\(root)", "--list-catalog")
         #expect(taken.output.split(separator: "\n").count == events.count, "\(taken.output)\(taken.error)")
+        let said = try Commands.run("journalctl", "--root=\(root)", "--dump-catalog").output
+        #expect(said.contains("Subject: A try of job @SPOOL_JOB_ID@ has ended"))
+        #expect(said.contains("\nThe result is @SPOOL_STATE@. A failure has its reason in SPOOL_REASON and SPOOL_ERROR"))
     }
 
     @Test("W4: With output = \"journal\" a job's lines are messages with the same fields, while it runs and at its end; a long one too")
