@@ -1,6 +1,6 @@
 /// The codes that this server answers with (RFC 9110, 15; RFC 6585).
 public enum HTTPStatus: Int, Sendable {
-    case ok = 200, seeOther = 303, notModified = 304
+    case ok = 200, seeOther = 303
     case badRequest = 400, unauthorized = 401, forbidden = 403, notFound = 404, methodNotAllowed = 405, requestTimeout = 408
     case misdirected = 421, fieldsTooLarge = 431
     case failed = 500, unavailable = 503, versionNotSupported = 505
@@ -9,7 +9,6 @@ public enum HTTPStatus: Int, Sendable {
         switch self {
         case .ok: "OK"
         case .seeOther: "See Other"
-        case .notModified: "Not Modified"
         case .badRequest: "Bad Request"
         case .unauthorized: "Unauthorized"
         case .forbidden: "Forbidden"

@@ -4,8 +4,12 @@ accessibility also axe-core, from the Python package axe-playwright-python. Prin
 
 import importlib.util
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
 
 from browser import Browser
 
@@ -21,8 +25,9 @@ def expect(holds, what):
         raise AssertionError(what)
 
 
-def start():
-    process = subprocess.Popen([SPOOLCTL, "monitor", "--spool", SPOOL, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+def start(port=0, *options):
+    process = subprocess.Popen(
+        [SPOOLCTL, "monitor", "--spool", SPOOL, "--listen", "127.0.0.1:%d" % port, *options], stdout=subprocess.PIPE, text=True)
     return process, process.stdout.readline().strip()
 
 
@@ -81,11 +86,29 @@ def looks(browser, page):
 
 
 def live(browser, page):
-    """A change is seen without loading the page again; paused, nothing changes; going on, the page is as it should be."""
+    """A change is seen at once and without loading the page again; paused, nothing changes; going on, the page is as it should be."""
     browser.open(page)
     browser.open(page.split("?")[0].rstrip("/") + "/waiting")
     is_live(browser)
     browser.run("window.stays = true")
+    # Each heartbeat looks at the spool too, and is sent to all who follow a page before any page is. So a change that the browser shows
+    # before another follower hears a heartbeat came by itself.
+    port, token = re.fullmatch(r"http://127.0.0.1:(\d+)/\?token=(\w+)", page).groups()
+    with socket.create_connection(("127.0.0.1", int(port))) as other:
+        other.sendall(("GET /events?view=/nothing HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n" % token).encode())
+        heard = b""
+        while b"</main>" not in heard:
+            heard += other.recv(65536)
+        other.setblocking(False)
+        without = 0
+        for number in range(6):
+            ctl("submit", "--name", "live-%d" % number, "--in", "2h", "true")
+            browser.wait("return document.body.innerText.includes(arguments[0])", "live-%d" % number)
+            try:
+                without += b": \n\n" not in other.recv(1 << 20)
+            except BlockingIOError:
+                without += 1
+    expect(without > 0, "a change is seen only with a heartbeat")
     ctl("submit", "--name", "live-one", "--in", "2h", "true")
     browser.wait("return document.body.innerText.includes('live-one')")
     browser.run("document.getElementById('pause').click()")
@@ -99,6 +122,58 @@ def live(browser, page):
     ctl("cancel", "--name", "live-one", "--name", "live-two")
     browser.wait("return !document.querySelector('main').innerText.includes('live-one')")
     expect(browser.run("return window.stays === true"), "the page was loaded again")
+
+
+def returns(browser, page):
+    """A page that is open goes on when its monitor has started again, and says what it needs when it cannot."""
+    note = "return document.getElementById('updates').textContent.includes(arguments[0])"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    base = "http://127.0.0.1:%d" % port
+    with tempfile.NamedTemporaryFile("w", suffix=".token") as file:
+
+        def begin(token):
+            file.seek(0)
+            file.truncate()
+            file.write(token + "\n")
+            file.flush()
+            return start(port, "--token-file", file.name)[0]
+
+        first = begin("the-first-token-here")
+        try:
+            browser.open(base + "/waiting?token=the-first-token-here")
+            is_live(browser)
+            browser.run("window.stays = true")
+            first.kill()
+            first.wait()
+            browser.wait(note, "No connection", seconds=60)
+            first = begin("the-first-token-here")
+            browser.wait(note, "Live", seconds=60)
+            ctl("submit", "--name", "after-all", "--in", "2h", "true")
+            browser.wait("return document.body.innerText.includes('after-all')", seconds=60)
+            # Another token: the page says that it needs it, and goes on when the browser has it.
+            first.kill()
+            first.wait()
+            first = begin("the-second-token-here")
+            browser.wait(note, "token", seconds=60)
+            browser.run_later("fetch('/favicon.svg?token=the-second-token-here').then(arguments[0])")
+            browser.wait(note, "Live", seconds=120)
+            # As many followers as the monitor takes, which come before the page does.
+            browser.run("document.getElementById('pause').click()")
+            line = "GET /events?view=/nothing HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer the-second-token-here\r\n\r\n"
+            links = []
+            while not links or b" 200 " in links[-1].recv(15):
+                links.append(socket.create_connection(("127.0.0.1", port)))
+                links[-1].sendall(line.encode())
+            browser.run("document.getElementById('pause').click()")
+            browser.wait(note, "Too many", seconds=60)
+            for link in links:
+                link.close()
+            browser.wait(note, "Live", seconds=120)
+            expect(browser.run("return window.stays === true"), "the page was loaded again")
+        finally:
+            first.send_signal(signal.SIGKILL)
+            first.wait()
 
 
 def follows(browser, page):

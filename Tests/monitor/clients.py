@@ -23,9 +23,9 @@ STARTED = []
 
 
 class Monitor:
-    def __init__(self, *options, port=True):
+    def __init__(self, *options, port=True, under=()):
         self.process = subprocess.Popen(
-            [SPOOLCTL, "monitor", "--spool", SPOOL] + (["--listen", "127.0.0.1:0"] if port else []) + list(options),
+            [*under, SPOOLCTL, "monitor", "--spool", SPOOL] + (["--listen", "127.0.0.1:0"] if port else []) + list(options),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         STARTED.append(self.process)
         self.line = self.process.stdout.readline().strip()
@@ -90,6 +90,19 @@ def is_served(monitor):
 
 def ctl(*words):
     return subprocess.run([SPOOLCTL, "--spool", SPOOL, *words], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def is_one_closed(links):
+    closed = 0
+    for link in links[:100]:
+        link.setblocking(False)
+        try:
+            closed += link.recv(1) == b""
+        except BlockingIOError:
+            pass
+        except ConnectionResetError:
+            closed += 1
+    expect(closed > 0, "no old connection was closed")
 
 
 def soft_limit(count):
@@ -192,14 +205,34 @@ def flood():
     monitor = Monitor("--no-token")
     links = [monitor.connect() for _ in range(2500)]
     is_served(monitor)
-    closed = 0
-    for link in links[:100]:
-        link.setblocking(False)
-        try:
-            closed += link.recv(1) == b""
-        except BlockingIOError:
-            pass
-    expect(closed > 0, "no old connection was closed")
+    is_one_closed(links)
+
+
+def half():
+    """Clients that have begun a request, more than the monitor keeps, keep nobody away: the oldest of them make room."""
+    soft_limit(8192)
+    monitor = Monitor("--no-token")
+    links = []
+    for _ in range(2500):
+        link = monitor.connect()
+        link.sendall(b"G")
+        links.append(link)
+    for _ in range(3):
+        is_served(monitor)
+    is_one_closed(links)
+
+
+def few():
+    """The same where the system lets the monitor have few descriptors; pages can still open their files."""
+    monitor = Monitor("--no-token", under=["prlimit", "--nofile=160:160"])
+    links = []
+    for _ in range(200):
+        link = monitor.connect()
+        link.sendall(b"G")
+        links.append(link)
+    for _ in range(3):
+        is_served(monitor)
+    is_one_closed(links)
 
 
 def slow():
@@ -279,6 +312,17 @@ def tokens():
         monitor = Monitor("--token-file", file)
         expect("my-own" not in monitor.line, "a token from a file is printed")
         expect(status(monitor.get("/", "Authorization: Bearer my-own-token-of-the-page")) == 200, "token from a file")
+        # The cookie of a token from a file holds as long as the token, and not for another one.
+        def cookie(token):
+            return re.search(rb"Set-Cookie: ([^;]+);", monitor.get("/?token=" + token))[1].decode().split("=")[1]
+
+        kept = cookie("my-own-token-of-the-page")
+        for token, code in [("my-own-token-of-the-page", 200), ("another-token-of-the-page", 401)]:
+            monitor.stop()
+            with open(file, "w") as target:
+                target.write(token)
+            monitor = Monitor("--token-file", file)
+            expect(status(monitor.get("/", "Cookie: spoold-%d=%s" % (monitor.port, kept))) == code, "the cookie after a restart with " + token)
         monitor.stop()
         os.chmod(file, 0o644)
         refused = subprocess.run([SPOOLCTL, "monitor", "--spool", SPOOL, "--listen", "127.0.0.1:0", "--token-file", file], capture_output=True, text=True)
@@ -352,10 +396,23 @@ def events():
             expect(news.count(b"event: page") == 1, "%d events" % news.count(b"event: page"))
         for line in first.split(b"\r\n\r\n", 1)[1].split(b"\n"):
             expect(line == b"" or line.startswith((b"event: ", b"id: ", b"data: ", b"retry: ", b":")), "%r" % line)
+    asked = "/events?view=/waiting"
+    expect(status(monitor.get(asked, method="HEAD")) == 200 and status(monitor.get("/events", method="HEAD")) == 400, "HEAD")
     links = [follow() for _ in range(101)]
     answers = [link.recv(12) for link in links]
     expect(answers.count(b"HTTP/1.1 503") >= 1 and answers.count(b"HTTP/1.1 200") >= 90, "%s" % answers)
+    expect(status(monitor.get(asked, method="HEAD")) == 503, "HEAD tells why a stream is refused")
     is_served(monitor)
+
+
+def heartbeat():
+    """Nothing happens, and a client that follows a page still hears of the monitor."""
+    monitor = Monitor("--no-token")
+    with monitor.connect() as link:
+        # This page says of no time how long it is ago.
+        link.sendall(b"GET /events?view=/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        seen = until(link, b"\n: \n\n")
+    expect(seen.count(b"event: page\n") == 1, "%d pages" % seen.count(b"event: page\n"))
 
 
 def hostile():
@@ -410,10 +467,27 @@ def quiet():
     link = monitor.connect()
     link.sendall(b"GET /events?view=/queues HTTP/1.1\r\nHost: localhost\r\n\r\n")
     until(link, b"</main>")
+    # From here until a change is shown, strace sees each of its calls: each wait, and the end of the last one, by the change.
     expect(shutil.which("strace"), "strace is not installed")
-    calls = subprocess.run(["timeout", "3", "strace", "-c", "-f", "-p", str(monitor.process.pid)], capture_output=True, text=True).stderr
-    polls = [int(line.split()[3]) for line in calls.splitlines() if line.split()[-1:] == ["poll"]]
-    expect(sum(polls) < 100, "it does not sleep: " + calls)
+    with tempfile.TemporaryDirectory() as directory:
+        calls = directory + "/calls"
+        tracer = subprocess.Popen(
+            ["strace", "-f", "-e", "trace=poll", "-o", calls, "-p", str(monitor.process.pid)], stderr=subprocess.PIPE, text=True)
+        attached = tracer.stderr.readline()
+        expect("attached" in attached, "strace cannot look at it: " + attached)
+        # The waits that one change makes, and those of the changes before, which may come late.
+        for name in ["seen-one", "seen-two", "seen-three"]:
+            ctl("pause", "--queue", name)
+            until(link, name.encode())
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait(PATIENCE)
+        with open(calls) as file:
+            polls = [line for line in file if "poll(" in line]
+    expect(polls, "strace has seen no wait")
+    # A wait that is no sleep has the limit 0, or one that is near.
+    limits = [int(found[1]) for line in polls for found in [re.search(r"\], \d+, (-?\d+)", line)] if found]
+    expect(limits and max(limits) > 1000, "it never sleeps: %s" % limits)
+    expect(len(polls) < 200, "it does not sleep: %d waits" % len(polls))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,12 @@ public enum DescriptorLimit {
         return Int(String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self))
     }()
 
+    /// The soft limit.
+    public static var now: Int {
+        var limit = rlimit()
+        return getrlimit(resource, &limit) == 0 ? Int(clamping: limit.rlim_cur) : .max
+    }
+
     /// Raises the soft limit to the hard one. When the system refuses that, the limit stays as it is.
     public static func raise() {
         var limit = rlimit()

@@ -31,6 +31,7 @@ final class MonitorConnection {
     /// The client sends no more, but may still read.
     private var hasReadEnd = false
     private(set) var deadline: MonotonicInstant
+    /// Since when it waits for its client: from the beginning of the connection, of a request, or of the wait for the next one.
     private(set) var usedAt: MonotonicInstant
     var stream: Stream?
 

@@ -18,16 +18,16 @@ struct MonitorGate {
     /// Nil when none is wanted.
     let token: String?
     private let hosts: Set<String>
-    /// The name and the value of the cookie. The value is not the token, and holds until this monitor ends: a browser sends a cookie to
-    /// every port of a host.
+    /// The name and the value of the cookie. A browser sends a cookie to every port of a host, and whoever has the value sees the page. So
+    /// the value is not the token, which can be good for more, and a token that cannot be guessed cannot be found from it. It holds as long
+    /// as the token: with a token file, a page that is open stays open when the monitor starts again.
     private let cookie: (name: String, value: String)
 
     /// - Parameter port: nil for a Unix socket.
     init(token: String?, port: UInt16?, hosts: [String]) {
         self.token = token
         self.hosts = Set(hosts.map { $0.lowercased() } + ["localhost"])
-        let salt = (0..<4).map { _ in "\(UInt64.random(in: 0...(.max)))" }.joined(separator: " ")
-        cookie = ("spoold-\(port ?? 0)", SHA256.text(Array("\(salt) \(token ?? "")".utf8)))
+        cookie = ("spoold-\(port ?? 0)", SHA256.text(Array("the cookie of spoolctl monitor \(token ?? "")".utf8)))
     }
 
     /// The name of the parameter that has the token in the printed address.

@@ -5,7 +5,9 @@ enum MonitorScript {
         (() => {
           "use strict";
           const [live, note, button] = ["live", "updates", "pause"].map(id => document.getElementById(id));
-          let source = null, shown = live.dataset.id;
+          let source = null, timer = 0, shown = live.dataset.id;
+          const [waitMin, waitMax] = [1000, 60000];
+          let wait = waitMin;
           const say = text => { if (note.textContent !== text) note.textContent = text; };
 
           function morph(old, fresh) {
@@ -39,18 +41,50 @@ enum MonitorScript {
             });
           }
 
+          const events = () => "/events?view=" + encodeURIComponent(location.pathname + location.search) + "&shown=" + shown;
+
+          function stop() {
+            clearTimeout(timer);
+            source?.close();
+            source = null;
+          }
+
           function follow() {
-            source = new EventSource("/events?view=" + encodeURIComponent(location.pathname + location.search) + "&shown=" + shown);
-            source.addEventListener("page", show);
-            source.addEventListener("open", () => say("Live"));
-            source.addEventListener("error", () => say("No connection; trying again"));
+            stop();
+            const one = source = new EventSource(events());
+            one.addEventListener("page", show);
+            one.addEventListener("open", () => {
+              wait = waitMin;
+              say("Live");
+            });
+            one.addEventListener("error", () => {
+              if (one !== source) return;
+              // A browser tries again by itself only when it got no answer at all.
+              if (one.readyState === EventSource.CLOSED) tryLater(one);
+              else say("No connection; trying again");
+            });
             button.textContent = "Pause updates";
           }
 
+          // The events of an EventSource do not say why it was refused.
+          async function tryLater(refused) {
+            timer = setTimeout(follow, wait);
+            wait = Math.min(2 * wait, waitMax);
+            const answer = await fetch(events(), { method: "HEAD" }).catch(() => null);
+            if (refused !== source) return;
+            if (!answer) say("No connection; trying again");
+            else if (answer.status === 401) say("The page wants its token again: open the address with the token, here or in another tab");
+            else if (answer.status === 503) say("Too many pages are followed; trying again");
+            else if (!answer.ok) say("The monitor refuses the updates (" + answer.status + "); reload the page");
+          }
+
+          // Somebody who comes back to the page, perhaps from another tab with the token, does not wait.
+          document.addEventListener("visibilitychange", () => {
+            if (!document.hidden && source?.readyState === EventSource.CLOSED) follow();
+          });
           button.addEventListener("click", () => {
             if (source) {
-              source.close();
-              source = null;
+              stop();
               say("Paused");
               button.textContent = "Go on";
             } else follow();

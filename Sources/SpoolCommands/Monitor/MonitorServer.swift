@@ -3,7 +3,7 @@
 // - It reads requests, and answers them with what ``MonitorSite`` makes. It changes nothing in the spool.
 // - Without a request, and without a client that follows a page, it does not wake up.
 // - One client cannot harm another: each connection has limits and deadlines, the number of connections is limited, and when there
-//   are too many, idle ones are closed first.
+//   are too many, the one that has waited longest for its client is closed. A new client is always accepted, whoever the others are.
 
 import CLinux
 import Glibc
@@ -26,6 +26,10 @@ final class MonitorServer {
     private var acceptsAt = MonotonicInstant(nanoseconds: 0)
 
     private static let connectionsMax = 2000
+    /// The descriptors that are left for the spool: each refresh opens files, and each page of a running job a directory.
+    private static let descriptorsLeft = 100
+    private static let connectionsMin = 16
+    private let connectionsLimit: Int
     private static let streamsMax = 100
     private static let refreshMilliseconds: Int64 = 100
     private static let renderMilliseconds: Int64 = 200
@@ -41,6 +45,7 @@ final class MonitorServer {
         self.listener = listener
         self.gate = gate
         self.site = site
+        connectionsLimit = max(Self.connectionsMin, min(Self.connectionsMax, DescriptorLimit.now - Self.descriptorsLeft))
         let wanted = [SIGINT, SIGTERM, SIGHUP, SIGQUIT].filter { linux_is_signal_ignored($0) == 0 }
         signals = try attempt { () throws(SystemError) in try SignalDescriptor(wanted) }
     }
@@ -120,26 +125,21 @@ final class MonitorServer {
                 guard let next = try listener.accept() else { return }
                 descriptor = next
             } catch {
-                // No descriptor or no memory is left: idle connections make room, and the client waits.
-                closeOldestIdle()
+                // No descriptor or no memory is left: another connection makes room, and the client waits.
+                closeOldest()
                 acceptsAt = now.advanced(byMilliseconds: Self.acceptPauseMilliseconds)
                 return
             }
-            if connections.count >= Self.connectionsMax, !closeOldestIdle() {
-                let one = MonitorConnection(descriptor, now: now)
-                one.answer(bytes(Self.busy, keepsOpen: false), thenCloses: true, now: now)
-                _ = one.send(now: now)
-                continue
-            }
+            if connections.count >= connectionsLimit { closeOldest() }
             connections.append(MonitorConnection(descriptor, now: now))
         }
     }
 
-    @discardableResult
-    private func closeOldestIdle() -> Bool {
-        guard let oldest = connections.filter(\.isIdle).min(by: { $0.usedAt < $1.usedAt }) else { return false }
-        close(oldest)
-        return true
+    /// Closes the connection whose client has let the server wait longest: for a request, for its rest, or to read an answer. A client
+    /// that sends a byte or reads one is not spared: connections that are kept open by that must not keep others away. Streams, which are
+    /// few, stay.
+    private func closeOldest() {
+        if let oldest = connections.filter({ $0.stream == nil }).min(by: { $0.usedAt < $1.usedAt }) { close(oldest) }
     }
 
     private func serve(_ connection: MonitorConnection, _ now: MonotonicInstant) {
@@ -176,7 +176,7 @@ final class MonitorServer {
     }
 
     private static let late = HTTPResponse(.requestTimeout, text: "The request did not come in time.\n")
-    private static let busy = HTTPResponse(.unavailable, text: "Too many clients.\n", fields: [("Retry-After", "5")])
+    private static let busy = HTTPResponse(.unavailable, text: "Too many pages are followed.\n", fields: [("Retry-After", "5")])
 
     private func bytes(_ response: HTTPResponse, isHead: Bool = false, keepsOpen: Bool) -> [UInt8] {
         response.bytes(always: site.fields, isHead: isHead, keepsOpen: keepsOpen)
@@ -187,11 +187,13 @@ final class MonitorServer {
         switch gate.verdict(request) {
         case .refused(let answer), .remembered(let answer): response = answer
         case .allowed:
-            if request.address.path == [MonitorSite.eventsPath], request.method == .get {
-                return begin(request, on: connection, now)
+            if request.address.path == [MonitorSite.eventsPath] {
+                if request.method == .get { return begin(request, on: connection, now) }
+                response = refusal(ofStream: request) ?? HTTPResponse(.ok, type: EventStream.type, body: nil)
+            } else {
+                refresh()
+                response = site.answer(request)
             }
-            refresh()
-            response = site.answer(request)
         }
         let isHead = request.method == .head
         connection.answer(bytes(response, isHead: isHead, keepsOpen: request.keepsOpen), thenCloses: !request.keepsOpen, now: .now())
@@ -199,13 +201,18 @@ final class MonitorServer {
 
     // MARK: Streams
 
+    private func viewed(_ request: HTTPRequest) -> WebAddress? { request.address.value("view").flatMap { WebAddress($0) } }
+
+    /// The answer to a client that cannot follow a page now. Nil when it can.
+    private func refusal(ofStream request: HTTPRequest) -> HTTPResponse? {
+        if viewed(request) == nil { return HTTPResponse(.badRequest, text: "The parameter \"view\" is not an address of this site.\n") }
+        return connections.count(where: { $0.stream != nil }) < Self.streamsMax ? nil : Self.busy
+    }
+
     private func begin(_ request: HTTPRequest, on connection: MonitorConnection, _ now: MonotonicInstant) {
-        guard connections.count(where: { $0.stream != nil }) < Self.streamsMax else {
-            return connection.answer(bytes(Self.busy, keepsOpen: false), thenCloses: true, now: now)
-        }
-        guard let text = request.address.value("view"), let address = WebAddress(text) else {
-            let why = HTTPResponse(.badRequest, text: "The parameter \"view\" is not an address of this site.\n")
-            return connection.answer(bytes(why, keepsOpen: false), thenCloses: true, now: now)
+        let refusal = refusal(ofStream: request)
+        guard refusal == nil, let address = viewed(request) else {
+            return connection.answer(bytes(refusal ?? Self.busy, keepsOpen: false), thenCloses: true, now: now)
         }
         let shown = request.field("last-event-id") ?? request.address.value("shown")
         connection.stream = MonitorConnection.Stream(address: address, shown: shown, renderAt: now, isStale: true)
