@@ -34,6 +34,45 @@ struct SnapshotPartsTests {
         }
     }
 
+    @Test("A queue has the jobs, slots and pauses of its own part")
+    func queues() {
+        var snapshot = Self.both()
+        snapshot.now = after(10)
+        func text(_ queue: Snapshot.Queue) -> String {
+            let pause = queue.pause.map { " \($0.scope.spoken())" } ?? ""
+            return "\(queue.title) \(queue.running)+\(queue.waiting) of \(queue.slots.map { "\($0)" } ?? "-")\(pause)"
+        }
+        #expect(
+            snapshot.queues.map(text) == [
+                "default 1+2 of -", "disk 1+1 of 1", "alice/default 1+2 of - everything", "alice/disk 1+1 of 1 everything",
+            ])
+        #expect(snapshot.queues[0].oldest == after(-3600), "a job that may not start yet has not waited")
+        #expect(Snapshot.queue(of: snapshot.running[2].status) == "alice/disk" && Snapshot.queue(of: snapshot.running[0].status) == "disk")
+        snapshot.surroundings.pauses = [(.queue("night"), "no power")]
+        #expect(snapshot.queues.map(text).contains("night 0+0 of - queue night"))
+    }
+
+    @Test("A task is late when a run that was due over a minute ago has not begun")
+    func late() {
+        var snapshot = Snapshot(now: now, zone: .utc, spool: "/spool")
+        func run(_ task: String, _ number: Int, due seconds: Int64, _ change: (inout JobStatus) -> Void = { _ in }) {
+            snapshot.waiting.append(
+                .init(
+                    status: status(task, number) {
+                        ($0.task, $0.schedule, $0.due) = (task, "s", after(seconds))
+                        change(&$0)
+                    }))
+        }
+        run("b", 1, due: -61)
+        run("b", 2, due: -300)
+        run("a", 3, due: -3600)
+        run("soon", 4, due: -59)
+        run("jittered", 5, due: -300) { $0.notBefore = after(5) }
+        run("again", 6, due: -300) { $0.attempt = 1 }
+        run("submitted", 7, due: -300) { $0.schedule = nil }
+        #expect(snapshot.late.map { "\($0.task) \($0.oldest.status.id) \($0.count)" } == ["a \(id("a", 3)) 1", "b \(id("b", 2)) 2"])
+    }
+
     @Test("A job is held by the pauses, locks and slots of its own part")
     func holds() throws {
         var snapshot = Self.both()

@@ -1,8 +1,8 @@
 import Store
 import Web
 
-/// The list of troubles, refused files, overdue tasks and pauses: from the state that the daemons have published, and from the live
-/// snapshot.
+/// The list of troubles, refused files, overdue tasks, late runs and pauses: from the state that the daemons have published, and from the
+/// live snapshot.
 struct Attention {
     struct Item {
         var mark: Markup
@@ -30,10 +30,23 @@ struct Attention {
             if try part.daemon() != nil { take(troubles: table, part) }
             take(definitions: table, part, context)
         }
+        takeLate(context)
         for pause in context.snapshot.pauses {
             let note = pause.note.isEmpty ? "" : pause.note
             items.append(
                 Item(mark: PageContext.tag("skip", "‖", "paused"), what: "<b>\(pause.scope.spoken(of: pause.owner))</b>", text: note))
+        }
+    }
+
+    private mutating func takeLate(_ context: PageContext) {
+        for (task, oldest, count) in context.snapshot.late {
+            let clauses = HoldClauses(status: oldest.status, wording: context.session.wording, shown: PageContext.brief)
+            let more: Markup = count > 1 ? " <span class=\"quiet\">and \(count - 1) more</span>" : ""
+            items.append(
+                Item(
+                    mark: PageContext.tag("warn", "◷", "late"),
+                    what: "<b>\(context.task(task))</b> <span>due \(context.timeAndDistance(oldest.status.due))\(more)</span>",
+                    text: clauses.sentence(context.snapshot.holds(on: oldest))))
         }
     }
 

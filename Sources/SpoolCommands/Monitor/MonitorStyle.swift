@@ -111,10 +111,10 @@ enum MonitorStyle {
         progress::-webkit-progress-bar { background: var(--skip-fill); } progress::-webkit-progress-value { background: var(--bar-run); }
         progress::-moz-progress-bar { background: var(--bar-run); }
         .marks { display: inline-flex; gap: 2px; vertical-align: middle; align-items: end; }
-        .marks i { width: 6px; height: 16px; border-radius: 2px; background: var(--bar-ok); }
-        .marks i.f { background: var(--bar-bad); }
-        .marks i.r { background: var(--bar-run); }
-        .marks i.s { background: var(--bar-skip); height: 6px; }
+        .marks i { width: 6px; height: 10px; border-radius: 2px; background: var(--bar-ok); }
+        .marks i.f { background: var(--bar-bad); height: 18px; border-radius: 0; }
+        .marks i.r { background: none; border: 1.5px solid var(--bar-run); }
+        .marks i.s { background: var(--bar-skip); height: 4px; }
         pre {
           margin: 6px 0 0; padding: 8px 10px; background: var(--paper); border-radius: 6px; font: 13px/1.4 var(--mono);
           overflow: auto;
@@ -145,16 +145,19 @@ enum MonitorStyle {
         svg text { font: 12px system-ui, sans-serif; fill: var(--ink); } svg .dim { fill: var(--quiet); } svg .grid { stroke: var(--line); }
         svg .now { stroke: var(--bad); stroke-width: 1.5; }
         svg .done { fill: var(--bar-ok); }
-        svg .failed, svg .missed, svg .full { fill: var(--bar-bad); }
-        svg .running { fill: var(--bar-run); } svg .skipped { fill: var(--bar-skip); } svg .load { fill: var(--bar-load); }
+        svg .failed, svg .full { fill: var(--bar-bad); } svg .missed { fill: none; stroke: var(--bar-bad); }
+        svg .running { fill: var(--bar-run); stroke: var(--ink); }
+        svg .skipped { fill: var(--bar-skip); } svg .load { fill: var(--bar-load); }
         svg .due { fill: none; stroke: var(--quiet); stroke-dasharray: 3 2; }
         .legend {
           display: flex; flex-wrap: wrap; gap: 4px 16px; padding: 8px 14px; font-size: 13px; color: var(--quiet);
           border-top: 1px solid var(--line);
         }
-        .legend i { display: inline-block; width: 12px; height: 10px; border-radius: 2px; margin-right: 6px; }
-        .legend .ok { background: var(--bar-ok); } .legend .bad { background: var(--bar-bad); } .legend .run { background: var(--bar-run); }
-        .legend .skip { background: var(--bar-skip); } .legend .due { border: 1px dashed var(--quiet); }
+        .legend i { display: inline-block; width: 12px; height: 10px; margin-right: 6px; vertical-align: middle; }
+        .legend .ok { background: var(--bar-ok); } .legend .bad { background: var(--bar-bad); height: 18px; }
+        .legend .missed { border: 1px solid var(--bar-bad); height: 18px; }
+        .legend .run { background: var(--bar-run); border: 1px solid var(--ink); }
+        .legend .skip { background: var(--bar-skip); height: 4px; } .legend .due { border: 1px dashed var(--quiet); }
         footer {
           max-width: 1480px; margin: 0 auto; padding: 0 24px 32px; color: var(--quiet); font-size: 13px; display: flex;
           gap: 8px 16px; flex-wrap: wrap; align-items: center;

@@ -129,7 +129,8 @@ struct PageContext {
         "<span class=\"tag \(Markup.own(kind))\"><span aria-hidden=\"true\">\(Markup.own(icon))</span> \(words)</span>"
     }
 
-    /// The newest runs of a task as small bars, the newest at the right, with their numbers in words.
+    /// The newest runs of a task as small bars, the newest at the right, with their numbers in words, and each with its own. A failure is
+    /// the tallest, a run that goes on is hollow, a canceled one is low.
     func marks(_ runs: [JobRecord]) -> Markup {
         guard !runs.isEmpty else { return "<span class=\"quiet\">none yet</span>" }
         var counts: [(word: String, count: Int)] = []
@@ -143,10 +144,11 @@ struct PageContext {
                 case .running, .new: " class=\"r\""
                 case .failed: run.status.reason == .canceled || run.status.reason == .replaced ? " class=\"s\"" : " class=\"f\""
                 }
-            bars += "<i\(kind)></i>"
+            let at = TimeText.spoken(run.status.startedAt ?? run.status.changedAt, zone, now: now)
+            bars += "<i\(kind) title=\"\(word), \(at)\"></i>"
         }
         let words = counts.map { "\($0.count) \($0.word)" }.joined(separator: ", ")
-        return "<span class=\"marks\" role=\"img\" aria-label=\"\(words)\" title=\"\(words)\">\(bars)</span>"
+        return "<span class=\"marks\" role=\"img\" aria-label=\"\(words)\">\(bars)</span>"
     }
 
     func progress(_ progress: Progress) -> Markup {

@@ -16,11 +16,13 @@ struct TimelineSVG {
 
     private static let style: StaticString = """
         text { font: 12px sans-serif; fill: #1f2328 } .dim { fill: #656d76 } .grid { stroke: #d0d7de } .now { stroke: #0969da }
-        .done { fill: #1a7f37 } .failed, .missed, .full { fill: #cf222e } .running { fill: #bf8700 } .skipped { fill: #8c959f }
-        .load { fill: #8c959f } .due { fill: none; stroke: #0969da }
+        .done { fill: #1a7f37 } .failed, .full { fill: #cf222e } .missed { fill: none; stroke: #cf222e }
+        .running { fill: #bf8700; stroke: #1f2328 } .skipped { fill: #8c959f } .load { fill: #8c959f }
+        .due { fill: none; stroke: #0969da; stroke-dasharray: 3 2 }
         @media (prefers-color-scheme: dark) {
         text { fill: #e6edf3 } .dim { fill: #8d96a0 } .grid { stroke: #30363d } .now { stroke: #4493f8 }
-        .done { fill: #3fb950 } .failed, .missed, .full { fill: #f85149 } .running { fill: #d29922 } .due { stroke: #4493f8 } }
+        .done { fill: #3fb950 } .failed, .full { fill: #f85149 } .missed { stroke: #f85149 }
+        .running { fill: #d29922; stroke: #e6edf3 } .due { stroke: #4493f8 } }
         """
 
     init(_ timeline: Timeline, zone: Zone, width: Double = 960) {
@@ -46,7 +48,7 @@ struct TimelineSVG {
         let height = bottom + 40
         body = """
             <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Self.number(width)) \(Self.number(height))" role="img">
-            <title>Runs from \(timeline.period.from.rfc3339) to \(timeline.period.to.rfc3339)</title>\(style)
+            <title>Runs from \(time(timeline.period.from)) to \(time(timeline.period.to))</title>\(style)
 
             """
         for tick in TimelineAxis.ticks(timeline.period, zone, atMost: 12) {
@@ -76,7 +78,7 @@ struct TimelineSVG {
         }
         draw(due: joined, y)
         for gap in lane.gaps {
-            bar(gap.kind.rawValue, gap.from, gap.through, y + 8, Self.laneHeight - 16, "\(gap.word) \(gap.from.rfc3339)")
+            bar(gap.kind.rawValue, gap.from, gap.through, y, "\(gap.word) \(time(gap.from))")
         }
         // Of runs that would cover each other, the first of each state is drawn.
         var ends: [Timeline.Run.State: Double] = [:]
@@ -84,14 +86,14 @@ struct TimelineSVG {
             let end = max(x(run.to), x(run.from) + Self.least)
             if let covered = ends[run.state], end <= covered + Self.least / 2 { continue }
             ends[run.state] = end
-            bar(run.state.rawValue, run.from, run.to, y + 3, Self.laneHeight - 6, "\(run.outcome), \(run.from.rfc3339), \(run.id)")
+            bar(run.state.rawValue, run.from, run.to, y, "\(run.outcome), \(time(run.from)), \(run.id)")
         }
     }
 
     private mutating func draw(due span: (from: Instant, to: Instant, count: Int)?, _ y: Double) {
         guard let span else { return }
         let more = span.count > 1 ? ", and \(span.count - 1) more" : ""
-        bar("due", span.from, span.to, y + 5, Self.laneHeight - 10, "due \(span.from.rfc3339)\(more)")
+        bar("due", span.from, span.to, y, "due \(time(span.from))\(more)")
     }
 
     /// A band that is the higher the more runs there are at the same time, and red where they use all slots.
@@ -114,9 +116,23 @@ struct TimelineSVG {
         return Self.names + min(1, max(0, part)) * (width - Self.names)
     }
 
-    private mutating func bar(_ shape: String, _ from: Instant, _ to: Instant, _ y: Double, _ height: Double, _ title: String) {
-        rectangle(shape, x(from), y, max(Self.least, x(to) - x(from)), height, title)
+    /// The height of each shape. Nobody has to tell two colours apart: a failure is the tallest, a missed run the same and hollow, a
+    /// skipped one a thin line; a run that goes on has an edge, a coming one a broken edge alone.
+    private static func height(of shape: String) -> Double {
+        switch shape {
+        case "failed", "missed": 18
+        case "skipped": 4
+        default: 10
+        }
     }
+
+    /// A shape in the middle of a lane.
+    private mutating func bar(_ shape: String, _ from: Instant, _ to: Instant, _ lane: Double, _ title: String) {
+        let height = Self.height(of: shape)
+        rectangle(shape, x(from), lane + (Self.laneHeight - height) / 2, max(Self.least, x(to) - x(from)), height, title)
+    }
+
+    private func time(_ instant: Instant) -> String { TimeText.spoken(instant, zone, now: timeline.now) }
 
     private mutating func rectangle(_ shape: String, _ x: Double, _ y: Double, _ width: Double, _ height: Double, _ title: String) {
         let (left, top, width, height) = (Self.number(x), Self.number(y), Self.number(width), Self.number(height))

@@ -63,7 +63,7 @@ struct TimelineTests {
         #expect(wrong.code == 2 && wrong.errors.contains("is not before --to"), "\(wrong)")
     }
 
-    @Test("timeline draws a picture that fits into the terminal, and the same as SVG")
+    @Test("W3: timeline draws a picture that fits into the terminal, with and without colours, and the same as SVG")
     func picture() throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("backup", "command = 'true'\n[[schedule]]\nevery = \"1h\"\nfrom = \"start\"")
@@ -78,12 +78,33 @@ struct TimelineTests {
         #expect(lines.contains { $0.hasPrefix("a-b ") && $0.contains("x") }, "\(text)")
         #expect(lines.contains { $0.contains(" now") && $0.contains("00") }, "\(text)")
         #expect(text.contains("█ done") && text.contains("x failed") && text.contains("No two runs overlapped."), "\(text)")
+        #expect(try !screen.styled.contains("\u{1B}["), "NO_COLOR")
+        // With colours, and in a wider terminal: the same signs.
+        let wide = try TmuxScreen(
+            spool, columns: 132, rows: 24, environment: ["TERM=screen-256color"], "spoolctl timeline; echo end of picture; cat")
+        try wide.shows("backup", "end of picture")
+        let coloured = try wide.styled.split(separator: "\n").map(String.init)
+        #expect(coloured.contains { $0.contains("backup ") && $0.contains("\u{1B}[32m█") }, "\(coloured)")
+        #expect(coloured.contains { $0.contains("a-b ") && $0.contains("\u{1B}[31mx") }, "\(coloured)")
 
         #expect(try spool.ctl("timeline", "--svg", "\(spool.base)/picture.svg").code == 0)
         let picture = try Files.text("\(spool.base)/picture.svg")
         #expect(picture.hasPrefix("<svg ") && picture.hasSuffix("</svg>\n") && picture.contains("class=\"done\""), "\(picture)")
         #expect(picture.contains("prefers-color-scheme: dark") && picture.contains(">backup</text>"), "\(picture)")
         #expect(try spool.ctl("timeline", "--svg", "-").output.hasPrefix("<svg "))
+        // Every time of the picture is in the reader's zone, as those of the axis are.
+        let there = try Commands.run(
+            "\(SpoolUnderTest.programs)/spoolctl", ["--spool", spool.path, "timeline", "--svg", "-"],
+            environment: spool.environment.filter { !$0.hasPrefix("TZ=") } + ["TZ=Asia/Tokyo"])
+        let titles = there.output.split(separator: "<title>").dropFirst().map { $0.prefix { $0 != "<" } }
+        let times = titles.filter { $0.contains(":") }
+        #expect(times.count > 3 && times.allSatisfy { $0.contains("JST") }, "\(titles)")
+        // A failure is told from what is done by its shape too.
+        func height(_ shape: String) -> String? {
+            picture.split(separator: "\n").first { $0.contains("<rect class=\"\(shape)\"") }
+                .flatMap { $0.split(separator: "height=\"").last }.map { String($0.prefix { $0 != "\"" }) }
+        }
+        #expect(height("done") != nil && height("failed") != nil && height("done") != height("failed"), "\(picture)")
         #expect(try spool.ctl("timeline", "--svg", "\(spool.base)/none/picture.svg").errors.contains("none/picture.svg"))
     }
 }

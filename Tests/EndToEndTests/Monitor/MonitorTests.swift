@@ -20,9 +20,8 @@ struct MonitorTests {
     @Test(
         "W2: The server withstands its clients",
         arguments: [
-            "answers", "mistakes", "connections", "idle", "flood", "slow", "reading", "hosts", "tokens", "unix_socket", "activation",
-            "events",
-            "hostile", "secrets", "quiet",
+            "answers", "mistakes", "connections", "idle", "flood", "half", "few", "slow", "reading", "hosts", "tokens", "unix_socket",
+            "activation", "events", "heartbeat", "hostile", "secrets", "quiet",
         ])
     func clients(name: String) throws { try run("clients.py", name, try SpoolUnderTest()) }
 
@@ -46,7 +45,7 @@ struct MonitorTests {
 
     /// The page of an address over a Unix socket, by a monitor that runs under `prefix`.
     private func page(_ spool: SpoolUnderTest, _ prefix: [String], _ addresses: String...) throws -> [String] {
-        let socket = "\(spool.out)/page-\(prefix.count)-\(addresses.count).sock"
+        let socket = "\(spool.out)/page-\(UInt32.random(in: 0...(.max))).sock"
         let line = prefix + ["\(SpoolUnderTest.programs)/spoolctl", "monitor", "--spool", spool.path, "--listen", "unix:\(socket)"]
         let monitor = try Commands.Running(line[0], Array(line.dropFirst()), environment: spool.environment)
         defer { monitor.child.kill(SIGTERM) }
@@ -79,10 +78,40 @@ struct MonitorTests {
             #expect(pages[3].contains("user=\"games\"") && pages[3].contains("user=\"root\""))
             #expect(!pages[4].contains("role=\"alert\""), "\(pages[4])")
         }
+        try ownQueues(spool)
         let own = try page(
             spool, ["setpriv", "--reuid=5", "--regid=5", "--init-groups"], "/tasks", "/jobs", "/metrics", "/search?q=daemon", "/")
         #expect(own[0].contains(">of-games<") && own[1].contains("of-games"))
         for text in own { #expect(!text.contains("of-daemon") && !text.contains("roots") && !text.contains("says-daemon")) }
+    }
+
+    /// Root's pages keep queues, pauses and tasks of the same name apart, and their links lead to what they count.
+    private func ownQueues(_ spool: SpoolUnderTest) throws {
+        let gate = try spool.gate()
+        chmod(gate.path, 0o666)
+        try Files.write(spool.configuration, "[queues.video]\nslots = 1\n")
+        try spool.acceptedTask("of-games", "command = \"true\"")
+        #expect(try spool.ctl("run", "-w", "of-games").code == 0)
+        let line = "echo > \(spool.out)/held; read x < \(gate.path)"
+        #expect(try spool.ctl(as: .games, "submit", "--name", "film", "--queue", "video", line).code == 0)
+        try spool.output("held")
+        #expect(try spool.ctl(as: .games, "pause").code == 0)
+        let pages = try page(
+            spool, ["env"], "/queues", "/running?queue=video", "/running?queue=games%2Fvideo", "/tasks/games/of-games", "/tasks/of-games",
+            "/jobs?task=games%2Fof-games", "/jobs?task=of-games", "/jobs?queue=games%2Fvideo", "/jobs?queue=video")
+        func row(_ queue: String) throws -> String {
+            try #require(pages[0].split(separator: "<tr ").first { $0.contains("<div>\(queue)</div>") }.map(String.init), "\(pages[0])")
+        }
+        #expect(try row("video").contains("0&nbsp;of&nbsp;1") && row("video").contains("open"))
+        #expect(try row("default").contains("open"))
+        #expect(try row("games/video").contains("href=\"/running?queue=games%2Fvideo\">1</a>") && row("games/video").contains("paused"))
+        #expect(!pages[1].contains("games/film") && pages[2].contains("games/film"))
+        #expect(pages[3].contains("href=\"/jobs?task=games%2Fof-games\">all") && pages[4].contains("href=\"/jobs?task=of-games\">all"))
+        #expect(pages[5].contains(">games/of-games<") && !pages[5].contains(">of-games<"), "\(pages[5])")
+        #expect(!pages[6].contains(">games/of-games<") && pages[6].contains(">of-games<"), "\(pages[6])")
+        #expect(pages[7].contains("games/film") && !pages[8].contains("games/film"))
+        try gate.release()
+        #expect(try spool.ctl(as: .games, "resume").code == 0)
     }
 
     @Test("W2: The link of a number lists what is counted, and waiting jobs that are too many for a view are all in a list",
@@ -109,6 +138,10 @@ struct MonitorTests {
         #expect(lists[0].contains(">bad<") && !lists[0].contains("given-up"), "\(lists[0])")
         let older = try page(spool, ["env"], link(lists[1], "/jobs?state=new&amp;before="))
         #expect(older[0].contains(">w") && older[0].contains("Older"))
+        // Canceled jobs are no failures, however many there are.
+        #expect(try spool.ctl("cancel", "--state", "new", "-y").code == 0)
+        try spool.wait(for: "all jobs to be canceled") { try spool.jobs(in: "failed").count == count + 2 }
+        #expect(try page(spool, ["env"], "/")[0].contains("<b>1</b><span>failed in 24 h</span>"))
     }
 
     // MARK: A browser
@@ -134,8 +167,8 @@ struct MonitorTests {
     }
 
     @Test(
-        "W2: In a browser: live, paused, followed output, and the keyboard alone; and all of it without JavaScript",
-        .enabled(if: browser, "needs chromium and chromedriver"), arguments: ["live", "follows", "keyboard", "without_script"])
+        "W2: In a browser: live, paused, after a restart, followed output, and the keyboard alone; and all of it without JavaScript",
+        .enabled(if: browser, "needs chromium and chromedriver"), arguments: ["live", "returns", "follows", "keyboard", "without_script"])
     func browsing(name: String) throws {
         let (spool, gate) = try busySpool()
         try run("browse.py", name, spool)

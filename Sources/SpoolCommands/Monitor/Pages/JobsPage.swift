@@ -53,12 +53,13 @@ struct JobSearch {
         throws(Failure)
     {
         self.context = context
-        let words = filters.map { "--\($0.name)=\($0.value)" }
-        let arguments = try Arguments(words, options: JobFilter.options, ownOperands: nil, command: "jobs")
         var stops: [String] = []
+        // A mistake in a filter is one of the whole page.
+        _ = try JobFilter(Session(context.session, Self.options(filters)))
         try context.each { part throws(Failure) in
+            guard let filters = Self.filters(filters, of: part) else { return }
             // The call has the filters as its options.
-            let call = Session(part, arguments)
+            let call = Session(part, try Self.options(filters))
             let filter = try JobFilter(call)
             var count = 0
             let stop = try filter.scan(call, before: before, looksMax: Self.looksMax) { record in
@@ -78,6 +79,24 @@ struct JobSearch {
             records.removeAll { UserPart.split($0.place.id).name < stop }
             next = stop
         }
+    }
+
+    /// The filters whose values name something of one part, in root's notation: `backup` is root's, `alice/backup` is alice's.
+    private static let named: Set<String> = ["task", "queue"]
+
+    private static func options(_ filters: [(name: String, value: String)]) throws(Failure) -> Arguments {
+        try Arguments(filters.map { "--\($0.name)=\($0.value)" }, options: JobFilter.options, ownOperands: nil, command: "jobs")
+    }
+
+    /// The filters with the names as a part has them. Nil when they name only what other parts have.
+    private static func filters(_ filters: [(name: String, value: String)], of part: Session) -> [(name: String, value: String)]? {
+        var own: [(name: String, value: String)] = []
+        for (name, value) in filters {
+            let word = UserPart.split(value).name
+            if !named.contains(name) { own.append((name, value)) } else if part.qualified(word) == value { own.append((name, word)) }
+        }
+        let kinds = Set(filters.map(\.name))
+        return Set(own.map(\.name)) == kinds ? own : nil
     }
 
     /// The number of jobs of each part that are looked at for one page. A link goes on from there.

@@ -45,15 +45,15 @@ struct OverviewPage {
         let next: Markup = due.map { "\(context.time($0.instant))" } ?? "–"
         let nextWhat: Markup = due.map { "next due: \($0.task), \(TimeText.distance($0.instant, from: context.now))" } ?? "nothing is due"
         let all = ended.done + ended.failed
-        let share = all == 0 ? "" : ", \(ended.done * 1000 / all / 10).\(ended.done * 1000 / all % 10) %"
+        let share = all == 0 || ended.hasMoreFailures ? "" : ", \(ended.done * 1000 / all / 10).\(ended.done * 1000 / all % 10) %"
         return """
             <div class="figures" role="group" aria-label="Now">
             <a href="/running"><b>\(used) <span>of \(slots)</span></b><span>slots in use</span></a>
             <a href="/waiting"><b>\(snapshot.waitingCount)</b><span>\(waits)</span></a>
-            <a href="\(Self.allFailed.text)"\(kind("bad", ended.failed > 0))><b>\(ended.failed)</b><span>failed in 24 h</span></a>
+            <a href="\(Self.allFailed.text)"\(kind("bad", ended.failed > 0))><b>\(ended.failedText)</b><span>failed in 24 h</span></a>
             <a href="#attention"\(kind("warn", !attention.items.isEmpty))><b>\(attention.items.count)</b><span>want a person</span></a>
             <a href="\(due.map { PageContext.address(ofTask: $0.task).text } ?? "/tasks")"><b>\(next)</b><span>\(nextWhat)</span></a>
-            <a href="/jobs?state=done&amp;since=24h"><b>\(ended.done)</b><span>done in 24 h\(share)</span></a>
+            <a href="/jobs?state=done&amp;since=24h"><b>\(ended.done)</b><span>done of the last 24 h's jobs\(share)</span></a>
             </div>
 
             """
@@ -95,7 +95,7 @@ struct OverviewPage {
                 """
         }
         if list.isEmpty { list = "<p class=\"empty\">Nothing.</p>" }
-        let more: Markup = ended.failed == 0 ? "0" : context.link(Self.allFailed, "\(ended.failed)")
+        let more: Markup = ended.failed == 0 ? "0" : context.link(Self.allFailed, "\(ended.failedText)")
         return context.section("failed", "Failed since yesterday", more: more, "<div class=\"card\">\(list)</div>\n")
     }
 
@@ -113,15 +113,22 @@ struct OverviewPage {
     }
 }
 
-/// The jobs that have ended since an instant.
+/// The jobs of the time since an instant that have ended, by their due times or submissions, as the lists of jobs have them; and the
+/// failures since then of jobs that began earlier.
 struct EndedToday {
     private(set) var done = 0
+    /// The number of failures that were counted.
     private(set) var failed = 0
+    /// There are more failed jobs than are read, so that nobody knows which of them somebody canceled.
+    private(set) var hasMoreFailures = false
+    /// The number of failures: `12`, `200 or more`.
+    var failedText: String { hasMoreFailures ? "\(failed) or more" : "\(failed)" }
     /// The failed jobs, the latest end first. Jobs that somebody canceled are not failures.
     private(set) var failures: [JobStatus] = []
 
-    /// The number of failed jobs of a part that are read. Of the others, those that somebody canceled count as well.
+    /// The most failures of a part that are counted, and the most records that are read to find them among jobs that somebody canceled.
     private static let failuresMax = 200
+    private static let looksMax = 2_000
 
     /// The newest failure of each name, with the number of failures.
     var byName: [(newest: JobStatus, count: Int)] {
@@ -141,16 +148,17 @@ struct EndedToday {
         try context.each { part throws(Failure) in
             var records = try part.records()
             done += try part.reading { () throws(JournalError) in try records.count(in: [.done], isLater) }
-            var read = 0
+            var (counted, read) = (0, 0)
             for place in try part.reading({ () throws(JournalError) in try records.places(in: [.failed]) }) where isLater(place.id) {
-                guard read < Self.failuresMax else {
-                    failed += 1
-                    continue
+                guard counted < Self.failuresMax, read < Self.looksMax else {
+                    hasMoreFailures = true
+                    break
                 }
                 read += 1
                 guard let record = try part.record(at: place, &records), record.status.reason != .canceled,
                     record.status.reason != .replaced
                 else { continue }
+                counted += 1
                 failed += 1
                 failures.append(part.qualified(record).status)
             }

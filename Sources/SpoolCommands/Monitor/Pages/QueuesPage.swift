@@ -1,32 +1,15 @@
 import Store
 import Web
 
-/// The queues with their slots, what runs and waits in each, and pauses.
+/// The queues of each part with their slots, what runs and waits in each, and pauses.
 struct QueuesPage {
     private let context: PageContext
 
     init(_ context: PageContext) { self.context = context }
 
-    private struct Queue {
-        var running = 0
-        var waiting = 0
-        var oldest: Instant?
-        var slots: Int?
-    }
-
     func page() throws(Failure) -> MonitorPage {
         let snapshot = context.snapshot
-        var queues = ["default": Queue()]
-        for (name, slots) in snapshot.surroundings.queueSlots { queues[name, default: Queue()].slots = slots }
-        for one in snapshot.running { queues[one.status.queue, default: Queue()].running += 1 }
-        for one in snapshot.waiting {
-            var queue = queues[one.status.queue] ?? Queue()
-            queue.waiting += 1
-            let since = max(one.status.createdAt, one.status.notBefore ?? one.status.due)
-            if since <= context.now { queue.oldest = queue.oldest.map { min($0, since) } ?? since }
-            queues[one.status.queue] = queue
-        }
-        let rows = queues.sorted { $0.key < $1.key }.map { name, queue in row(name, queue) }
+        let rows = snapshot.queues.map(row)
         let isCut = snapshot.waitingCount > snapshot.waiting.count
         let all = context.link(MonitorView.waiting.address, "\(snapshot.waitingCount) waiting jobs")
         let remark: Markup = isCut ? "counted among the first \(snapshot.waiting.count) of \(all)" : "\(rows.count)"
@@ -43,12 +26,12 @@ struct QueuesPage {
             title: "Queues", view: .queues, main: context.section("queues", "Queues", more: remark, isWide: true, table) + whole)
     }
 
-    private func row(_ name: String, _ queue: Queue) -> [Markup] {
-        let scopes: [PauseScope] = [.all, .queue(name)]
-        let pause = context.snapshot.pauses.first { scopes.contains($0.scope) }
+    private func row(_ queue: Snapshot.Queue) -> [Markup] {
+        let name = queue.title
+        let isFull = queue.slots.map { queue.running >= $0 } ?? false
         let state: Markup =
-            pause.map { "\(PageContext.tag("warn", "‖", "paused")) <span class=\"quiet\">\($0.note)</span>" }
-            ?? (queue.slots.map { queue.running >= $0 } ?? false ? PageContext.tag("run", "●", "full") : PageContext.tag("ok", "✓", "open"))
+            queue.pause.map { "\(PageContext.tag("warn", "‖", "paused")) <span class=\"quiet\">\($0.note)</span>" }
+            ?? (isFull ? PageContext.tag("run", "●", "full") : PageContext.tag("ok", "✓", "open"))
         let bar: Markup =
             queue.slots.map { slots in
                 """

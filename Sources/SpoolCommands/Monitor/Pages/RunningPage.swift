@@ -11,7 +11,7 @@ struct RunningPage {
     init(_ context: PageContext) {
         self.context = context
         let queue = context.address.path == ["running"] ? context.address.value("queue") : nil
-        jobs = context.snapshot.running.filter { queue == nil || $0.status.queue == queue }
+        jobs = context.snapshot.running.filter { queue == nil || Snapshot.queue(of: $0.status) == queue }
             .sorted { ($0.startedAt, $0.status.id) < ($1.startedAt, $1.status.id) }
     }
 
@@ -49,7 +49,7 @@ struct RunningPage {
             } ?? "<span class=\"quiet\">none</span>"
         return [
             context.job(status) + attempt, "\(context.time(one.startedAt)) <span class=\"quiet\">\(TimeText.clock(max(0, ran)))</span>",
-            progress, "\(status.queue)", limit,
+            progress, "\(Snapshot.queue(of: status))", limit,
         ]
     }
 }

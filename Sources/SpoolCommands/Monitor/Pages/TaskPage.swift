@@ -61,7 +61,7 @@ struct TaskPage {
         }
         let usual: Markup =
             lengths.map { "; they take \(TimeText.short($0.mean)) in the mean, \(TimeText.short($0.longest)) at the longest" } ?? ""
-        let all = context.link(MonitorView.jobs.address.with("task", UserPart.split(name).name), "all")
+        let all = context.link(MonitorView.jobs.address.with("task", name), "all")
         let table = context.table(
             "Runs", [.init("Run"), .init("State"), .init("Due"), .init("Started"), .init("Took", isNumber: true), .init("Note")], rows,
             ifEmpty: "It has not run yet.")

@@ -94,7 +94,7 @@ struct TimelinePage {
             <div class="card"><div class="scroll" role="region" aria-label="Picture of runs" tabindex="0">
             \(TimelineSVG(timeline, zone: context.zone, width: Self.width).markup)</div>
             <div class="legend"><span><i class="ok"></i>done</span><span><i class="run"></i>running</span>\
-            <span><i class="bad"></i>failed or missed</span>\
+            <span><i class="bad"></i>failed</span><span><i class="missed"></i>missed</span>\
             <span><i class="skip"></i>skipped</span><span><i class="due"></i>due</span></div></div>
 
             """

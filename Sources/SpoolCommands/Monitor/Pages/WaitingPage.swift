@@ -11,7 +11,8 @@ struct WaitingPage {
     init(_ context: PageContext) {
         self.context = context
         let queue = context.address.path == ["waiting"] ? context.address.value("queue") : nil
-        jobs = context.snapshot.waiting.filter { queue == nil || $0.status.queue == queue }.sorted { $0.status.id < $1.status.id }
+        jobs = context.snapshot.waiting.filter { queue == nil || Snapshot.queue(of: $0.status) == queue }
+            .sorted { $0.status.id < $1.status.id }
     }
 
     func page() -> MonitorPage {
@@ -50,7 +51,7 @@ struct WaitingPage {
         let clauses = HoldClauses(status: status, wording: context.session.wording, shown: PageContext.brief)
         let since = max(status.createdAt, status.notBefore ?? status.due)
         return [
-            context.job(status), "\(clauses.sentence(context.snapshot.holds(on: one)))", "\(status.queue)",
+            context.job(status), "\(clauses.sentence(context.snapshot.holds(on: one)))", "\(Snapshot.queue(of: status))",
             since > context.now ? "<span class=\"quiet\">starts</span> \(context.distance(since))" : context.distance(since),
         ]
     }
