@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import Linux
 
-/// A `spoold` that serves a spool until ``stop()``. It has eight slots, no other configuration, and a log file.
+/// A `spoold` that serves a spool until ``stop()``. It has eight slots, and a log file.
 final class DaemonUnderTest {
     let pid: pid_t
     let spool: String
@@ -16,12 +16,12 @@ final class DaemonUnderTest {
     private static let startSeconds = 30.0, stopSeconds = 10.0
 
     /// Starts the daemon as the command of `prefix`, if there is one. The daemon is not ready yet.
-    private init(_ suite: Suite, spool: String, under prefix: [String]) throws {
+    private init(_ suite: Suite, spool: String, configuration more: String, under prefix: [String]) throws {
         system = suite.system
         self.spool = spool
         log = "\(suite.logs)/log"
         let configuration = "\(suite.logs)/spoold.toml"
-        try Directory.open(suite.logs).writeFile("spoold.toml", Array("slots = \(Self.slots)\n".utf8))
+        try Directory.open(suite.logs).writeFile("spoold.toml", Array("slots = \(Self.slots)\n\(more)".utf8))
         ready = try Self.datagramSocket()
         let address = try Self.address(of: ready.raw)
         let output = try FileDescriptor.open(log, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
@@ -36,9 +36,9 @@ final class DaemonUnderTest {
 
     /// Runs `body` beside a daemon on this spool. Afterwards ends the daemon and its processes, also when `body` fails.
     static func serve<Value>(
-        _ suite: Suite, spool: String, under prefix: [String] = [], _ body: (DaemonUnderTest) throws -> Value
+        _ suite: Suite, spool: String, configuration: String = "", under prefix: [String] = [], _ body: (DaemonUnderTest) throws -> Value
     ) throws -> Value {
-        let daemon = try DaemonUnderTest(suite, spool: spool, under: prefix)
+        let daemon = try DaemonUnderTest(suite, spool: spool, configuration: configuration, under: prefix)
         let result = Result { try body(daemon) }
         let stopped = Result { try daemon.stop() }
         let value = try result.get()

@@ -17,7 +17,7 @@ struct Options {
     var scale: Int?
 
     enum Measure: String, CaseIterable {
-        case drain, peers, latency, punctuality, recurrence, idle, submit, records, calls, flood, tasks, steady, paths, executors
+        case drain, peers, latency, punctuality, recurrence, idle, submit, records, calls, flood, tasks, steady, paths, executors, slurm
     }
 
     struct Refusal: Error { var message: String }

@@ -4,6 +4,7 @@ import TestSupport
 
 /// Built programs, in one directory.
 struct Programs {
+    let directory: String
     let daemon: String
     /// Nil if spoolctl is not built.
     let control: String?
@@ -17,6 +18,7 @@ struct Programs {
             throw Trouble.unavailable(
                 "there is no spoold with its spool-worker in \(directory); build them: swift build -c release --static-swift-stdlib")
         }
+        self.directory = directory
         self.daemon = daemon
         control = find("spoolctl")
     }

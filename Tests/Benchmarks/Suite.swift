@@ -78,6 +78,7 @@ final class Suite {
             if options.wants(.calls) { try take("calls, daemon") { try measureCalls($0, on: places[0]) } }
             if options.wants(.recurrence) { try take("recurrence") { try measureRecurrence($0) } }
             if options.wants(.executors) { try take("executors") { try measureRemoteScale($0) } }
+            if options.wants(.slurm) { try take("slurm, \(last.name)") { try measureSlurm($0, on: last) } }
             if options.wants(.idle) { try take("idle, \(last.name)") { try measureIdle($0, on: last) } }
         } catch {
             complain(Self.say(error))

@@ -50,6 +50,16 @@ import Testing
         #expect(try record(job).progress?.fraction == row.fraction, "and the record keeps it")
     }
 
+    @Test("Progress that says no time has the one of its file")
+    func progressWithoutTime() throws {
+        let job = try run()
+        let before = Clock.now()
+        try temporary.write("running/\(job.id)/progress", #"{"fraction": 0.5}"#)
+        // The clock of a file system is as coarse as the kernel's ticks.
+        let at = try #require(try record(job).progress?.at)
+        #expect((before - 1000...before + 600_000).contains(at.milliseconds), "\(at)")
+    }
+
     static let resultTexts: [(text: String, json: String?)] = [
         ("{\"a\": [1, 2.5]}\n", #"{"a":[1,2.5]}"#), ("null", nil), ("3", "3"), ("hello", #"{"file":"result","bytes":5}"#),
         ("", #"{"file":"result","bytes":0}"#), ("\"" + String(repeating: "x", count: (64 << 10) - 2) + "\"", "whole"),

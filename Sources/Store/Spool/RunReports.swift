@@ -13,11 +13,13 @@ import WorkerProtocol
 extension FileSystem {
     /// The progress that the run in a job's directory reports. Nil when there is no report, or an unreadable one.
     public func progress(in directory: String) throws(SystemError) -> Progress? {
-        guard case .file(_, let bytes) = try take("\(directory)/\(Layout.progressFile)", limit: 16 << 10, ignoringWriters: true),
+        guard case .file(let status, let bytes) = try take("\(directory)/\(Layout.progressFile)", limit: 16 << 10, ignoringWriters: true),
             // Not JSON, so its meaning is unknown.
             let table = JSON.readableTable(bytes)
         else { return nil }
-        return Progress(json: table)
+        var progress = Progress(json: table)
+        if table["at"] == nil { progress?.at = Instant(milliseconds: status.modifiedNanoseconds / 1_000_000) }
+        return progress
     }
 
     /// The result of the run in a job's directory, as JSON on one line: the result itself when it is JSON of at most 64 KiB,

@@ -33,11 +33,18 @@ final class ClusterSpool {
         spool = try SpoolUnderTest(configuration: configuration, starting: false)
         try spool.install(executor: "slurm")
         try Files.makeDirectory(shim)
-        for name in ["sbatch", "squeue", "scancel"] {
+        for name in ["sbatch", "squeue", "scancel", "sacct", "scontrol"] {
             let text = """
                 #!/bin/sh
                 echo \(name) >> '\(spool.out)/calls'
                 if rmdir '\(shim)/drop-\(name)' 2> /dev/null; then kill -9 $$; fi
+                if rmdir '\(shim)/delay-\(name)' 2> /dev/null; then sleep 3; fi
+                if rmdir '\(shim)/twice-\(name)' 2> /dev/null; then
+                    input=$(mktemp '\(shim)/input.XXXXXX')
+                    cat > "$input"
+                    /usr/bin/\(name) "$@" < "$input" > /dev/null 2>&1
+                    exec /usr/bin/\(name) "$@" < "$input"
+                fi
                 if rmdir '\(shim)/lose-\(name)' 2> /dev/null; then /usr/bin/\(name) "$@" > /dev/null 2>&1; kill -9 $$; fi
                 exec /usr/bin/\(name) "$@"
 
@@ -47,8 +54,23 @@ final class ClusterSpool {
         try spool.start()
     }
 
-    /// The next call of this program of Slurm dies: `drop` before it does anything, `lose` when it has done all that was asked.
-    func set(_ mode: String, _ program: String) throws { try Files.makeDirectory("\(shim)/\(mode)-\(program)") }
+    /// What happens to a call of a program of Slurm.
+    enum CallFault: String, CaseIterable {
+        /// It dies before it does anything.
+        case drop
+        /// It dies when it has done all that was asked.
+        case lose
+        /// It comes three seconds later.
+        case delay
+        /// It comes twice, and the second has the answer.
+        case twice
+    }
+
+    /// Has the next call of this program of Slurm go so, unless that is to be already.
+    func set(_ fault: CallFault, _ program: String) throws {
+        let path = "\(shim)/\(fault.rawValue)-\(program)"
+        if !Files.exists(path) { try Files.makeDirectory(path) }
+    }
 
     func submit(_ command: String, _ words: String...) throws -> String { try submit(command, words) }
 

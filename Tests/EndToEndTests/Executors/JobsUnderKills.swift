@@ -143,6 +143,7 @@ final class JobsUnderKills {
             }
             if Set(starts).count != starts.count { fault("a try began twice") }
             if !job.retries, starts.count > 1 { fault("it was tried again") }
+            if over.contains(where: { $0 != "\(record.attempt ?? 0)" }) { fault("a try that had ended was tried again") }
             switch record.reason {
             case nil, "exit":
                 if record.exitCode != job.exit { fault("not its exit code") }
@@ -152,6 +153,7 @@ final class JobsUnderKills {
                 if !job.wasCanceled { fault("nobody canceled it") }
             case "lost":
                 if !justifies(record.error) { fault("lost without a reason") }
+                if !starts.contains("\(record.attempt ?? 0)") { fault("lost, and it never began") }
                 if over.contains("\(record.attempt ?? 0)") { fault("its exit code was lost") }
             default:
                 fault("an end that nobody made")

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// The stand-in, which runs the commands of pods as processes of this machine.
-private final class Cluster {
+final class KubernetesCluster {
     let base: String
     private let input: FileDescriptor
     private let output: FileDescriptor
@@ -76,11 +76,11 @@ private final class Cluster {
     var settings: String { "{\"kubeconfig\":\"\(base)/kubeconfig\",\"image\":\"busybox\"}" }
 }
 
-@Suite("The executor kubernetes", .ownThreads, .enabled(if: Cluster.areHere, Cluster.reason))
+@Suite("The executor kubernetes", .ownThreads, .enabled(if: KubernetesCluster.areHere, KubernetesCluster.reason))
 struct KubernetesTests {
     @Test("A job's arguments and variables reach its container; its output and exit code come back, and its Job goes")
     func whole() throws {
-        let cluster = try Cluster()
+        let cluster = try KubernetesCluster()
         let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
         let line = "echo \"$0 $1\"; echo \"$A\"; exit 7"
         let words = ["/bin/sh", "-c", line, "a 'b", "$(HOME) $$x"].map { JSON.write(Value(.string($0))) }.joined(separator: ",")
@@ -103,7 +103,7 @@ struct KubernetesTests {
 
     @Test("A script goes with the job")
     func script() throws {
-        let cluster = try Cluster()
+        let cluster = try KubernetesCluster()
         let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
         var job = try calls.job("")
         try Files.write("\(job.directory)/script", "#!/bin/sh\necho \"script $1\" '$$(A)'\n")
@@ -115,7 +115,7 @@ struct KubernetesTests {
 
     @Test("A creation whose answer was lost is found by its name, and made once")
     func lost() throws {
-        let cluster = try Cluster()
+        let cluster = try KubernetesCluster()
         let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
         let job = try calls.job("echo x >> \(calls.out)/starts")
         try cluster.tell("lose create")
@@ -135,7 +135,7 @@ struct KubernetesTests {
             ("401 who", "later"), ("500 broken", "unknown"),
         ])
     func errors(_ words: String, _ expected: String) throws {
-        let cluster = try Cluster()
+        let cluster = try KubernetesCluster()
         let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
         let job = try calls.job("true")
         try cluster.tell("refuse \(words)")
@@ -147,7 +147,7 @@ struct KubernetesTests {
 
     @Test("A cancel ends a pod, and one before the creation keeps it from being made")
     func cancel() throws {
-        let cluster = try Cluster()
+        let cluster = try KubernetesCluster()
         let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
         let early = try calls.job("true")
         #expect(try calls.order("cancel", early).answer(early)?.text("state") == "gone")
@@ -164,7 +164,7 @@ struct KubernetesTests {
 
     @Test("A cancel of a job that has ended meanwhile leaves it its exit code and its output", arguments: [false, true])
     func canceledAfterTheEnd(force: Bool) throws {
-        let cluster = try Cluster()
+        let cluster = try KubernetesCluster()
         let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
         let job = try calls.submitted(calls.job("echo out; exit 5"))
         try cluster.tell("settle")
@@ -177,7 +177,7 @@ struct KubernetesTests {
 
     @Test("A forced cancel records the true end of a job whose log cannot be read, and its output says what is missing")
     func killedWithoutLog() throws {
-        let cluster = try Cluster()
+        let cluster = try KubernetesCluster()
         let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
         let job = try calls.submitted(calls.job("echo out; exit 5"))
         try cluster.tell("settle")
@@ -192,7 +192,7 @@ struct KubernetesTests {
 
     @Test("A log that could not be read for ten minutes keeps no end back, and one that comes in time is whole", arguments: [true, false])
     func unreadableLog(forLong: Bool) throws {
-        let cluster = try Cluster()
+        let cluster = try KubernetesCluster()
         let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
         let job = try calls.submitted(calls.job("echo out; exit 6"))
         try cluster.tell("settle")
@@ -212,7 +212,7 @@ struct KubernetesTests {
 
     @Test("Every state is answered before a log is read, and logs that hang keep no state back")
     func hangingLogs() throws {
-        let cluster = try Cluster()
+        let cluster = try KubernetesCluster()
         let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
         let gate = try Gate(path: "\(calls.out)/gate")
         let running = try (0..<3).map { try calls.submitted(calls.job("echo > \(calls.out)/ready-\($0); read x < \(gate.path)")) }
@@ -234,7 +234,7 @@ struct KubernetesTests {
 
     @Test("A pod that waits says why, and a node that is lost is no exit code")
     func waiting() throws {
-        let cluster = try Cluster()
+        let cluster = try KubernetesCluster()
         let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
         try cluster.tell("hold")
         let gate = try Gate(path: "\(calls.out)/gate")
@@ -251,7 +251,7 @@ struct KubernetesTests {
 
     @Test("Calls killed at any moment: no Job is made twice, no exit code is lost, every byte of output is here")
     func killed() throws {
-        let cluster = try Cluster()
+        let cluster = try KubernetesCluster()
         let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
         var generator = SeededGenerator(seed: 4)
         var jobs = try (0..<24).map { try calls.job("echo $$ >> \(calls.out)/start-\($0); echo output \($0); exit \($0)") }
@@ -289,7 +289,7 @@ struct KubernetesTests {
 
     @Test("check says what kubectl may do")
     func check() throws {
-        let cluster = try Cluster()
+        let cluster = try KubernetesCluster()
         let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
         let answers = try calls.check().answers
         #expect(answers.contains { $0.text("check") == "reachable" && $0.boolean("ok") == true })

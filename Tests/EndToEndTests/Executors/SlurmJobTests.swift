@@ -25,6 +25,37 @@ struct SlurmJobTests {
         #expect(try far.spool.ctl("status", run.id).output.contains("slurm"))
     }
 
+    @Test("X1: What a run writes about its progress and its result is told")
+    func progressAndResult() throws {
+        let far = try ClusterSpool()
+        let gate = try far.spool.gate()
+        let ready = "echo '{\"fraction\":0.5,\"message\":\"half\"}' > \"$SPOOL_JOB_DIR/progress\"; echo > \(far.spool.out)/up"
+        let id = try far.submit("\(ready); read x < \(gate.path); echo 42 > \"$SPOOL_RESULT\"")
+        try far.spool.output("up")
+        try far.spool.watchRun(id)
+        try far.spool.wait(for: "the progress") { try far.spool.ctl("status", id).output.contains("50% half") }
+        try gate.release()
+        let job = try far.end(id)
+        #expect(job.outcome == "done 0" && job.status["result"].map { JSON.write($0) } == "42", "\(job.outcome): \(job.error)")
+    }
+
+    @Test("X1: With accounting, a job runs as ever, and why says that a limit of its quality of service has it wait",
+        .enabled(if: SlurmCluster.hasAccounting, SlurmCluster.accountingReason))
+    func accounting() throws {
+        let far = try ClusterSpool(ClusterSpool.patient + ["--accounting", "--set", "AccountingStorageEnforce=limits,qos"])
+        let conf = "SLURM_CONF=\(far.cluster.configuration)"
+        try Commands.succeed("env", conf, "sacctmgr", "-i", "modify", "qos", "normal", "set", "MaxJobsPerUser=1")
+        let gate = try far.spool.gate()
+        let first = try far.submit("echo > \(far.spool.out)/up; read x < \(gate.path); exit 5")
+        try far.spool.output("up")
+        let second = try far.submit("exit 6; true")
+        try far.spool.watchRun(second)
+        try far.why(second, "QOSMaxJobsPerUserLimit")
+        try gate.release()
+        #expect(try far.end(first).outcome == "failed exit 5")
+        #expect(try far.end(second).outcome == "failed exit 6")
+    }
+
     @Test("X1: A task's runs go to Slurm, each try once, and a dropped script keeps its #SBATCH lines")
     func taskAndScript() throws {
         let far = try ClusterSpool()

@@ -7,36 +7,56 @@ import Testing
 
 @Suite("Jobs on Slurm under kills", .ownThreads, .enabled(if: SlurmCluster.isHere, SlurmCluster.reason))
 struct SlurmKillTests {
-    private enum Kill: String, CaseIterable {
-        case daemon = "spoold", startingDaemon = "spoold while it starts", controller = "slurmctld", hangingController = "slurmctld hangs"
-        case both = "spoold and slurmctld", slurmd, node
-        case lostSubmission = "an answer of sbatch", droppedSubmission = "a call of sbatch", lostQuestion = "an answer of squeue"
-        case lostCancel = "an answer of scancel"
+    private enum Kill: Hashable {
+        case daemon, startingDaemon, controller, hangingController, daemonAndController, slurmd, node, database
+        /// One call of a program of Slurm.
+        case call(ClusterSpool.CallFault, String)
+
+        static let machines: [Kill] = [.daemon, .controller, .node, .hangingController, .startingDaemon, .slurmd, .daemonAndController]
+
+        static func calls(ofAccounting: Bool) -> [Kill] {
+            (["sbatch", "squeue", "scancel"] + (ofAccounting ? ["sacct"] : [])).flatMap { program in
+                ClusterSpool.CallFault.allCases.map { .call($0, program) }
+            }
+        }
+
+        /// True when Slurm itself may lose a run by it.
+        var losesRuns: Bool {
+            switch self {
+            case .controller, .hangingController, .daemonAndController, .slurmd, .node: true
+            case .daemon, .startingDaemon, .database, .call: false
+            }
+        }
     }
 
-    @Test("X2: Whatever of spoold, Slurm and its answers is killed when, a try begins once, and is told as it ended or lost with a reason")
-    func killed() throws {
+    @Test("X2: Whatever of spoold, Slurm and its answers is killed when, a try begins once, and is told as it ended or lost with a reason",
+        arguments: SlurmCluster.hasAccounting ? [false, true] : [false])
+    func killed(hasAccounting: Bool) throws {
         let count = JobsUnderKills.number("SPOOLD_CLUSTER_JOBS", 40)
-        let kills = JobsUnderKills.number("SPOOLD_CLUSTER_KILLS", 12)
+        let kills = JobsUnderKills.number("SPOOLD_CLUSTER_KILLS", 14)
         // Longer than a busy machine's pauses, shorter than the patience of this test.
-        let far = try ClusterSpool(["--set", "SlurmdTimeout=20", "--set", "MessageTimeout=10"], settings: "lost_after = \"25s\"")
+        let words = ["--set", "SlurmdTimeout=20", "--set", "MessageTimeout=10"] + (hasAccounting ? ["--accounting"] : [])
+        let far = try ClusterSpool(words, settings: "lost_after = \"25s\"")
         let spool = far.spool
         let jobs = JobsUnderKills(spool, executor: "slurm", count: count) { $0 % 5 == 0 ? "resources.cpus = 4" : "" }
-        var done: [String: Int] = [:]
+        let machines = Kill.machines + (hasAccounting ? [.database] : [])
+        let calls = Kill.calls(ofAccounting: hasAccounting)
+        var done: [Kill: Int] = [:]
         for number in 0..<kills {
             try jobs.drop(max(1, count / max(1, kills)))
             try jobs.awaitChanges(jobs.random(1...40))
             if jobs.random(0...3) == 0 { try jobs.cancelOne() }
-            let kind = Kill.allCases[number < Kill.allCases.count ? number : jobs.random(0...Kill.allCases.count - 1)]
-            done[kind.rawValue, default: 0] += 1
+            let kind = number % 2 == 0 ? machines[number / 2 % machines.count] : calls[jobs.random(0...calls.count - 1)]
+            done[kind, default: 0] += 1
             try carryOut(kind, far, jobs)
         }
         try jobs.finish()
+        let mayBeLost = done.keys.contains { $0.losesRuns }
         let result = try jobs.result { reason in
-            ["does not know it any more", "NODE_FAIL", "it wrote no end"].contains { reason.contains($0) }
+            mayBeLost && ["does not know it any more", "NODE_FAIL", "it wrote no end", "has it wait again"].contains { reason.contains($0) }
         }
-        print("slurm: \(kills) kills (\(done.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", "))), "
-            + result.summary)
+        let told = done.map { "\($0.value) \($0.key)" }.sorted().joined(separator: ", ")
+        print("slurm\(hasAccounting ? " with accounting" : ""): \(kills) kills (\(told)), \(result.summary)")
         #expect(result.faults.isEmpty, "seed \(jobs.seed)\n\(result.faults.joined(separator: "\n"))")
         // Nothing that a job started lives on. A slurmctld that was killed may have an ended job as RUNNING for minutes.
         for pid in Processes.jobs(ofSpool: spool.whole) { try Processes.awaitEnd(of: pid) }
@@ -73,7 +93,7 @@ struct SlurmKillTests {
                 try spool.start()
             }
             try far.cluster.control("cont-ctld")
-        case .both:
+        case .daemonAndController:
             try spool.crash()
             try far.cluster.control("kill-ctld")
             if jobs.random(0...1) == 0 {
@@ -91,12 +111,13 @@ struct SlurmKillTests {
             try far.cluster.control("kill-node", [node])
             try jobs.awaitChanges(jobs.random(0...8))
             try far.cluster.control("start-node", [node])
-        case .lostSubmission: try far.set("lose", "sbatch")
-        case .droppedSubmission: try far.set("drop", "sbatch")
-        case .lostQuestion: try far.set("lose", "squeue")
-        case .lostCancel:
-            try far.set("lose", "scancel")
-            try jobs.cancelOne()
+        case .database:
+            try far.cluster.control("kill-dbd")
+            try jobs.awaitChanges(jobs.random(0...8))
+            try far.cluster.control("start-dbd")
+        case .call(let fault, let program):
+            try far.set(fault, program)
+            if program == "scancel" { try jobs.cancelOne() }
         }
     }
 }
