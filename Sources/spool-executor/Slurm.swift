@@ -336,7 +336,7 @@ struct SlurmExecutor: Executor {
         let before = Clock.now() / 1000
         let outcome = Program.run(
             [
-                "srun", "--quiet", "--immediate=10", "--time=1", "--export=NONE", "--chdir=/", "--ntasks=1", "/bin/sh", "-c", script, "sh",
+                "srun", "--quiet", "--immediate=10", "--time=1", "--export=NIL", "--chdir=/", "--ntasks=1", "/bin/sh", "-c", script, "sh",
                 spool,
             ],
             environment: environment, limitMilliseconds: time.milliseconds(atMost: 25_000))
