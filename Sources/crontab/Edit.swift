@@ -1,4 +1,5 @@
 import CLinux
+import Crontabs
 import Glibc
 import Linux
 

@@ -1,3 +1,4 @@
+import Crontabs
 import Glibc
 import Linux
 
@@ -8,12 +9,15 @@ func list(_ invocation: Invocation, _ tabs: borrowing TabDirectory) {
     do throws(SystemError) {
         guard let file = try tabs.openTab(of: invocation.user) else { fail("no crontab for \(user)") }
         var isFirst = true
+        var last: UInt8?
         while true {
             var chunk = try readChunk(file)
             if chunk.isEmpty { return }
             if isFirst, !showsHeader { chunk.removeFirst(TabHeader.length(in: chunk)) }
             isFirst = false
-            guard write(visible(chunk), to: STDOUT_FILENO) else { fail("\(programName): standard output: \(SystemError.message(errno))") }
+            let shown = visible(chunk, after: last)
+            last = shown.last ?? last
+            guard write(shown, to: STDOUT_FILENO) else { fail("\(programName): standard output: \(SystemError.message(errno))") }
         }
     } catch {
         fail("crontabs/\(user)/: fopen: \(error.message)")
@@ -35,8 +39,8 @@ private func readChunk(_ file: borrowing FileDescriptor) throws(SystemError) -> 
 }
 
 /// Writes a backspace and a carriage return, which would hide what stands before them, as Debian's crontab does: `\b`, `\r`. On a terminal,
-/// other bytes that it would obey are octal numbers.
-private func visible(_ bytes: [UInt8]) -> [UInt8] {
+/// other bytes that it would obey are octal numbers. `last` is the byte that was shown before.
+private func visible(_ bytes: [UInt8], after last: UInt8?) -> [UInt8] {
     let isTerminal = isatty(STDOUT_FILENO) == 1
     var shown: [UInt8] = []
     shown.reserveCapacity(bytes.count)
@@ -45,7 +49,7 @@ private func visible(_ bytes: [UInt8]) -> [UInt8] {
         case 0x08: shown += "\\b".utf8
         case 0x0D: shown += "\\r".utf8
         case 0x0A, 0x09: shown.append(byte)
-        case _ where isTerminal && isObeyed(byte, after: shown):
+        case _ where isTerminal && isObeyed(byte, after: shown.last ?? last):
             let digits = String(byte, radix: 8)
             shown += "\\\(String(repeating: "0", count: 3 - digits.utf8.count))\(digits)".utf8
         default: shown.append(byte)
@@ -55,19 +59,18 @@ private func visible(_ bytes: [UInt8]) -> [UInt8] {
 }
 
 /// True for a control character. A byte of 80 to 9F is one unless it belongs to a letter in UTF-8; after C2 it does not.
-private func isObeyed(_ byte: UInt8, after shown: [UInt8]) -> Bool {
+private func isObeyed(_ byte: UInt8, after last: UInt8?) -> Bool {
     if byte < 0x20 || byte == 0x7F { return true }
     guard (0x80..<0xA0).contains(byte) else { return false }
-    return shown.last.map { $0 < 0x80 || $0 == 0xC2 } ?? true
+    return last.map { $0 < 0x80 || $0 == 0xC2 } ?? true
 }
 
 /// `-r`: removes the crontab, with `-i` after a question.
 func remove(_ invocation: Invocation, _ tabs: borrowing TabDirectory) {
     let user = invocation.user.name
     do throws(SystemError) {
-        guard try tabs.openTab(of: invocation.user) != nil else { fail("no crontab for \(user)") }
-    } catch where error.errno == EACCES || error.errno == EINVAL || error.errno == ELOOP {
-        // It exists. Only unlink(2) can say more.
+        // It need not be a file, and need not be readable.
+        guard try tabs.kind(of: invocation.user) != nil else { fail("no crontab for \(user)") }
     } catch {
         fail("\(TabDirectory.parent)/: \(error.call): \(error.message)")
     }

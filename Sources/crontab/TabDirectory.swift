@@ -52,21 +52,34 @@ struct TabDirectory: ~Copyable {
 
     // MARK: Reading
 
-    /// The crontab of a user, open for reading. Nil when there is none.
+    /// The crontab of a user, open for reading. Nil when there is none. Ends the program when it is not a regular file.
     borrowing func openTab(of user: User) throws(SystemError) -> FileDescriptor? {
+        guard let kind = try kind(of: user) else { return nil }
+        if kind != .file { fail("crontabs/\(user.name): it is \(kind.article), not a regular file") }
         group.begin()
         defer { group.end() }
         return try openCurrent(user)
     }
 
+    /// The kind of file that has the name of the user's crontab. Nil when there is none.
+    borrowing func kind(of user: User) throws(SystemError) -> FileKind? {
+        group.begin()
+        defer { group.end() }
+        do throws(SystemError) { return try directory.status(user.name).kind } catch where error.errno == ENOENT { return nil }
+    }
+
+    /// Opens the crontab without waiting: root may have made a FIFO of its name. Nil when the name has no regular file.
     private borrowing func openCurrent(_ user: User) throws(SystemError) -> FileDescriptor? {
-        let file: FileDescriptor
-        do throws(SystemError) { file = try directory.openFile(user.name, O_RDONLY | O_NOFOLLOW) } catch {
-            if error.errno == ENOENT { return nil }
+        do throws(SystemError) {
+            // Opening a device may do something.
+            guard try directory.status(user.name).kind == .file else { return nil }
+            let file = try directory.openFile(user.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+            guard try file.status().kind == .file else { return nil }
+            return file
+        } catch {
+            if [ENOENT, ELOOP].contains(error.errno) { return nil }
             throw error
         }
-        guard try file.status().kind == .file else { throw SystemError(call: "open", path: user.name, errno: EINVAL) }
-        return file
     }
 
     // MARK: Changing
@@ -126,13 +139,14 @@ struct TabDirectory: ~Copyable {
     borrowing func remove(_ user: User) throws(SystemError) {
         group.begin()
         defer { group.end() }
-        let current = try? lockCurrent(user)  // what is no file has no lock, and unlink(2) says the rest
+        let current = try? lockCurrent(user)  // what cannot be locked can be removed, and unlink(2) says the rest
         try directory.unlink(user.name)
         _ = consume current
     }
 
     /// Takes the lock of the crontab, which who replaces or removes it holds, so that nothing is lost between the comparison and the rename
-    /// of an edit. Nil when there is no crontab. A holder that somebody has stopped holds the others up for ten seconds, not for ever.
+    /// of an edit. Nil when there is no crontab, or something that is no file: a crontab takes its place. A holder that somebody has stopped
+    /// holds the others up for ten seconds, not for ever.
     private borrowing func lockCurrent(_ user: User) throws(SystemError) -> FileDescriptor? {
         while let file = try openCurrent(user) {
             let error = secure_lock(file.raw, 10)

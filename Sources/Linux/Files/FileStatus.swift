@@ -100,3 +100,19 @@ public struct FileStatus: Sendable, Equatable {
 
     private static func nanoseconds(_ time: statx_timestamp) -> Int64 { time.tv_sec &* 1_000_000_000 &+ Int64(time.tv_nsec) }
 }
+
+extension FileKind {
+    /// The kind for a message, with its article.
+    public var article: String {
+        switch self {
+        case .file: "a regular file"
+        case .directory: "a directory"
+        case .symbolicLink: "a symbolic link"
+        case .fifo: "a FIFO"
+        case .socket: "a socket"
+        case .characterDevice, .blockDevice: "a device"
+        case .unknown: "something unknown"
+        case .mountPoint: "where another file system is mounted"
+        }
+    }
+}

@@ -222,21 +222,6 @@ extension JobID {
     public var instant: Instant? { Instant(compact: text.utf8.prefix(20)) }
 }
 
-extension FileKind {
-    public var article: String {
-        switch self {
-        case .file: "a regular file"
-        case .directory: "a directory"
-        case .symbolicLink: "a symbolic link"
-        case .fifo: "a FIFO"
-        case .socket: "a socket"
-        case .characterDevice, .blockDevice: "a device"
-        case .unknown: "something unknown"
-        case .mountPoint: "where another file system is mounted"
-        }
-    }
-}
-
 extension [UInt8] {
     /// True when the text seems to set the key `priority` to a number above 0, in TOML, in JSON or among a script's keys.
     fileprivate var givesPriority: Bool {

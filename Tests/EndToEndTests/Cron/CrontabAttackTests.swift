@@ -131,6 +131,33 @@ struct CrontabAttackTests {
         }
     }
 
+    @Test(
+        "C2: Attack 87: what is no regular file in the place of a crontab holds nobody up, is not read, and can be replaced and removed",
+        arguments: ["mkfifo -m 666 $f", "ln -s /etc/secret $f", "mkdir $f", "mknod -m 666 $f c 1 5", "ln -s $f $f"])
+    func noFile(made line: String) throws {
+        let machine = try machine()
+        let place = { "f=/var/spool/cron/crontabs/games; rm $f; \(line)" }()
+        #expect(try machine.run(place, as: nil).code == 0)
+        for call in ["crontab -l", "EDITOR=true crontab -e"] {
+            let result = try machine.run(call)
+            #expect(result.code == 1 && result.error.contains("crontabs/games: it is a"), "\(call): \(result.error)")
+            #expect(result.error.contains("not a regular file") && !result.output.contains("secret"), "\(call): \(result.error)")
+        }
+        let isDirectory = line.hasPrefix("mkdir")
+        // The directory is sticky: a user removes no file of root's, and root does.
+        for user in [TestUser.games, nil] {
+            for (call, after) in [("crontab -u games -", "1 1 * * * new\n"), ("crontab -u games -r", "")] {
+                _ = try machine.run("rm -rf /var/spool/cron/crontabs/games; \(place)", as: nil)
+                let result = try machine.run(call, as: user, input: after)
+                let isDone = user == nil && !isDirectory
+                #expect(result.code == (isDone ? 0 : 1), "\(call): \(result.error)")
+                let now = try machine.run("crontab -u games -l", as: nil)
+                #expect(isDone ? now.output == after : now.error.contains("not a regular file"), "\(call): \(now)")
+            }
+        }
+        #expect(try machine.names().allSatisfy { !$0.hasPrefix(".tmp") })
+    }
+
     @Test("C2: Attack 86: a user who stops a process that holds the lock of a crontab holds root up for seconds")
     func heldLock() throws {
         let machine = try machine()
