@@ -159,7 +159,7 @@ public final class Daemon {
                 mail: MailProgram(configuration, log), reserve: spool.fs.reserve))
         connect(slots)
         try listen()
-        listenForMounts(paths)
+        listenForMounts(paths, files)
         signal(SIGPIPE, SIG_IGN)
         // The processes that a dead worker leaves behind become children of this daemon, which can then kill and reap them.
         _ = linux_set_child_subreaper(1)
@@ -228,12 +228,13 @@ public final class Daemon {
     }
 
     /// Has the loop report when something is mounted or unmounted. In a sandbox without /proc the daemon does not notice that.
-    private func listenForMounts(_ paths: PathWatcher) {
+    private func listenForMounts(_ paths: PathWatcher, _ files: FileWatches) {
         // The descriptor stays open as long as the daemon runs.
         guard let mounts = try? FileDescriptor.open("/proc/self/mountinfo", O_RDONLY).release() else { return }  // no /proc
-        _ = try? loop.add(mounts, .priority) { [location] in  // fails where this /proc cannot be polled, as without /proc
+        _ = try? loop.add(mounts, .priority) { [location] () throws(SystemError) in  // fails where this /proc cannot be polled
             location.suspect()
             paths.mountsChanged()
+            try files.mountsChanged()
         }
     }
 

@@ -7,7 +7,8 @@ import Scheduler
 /// runs to the service, and reports the others to ``UserDaemons``.
 ///
 /// Invariants:
-/// - A change is noticed by inotify(7), also in a directory that is made later, and at the target of a symbolic link.
+/// - A change is noticed by inotify(7), also in a directory that is made later, and at the target of a symbolic link, and after a mount.
+/// - A crontab is gone when the system says that there is none. One that cannot be looked at stays as it was accepted.
 /// - A file is opened once, without waiting, and the opened file is checked, see ``OpenedCrontab``.
 /// - A change of a file that was read within one tick of the clock for files is noticed too.
 /// - A file that somebody is writing is read when it is closed. Until then its earlier text is in force.
@@ -30,6 +31,8 @@ final class CrontabWatch: FileWatcher, Part {
     private var known: [String: OpenedCrontab.Attributes?] = [:]
     /// The users who have a crontab, with the attributes that it had when it was reported. Nil for one that must be reported again.
     private var tabs: [String: FileStatus?] = [:]
+    /// The directories whose names could not be read.
+    private var unlisted: Set<String> = []
     private var pauses = LookPauses()
     private let files: FileWatches
     private let service: SpoolService
@@ -127,6 +130,7 @@ final class CrontabWatch: FileWatcher, Part {
     var wakeAt: Wake { Wake(monotonic: pauses.wakeAt) }
 
     func lookAnew() { lookAtAll() }
+    func mountsChanged() { lookAtAll() }
 
     /// Reads all crontabs again: their lines may mean something else now.
     private func readAll() {
@@ -166,8 +170,18 @@ final class CrontabWatch: FileWatcher, Part {
     }
 
     private func names(in directory: String) -> [String] {
-        do throws(SystemError) { return try Directory.open(directory).list().map(\.name) } catch {
-            if !error.isMissing { log.write(.error, "unreadable", at: service.now, ["file": directory, "error": "\(error)"]) }
+        do throws(SystemError) {
+            let names = try Directory.open(directory).list().map(\.name)
+            unlisted.remove(directory)
+            return names
+        } catch {
+            if error.isMissing {
+                unlisted.remove(directory)
+            } else {
+                unlisted.insert(directory)
+                service.keepCrontabs(in: directory)
+                log.write(.error, "unreadable", at: service.now, ["file": directory, "error": "\(error)"])
+            }
             return []
         }
     }
@@ -205,7 +219,7 @@ final class CrontabWatch: FileWatcher, Part {
         let name = String(path.split(separator: "/").last ?? "")
         let isOfUser = path.hasPrefix("\(paths.users)/")
         guard Self.isCrontab(path, paths) else { return }
-        let isLink = (try? FileStatus.read(path))?.kind == .symbolicLink  // missing: no link
+        let isLink = (try? FileStatus.read(path))?.kind == .symbolicLink  // missing, or reported below
         if isLink { links.insert(path) } else { links.remove(path) }
         if isOfUser, name != "root" { return lookAtUser(name, path) }
         let user = isOfUser ? name : nil
@@ -218,8 +232,15 @@ final class CrontabWatch: FileWatcher, Part {
     }
 
     private func lookAtUser(_ name: String, _ path: String) {
-        guard let status = try? FileStatus.read(path) else {  // what cannot be looked at is not there for the user
-            if tabs.removeValue(forKey: name) != nil { onUserChange(name) }
+        let status: FileStatus
+        do throws(SystemError) { status = try FileStatus.read(path) } catch {
+            if !error.isMissing {
+                // The user's daemon reports the error.
+                tabs[name] = .some(nil)
+                onUserChange(name)
+            } else if tabs.removeValue(forKey: name) != nil {
+                onUserChange(name)
+            }
             return
         }
         if let known = tabs[name], known == status { return }
@@ -257,7 +278,7 @@ final class CrontabWatch: FileWatcher, Part {
 
     /// The crontab of a user, to be given to the user's daemon.
     func open(crontabOf user: User) throws(SystemError) -> OpenedCrontab {
-        guard let paths, hasCrontab(of: user.name) else { return .gone }
+        guard let paths, hasCrontab(of: user.name) || unlisted.contains(paths.users) else { return .gone }
         var attributes: OpenedCrontab.Attributes?
         return try OpenedCrontab.open(path(of: user.name, paths), .user(name: user.name, id: user.id), since: &attributes)
     }

@@ -24,6 +24,8 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
 
     /// Crontabs that were found and not read yet, by path.
     private var noticed: [String: CrontabFile] = [:]
+    /// Directories whose crontabs could not be found out before the start.
+    private var unlisted: Set<String> = []
     private var crontabs: [String: State] = [:]
     /// The crontabs whose published form is not up to date.
     private var unpublished: Set<String> = []
@@ -65,6 +67,9 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
 
     func noticed(_ file: CrontabFile) { noticed[file.path] = file }
 
+    /// Nobody knows which crontabs are in this directory. Those of the journal stay as they are. Called before the start.
+    func keep(in directory: String) { unlisted.insert(directory) }
+
     /// The spool has no crontab but this one.
     func noticed(only file: CrontabFile) {
         for path in crontabs.keys where path != file.path { noticed(CrontabFile(path: path, .gone)) }
@@ -84,7 +89,11 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
         var names: [String: [String]] = [:]
         for state in scheduler.tasks.values { if let path = state.crontab { names[path, default: []].append(state.name) } }
         for (path, names) in names { crontabs[path] = try recorded(path, names.sorted()) }
-        for path in names.keys where noticed[path] == nil { noticed[path] = CrontabFile(path: path, isAwaited ? .unknown : .gone) }
+        for path in names.keys where noticed[path] == nil {
+            let isUnlisted = unlisted.contains { path.hasPrefix("\($0)/") }
+            noticed[path] = CrontabFile(path: path, isAwaited || isUnlisted ? .unknown : .gone)
+        }
+        unlisted = []
         takeNoticed()
         // Nobody is editing a file that was gone before the start.
         for path in leaving.keys.sorted() { forget(path) }
@@ -362,4 +371,6 @@ extension Service {
 
     /// The configuration names no crontabs, so those of the journal are gone.
     func noCrontabCounts() { liveCrontabs.noneCounts() }
+
+    func keepCrontabs(in directory: String) { liveCrontabs.keep(in: directory) }
 }

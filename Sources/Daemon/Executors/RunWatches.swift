@@ -55,6 +55,8 @@ final class RunWatches: FileWatcher {
 
     func lookAnew() { for id in watched.keys.sorted() { service.lookAtMarks(of: id) } }
 
+    func mountsChanged() {}
+
     /// Ends the watches of runs that have ended.
     func removeEnded() {
         guard watched.count > service.scheduler.remoteCount else { return }

@@ -82,6 +82,7 @@ final class ConfigurationFile: Part, FileWatcher {
     }
 
     func lookAnew() { load(isChanged: false) }
+    func mountsChanged() { load(isChanged: false) }
 
     func beforeTurn() { if let lookAt, .now() >= lookAt { load() } }
 

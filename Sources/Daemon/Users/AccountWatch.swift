@@ -47,6 +47,13 @@ final class AccountWatch: Part, FileWatcher {
     /// Only watches again. `UserDaemons`, which comes after this part, examines all users.
     func lookAnew() { watch() }
 
+    func mountsChanged() {
+        let before = watched
+        watch()
+        // To ask for all users costs much where they are in a directory of the network.
+        if watched != before { onChange() }
+    }
+
     // MARK: Days
 
     /// The number of days since the beginning of 1970 in UTC, as shadow(5) counts them.

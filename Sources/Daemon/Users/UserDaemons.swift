@@ -145,6 +145,7 @@ final class UserDaemons: Part, FileWatcher {
     }
 
     func lookAnew() { lookAtAll() }
+    func mountsChanged() {}
 
     /// Examines every name that has something in the spool, every served user and every user whom the configuration names.
     func lookAtAll() {

@@ -72,6 +72,8 @@ final class UserRests: Part, FileWatcher {
 
     func lookAnew() { wakeAll() }
 
+    func mountsChanged() {}
+
     func wakeAll() { for one in Array(resting.values) { one.wake() } }
 
     func beforeTurn() {

@@ -9,6 +9,10 @@ protocol FileWatcher: AnyObject {
 
     /// Called when events were lost or something could not be watched. Watches what is not watched, and finds out what has changed.
     func lookAnew() throws(SystemError)
+
+    /// Called when a file system was mounted or unmounted, which is no event of inotify(7). Watches what has the paths now, and finds out
+    /// what has changed. Does nothing in a part that watches the spool alone: ``SpoolLocation`` notices another file system there.
+    func mountsChanged() throws(SystemError)
 }
 
 /// The daemon's inotify(7) instance for the spool and for the few other files that the daemon depends on.
@@ -16,6 +20,7 @@ protocol FileWatcher: AnyObject {
 /// Invariants:
 /// - The kernel has one watch for a directory, however many parts asked for it. The watch ends when no part needs it any more.
 /// - While the kernel has no watches or instances left, everything is read every two seconds, until all watches can be added.
+/// - After a mount, what may be at other files now is looked at, twice a second at most: on some machines there are mounts all the time.
 final class FileWatches: Part {
     /// The interval at which everything is read while something cannot be watched.
     private static let retryMilliseconds: Int64 = 2000
@@ -28,6 +33,8 @@ final class FileWatches: Part {
     private var parts: [any FileWatcher] = []
     /// The time at which everything is read again. Nil when everything is watched.
     private var retryAt: MonotonicInstant?
+    private var mountPauses = LookPauses()
+    private static let mounts = "mounts"
     private let loop: EventLoop
     private let service: SpoolService
     private let log: Log
@@ -93,6 +100,7 @@ final class FileWatches: Part {
 
     /// Has all parts read everything and watch it again, when that is due.
     func beforeTurn() throws(SystemError) {
+        if !mountPauses.due(at: .now()).isEmpty { try mountsChanged() }
         guard let due = retryAt, .now() >= due else { return }
         retryAt = nil
         for part in parts { try part.lookAnew() }
@@ -102,8 +110,14 @@ final class FileWatches: Part {
     /// Reads the events that the daemon itself has caused in this turn, so that they do not wake it for another one.
     func afterTurn() throws(SystemError) { if service.intake.takeMovedFiles() { try takeEvents() } }
 
-    var wakeAt: Wake { Wake(monotonic: retryAt) }
-    var isIdle: Bool { retryAt == nil }
+    /// Called when something was mounted or unmounted.
+    func mountsChanged() throws(SystemError) {
+        guard mountPauses.admits(Self.mounts, at: .now()) else { return }
+        for part in parts { try part.mountsChanged() }
+    }
+
+    var wakeAt: Wake { Wake(monotonic: [retryAt, mountPauses.wakeAt].compactMap(\.self).min()) }
+    var isIdle: Bool { retryAt == nil && mountPauses.wakeAt == nil }
 }
 
 /// An inotify instance whose owner is an object, so that a class can hold it in an optional variable.

@@ -67,6 +67,8 @@ final class GivenFiles: FileWatcher, Part {
         if let crontab { service.noticed(crontab: read(crontab: crontab, &trusted)) }
     }
 
+    func mountsChanged() { lookAfterPause() }
+
     private func watch() {
         var paths = directories + [crontab].compactMap(\.self)
         for directory in directories {

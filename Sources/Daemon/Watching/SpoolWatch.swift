@@ -88,6 +88,8 @@ final class SpoolWatch: FileWatcher {
         try service.lookAtAll()
     }
 
+    func mountsChanged() {}
+
     func take(_ events: [InotifyEvent]) throws(SystemError) {
         if events.contains(where: isOfPlace) { try onMove() }
         for event in events {

@@ -6,7 +6,7 @@ import Linux
 /// For each path these are the name of the file and of each symbolic link on the way. While a directory is missing, its name in the nearest
 /// existing directory is watched instead. So a change is noticed even if a file is created together with its directory, or a link is
 /// replaced.
-package struct WatchedNames {
+package struct WatchedNames: Equatable {
     /// The names, by the watch on their directory.
     private var names: [Int32: Set<String>] = [:]
 

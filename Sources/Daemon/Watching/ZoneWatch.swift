@@ -31,6 +31,7 @@ final class ZoneWatch: FileWatcher {
     func take(_ events: [InotifyEvent]) { if events.contains(where: { names[$0.watch]?.contains($0.name) ?? false }) { reload() } }
 
     func lookAnew() { reload() }
+    func mountsChanged() { reload() }
 
     /// Reads the zones in use again, and has the scheduler plan again if one has changed.
     private func reload() {

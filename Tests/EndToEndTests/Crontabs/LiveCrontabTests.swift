@@ -119,6 +119,46 @@ struct LiveCrontabTests {
         #expect(try machine.spool.ended("crontab-pwd").count == 1)
     }
 
+    @Test(
+        "C1: the run-parts lines of /etc/crontab run the scripts of their directories, and leave the daily ones to anacron where that is",
+        .enabled(if: Commands.has("run-parts") && access("/etc/cron.hourly", F_OK) == 0, "needs Debian's run-parts and /etc/cron.hourly"))
+    func runParts() throws {
+        let machine = try CrontabMachine(starting: false)
+        let spool = machine.spool
+        // Debian's, from cron-daemon-common.
+        try machine.write(
+            "etc/crontab",
+            """
+            SHELL=/bin/sh
+            PATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin
+            17 *\t* * *\troot\tcd / && run-parts --report /etc/cron.hourly
+            25 6\t* * *\troot\ttest -x /usr/sbin/anacron || { cd / && run-parts --report /etc/cron.daily; }
+
+            """)
+        let parts = "\(spool.base)/parts"
+        try Files.makeDirectory(parts)
+        let script = "#!/bin/sh\npwd\necho $0\n"
+        try Files.write("\(parts)/one", "\(script)exit 3\n", mode: 0o755)
+        for (name, mode) in [("two", 0o755), ("three.sh", 0o755), ("four", 0o644)] as [(String, mode_t)] {
+            try Files.write("\(parts)/\(name)", script, mode: mode)
+        }
+        try spool.launch(tracer: [
+            "/usr/bin/unshare", "-m", "--propagation", "private", "/bin/sh", "-c",
+            "mount --bind \(parts) /etc/cron.hourly && mount --bind \(parts) /etc/cron.daily && exec \"$0\" \"$@\"",
+        ])
+        try spool.notification("READY=1")
+        let anacron = access("/usr/sbin/anacron", X_OK) == 0
+        for (task, directory, runs) in [("crontab-cron.hourly", "hourly", true), ("crontab-cron.daily", "daily", !anacron)] {
+            _ = try machine.ctl("run", "-w", task)
+            let job = try #require(try spool.ended(task, count: 1).first)
+            let reports = ["one:\n/\n/etc/cron.\(directory)/one\nrun-parts: /etc/cron.\(directory)/one exited with return code 3\n",
+                "two:\n/\n/etc/cron.\(directory)/two\n"].map { "/etc/cron.\(directory)/\($0)" }
+            let text = try job.stdout
+            for report in reports { #expect(text.contains(report) == runs, "\(text)") }
+            #expect(!text.contains("three") && !text.contains("four"))
+        }
+    }
+
     @Test("C1: no slot of others delays a line, and a line takes no slot from others")
     func slots() throws {
         let machine = try CrontabMachine(configuration: "slots = 1")
@@ -358,6 +398,64 @@ struct LiveCrontabTests {
         #expect(try machine.names() == ["cron.d-x", "crontab-one"])
         try machine.change(until: "event=defined", "file=tasks/cron.d-x") { try machine.write("etc/cron.d/x", "0 1 * * * root six\n") }
         #expect(!spool.log.contains("level=error"))
+    }
+
+    @Test(
+        "C1: crontabs of a file system that is mounted later are read at once, and after it was unmounted those below it",
+        arguments: ["etc", "etc/cron.d", "etc/cron.d/x", "var/spool/cron", "var/spool/cron/crontabs"])
+    func mounted(over place: String) throws {
+        let machine = try CrontabMachine(starting: false)
+        let spool = machine.spool
+        try machine.write("etc/cron.d/x", "0 1 * * * root below\n")
+        try machine.write("var/spool/cron/crontabs/root", "0 1 * * * below\n", mode: 0o600)
+        // The same files, of which one has another line, in another directory.
+        let other = "\(spool.base)/other"
+        try Commands.succeed("cp", "-a", machine.root, other)
+        let isUsers = place.hasPrefix("var")
+        let file = isUsers ? "var/spool/cron/crontabs/root" : "etc/cron.d/x"
+        try Files.write("\(other)/\(file)", "0 1 * * *\(isUsers ? "" : " root") mounted\n", mode: isUsers ? 0o600 : 0o644)
+        try spool.launch(tracer: ["/usr/bin/unshare", "-m", "--propagation", "private"])
+        try spool.notification("READY=1")
+        let pid = try #require(spool.daemon?.pid)
+        for (text, call) in [("mounted", "mount --bind \(other)/\(place)"), ("below", "umount")] {
+            try machine.change(until: "event=defined") {
+                try Commands.succeed("sh", "-c", "nsenter -t \(pid) -m -- \(call) \(machine.root)/\(place)")
+            }
+            let name = isUsers ? "crontab-root-\(text)" : "cron.d-x"
+            try spool.wait(for: "the line \(text)") { try spool.ctl("show", name).output.contains("\(text)\n") }
+        }
+    }
+
+    @Test(
+        "C1: crontabs that cannot be looked at, because of the disk or of a right, stay as they were accepted",
+        .enabled(if: Commands.has("strace") && TestUser.areHere, "needs strace and root"), arguments: ["EIO", "EACCES"])
+    func unreadable(_ error: String) throws {
+        let machine = try CrontabMachine(starting: false)
+        let spool = machine.spool
+        let games = "var/spool/cron/crontabs/games"
+        try machine.write("etc/cron.d/x", "0 1 * * * root one\n")
+        try machine.write("var/spool/cron/crontabs/root", "0 1 * * * two\n", mode: 0o600)
+        try machine.write(games, "0 1 * * * three\n", mode: 0o600)
+        #expect(chown("\(machine.root)/\(games)", TestUser.games.id, 60) == 0)
+        try spool.start()
+        let names = ["cron.d-x", "crontab-root-two", "games/crontab-games-three"]
+        try spool.wait(for: "all lines") { try machine.names() == names }
+        for calls in ["openat,newfstatat,lstat,statx", "getdents64", "newfstatat,lstat,statx"] {
+            #expect(try spool.stop() == 0)
+            let paths = ["etc/cron.d", "etc/cron.d/x", "var/spool/cron/crontabs", "var/spool/cron/crontabs/root", games]
+            try spool.launch(
+                tracer: ["/usr/bin/strace", "-D", "-qq", "-o", "/dev/null"] + paths.flatMap { ["-P", "\(machine.root)/\($0)"] }
+                    + ["-e", "trace=\(calls)", "-e", "inject=\(calls):error=\(error)"])
+            try spool.notification("READY=1")
+            try spool.logLine("event=unreadable", after: spool.logLength / 2)
+            try machine.change(until: "event=defined", "file=tasks/crontab-new") {
+                try machine.write("etc/crontab", "0 1 * * * root new\n")
+            }
+            // What is gone would be removed by a turn after a second.
+            #expect(try spool.runsOn())
+            try machine.change(until: "event=removed", "file=tasks/crontab-new") { try Files.remove(machine.crontab) }
+            #expect(try machine.names() == names, "\(calls): \(spool.log)")
+        }
     }
 
     @Test("C1: with a configuration that is broken at the start, the defaults count and the lines stay in force, and it is said")
