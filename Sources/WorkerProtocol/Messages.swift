@@ -122,6 +122,9 @@ public enum Confinement: Sendable, Equatable {
     /// The message of `SystemLog` that the process sends into the system's log before it becomes the command.
     case logged(String)
 
+    /// The last of a run's remarks when the message was lost.
+    public static let unlogged = "the system's log is full, so the start of the command is not in it"
+
     public var text: String {
         switch self {
         case .nice(let value): "nice=\(value)"

@@ -107,6 +107,9 @@ final class OpenInput {
 extension Invocation {
     /// Writes a line to the system's log, as Debian's crontab: `(caller) LIST (user)`.
     func log(_ event: String, about detail: String? = nil) {
-        SystemLog.write("(\(caller.name)) \(event) (\(detail ?? user.name))", facility: .cron, program: "crontab")
+        let line = "(\(caller.name)) \(event) (\(detail ?? user.name))"
+        let isLogged = SystemLog.write(
+            line, facility: .cron, program: "crontab", waitingMilliseconds: SystemLog.patienceMilliseconds)
+        if !isLogged { complain("\(programName): the system's log is full, so this is not in it: \(line)") }
     }
 }

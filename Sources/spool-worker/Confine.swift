@@ -5,7 +5,7 @@ import WorkerProtocol
 
 // A confined command begins in two steps, because the start of a process changes neither limits nor priorities: the worker starts its own
 // program with `--confine`, which applies the confinement to itself and becomes the command. It writes an error to the pipe on descriptor
-// 3. When the command begins, the pipe is closed without data.
+// 3. When the command begins, the pipe is closed without data, or with one byte for each message that the system's log did not take.
 
 extension Confinement {
     static let troubleDescriptor: Int32 = 3
@@ -48,7 +48,11 @@ private func apply(_ confinement: Confinement) {
             let name = LimitedResource.all.first { $0.number == resource }?.name ?? "\(resource)"
             give(up: errno, "limits.\(name): \(String(cString: strerror(errno)))")
         }
-    case .logged(let message): SystemLog.send(message)
+    case .logged(let message):
+        if !SystemLog.send(message, waitingMilliseconds: SystemLog.patienceMilliseconds) {
+            var mark = Trouble.unlogged
+            _ = write(Confinement.troubleDescriptor, &mark, 1)
+        }
     case .cgroup(let directory):
         let isOpen = directory.isEmpty
         let file = isOpen ? Confinement.groupDescriptor : open("\(directory)/cgroup.procs", O_WRONLY | O_CLOEXEC)
@@ -67,6 +71,9 @@ private func give(up number: Int32, _ message: String) -> Never {
 
 /// The worker's end of the pipe on which a command that could not be confined reports why.
 struct Trouble: ~Copyable {
+    /// Written for a message that the system's log did not take. The command begins nevertheless.
+    static let unlogged = UInt8(ascii: "~")
+
     private let reader: FileDescriptor
     private var writer: RawBox?
 
@@ -82,17 +89,20 @@ struct Trouble: ~Copyable {
     /// The end for the command's descriptor 3.
     var raw: Int32 { writer?.raw ?? -1 }
 
-    /// Waits until the command has begun or has failed. The message is empty when the command itself could not be started.
-    mutating func check() throws(StartFailure) {
+    /// Waits until the command has begun or has failed. The message is empty when the command itself could not be started. Returns false
+    /// when the system's log did not take a message.
+    mutating func check() throws(StartFailure) -> Bool {
         writer = nil
-        let bytes: [UInt8]
+        var bytes: [UInt8]
         do throws(SystemError) {
             try reader.setBlocking()
             bytes = try reader.readAll(limit: 4096)
         } catch {
-            return  // an unreadable pipe gives no reason; the command's own end is then reported
+            return true  // an unreadable pipe gives no reason; the command's own end is then reported
         }
-        guard !bytes.isEmpty else { return }
+        let isLogged = bytes.first != Self.unlogged
+        bytes.removeAll { $0 == Self.unlogged }
+        guard !bytes.isEmpty else { return isLogged }
         let parts = String(decoding: bytes, as: UTF8.self).split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
         throw StartFailure(errno: Int32(parts[0]) ?? 0, message: parts.count > 1 ? String(parts[1]) : "could not be confined")
     }

@@ -12,7 +12,8 @@ struct StartFailure: Error {
 /// Starts a run's command in its own session. Returns its process, and its input if another command gives it during the run. The
 /// output files exist afterwards even if the start fails.
 ///
-/// `remarks` reports the substitutes that were used. A cgroup in the confinement is the one that is open as `group`, if there is one.
+/// `remarks` reports the substitutes that were used, and what was left out. A cgroup in the confinement is the one that is open as `group`,
+/// if there is one.
 func startCommand(
     _ request: RunRequest, entering group: RawBox?, _ remarks: inout [String]
 ) throws(StartFailure) -> (process: Process.Started, input: GivenInput?) {
@@ -36,24 +37,24 @@ func startCommand(
     descriptors.append((errorOutput?.raw ?? output.raw, 2))
 
     var failure: StartFailure
-    do throws(StartFailure) { return (try start(request, descriptors, group), given) } catch { failure = error }
+    do throws(StartFailure) { return (try start(request, descriptors, group, &remarks), given) } catch { failure = error }
     // Nearly every directory can be entered, so this is checked only now that something has failed.
     if try substituteDirectory(of: &request, &remarks) {
-        do throws(StartFailure) { return (try start(request, descriptors, group), given) } catch { failure = error }
+        do throws(StartFailure) { return (try start(request, descriptors, group, &remarks), given) } catch { failure = error }
     }
     // If the machine cannot start any process now, the substitute would not start either.
     let isRefused = SystemError(call: "spawn", errno: failure.errno).isRefusedProcess
     guard let other = request.substitutes.arguments.first, !isRefused else { throw failure }
     request.arguments = request.substitutes.arguments
     remarks.append("\(failure.message); \(other) takes its place")
-    return (try start(request, descriptors, group), given)
+    return (try start(request, descriptors, group, &remarks), given)
 }
 
 private func start(
-    _ request: RunRequest, _ descriptors: [(from: Int32, to: Int32)], _ group: RawBox?
+    _ request: RunRequest, _ descriptors: [(from: Int32, to: Int32)], _ group: RawBox?, _ remarks: inout [String]
 ) throws(StartFailure) -> Process.Started {
     let executable = try findCommand(request)
-    guard request.confinement.isEmpty else { return try startConfined(request, executable, descriptors, group) }
+    guard request.confinement.isEmpty else { return try startConfined(request, executable, descriptors, group, &remarks) }
     return try spawn(executable, request.arguments, request, descriptors)
 }
 
@@ -73,14 +74,17 @@ private func spawn(
 
 /// The same by way of `--confine`. Returns when the command has begun.
 private func startConfined(
-    _ request: RunRequest, _ executable: String, _ descriptors: [(from: Int32, to: Int32)], _ group: RawBox?
+    _ request: RunRequest, _ executable: String, _ descriptors: [(from: Int32, to: Int32)], _ group: RawBox?,
+    _ remarks: inout [String]
 ) throws(StartFailure) -> Process.Started {
     var trouble = try Trouble()
     var descriptors = descriptors + [(trouble.raw, Confinement.troubleDescriptor)]
     if let group { descriptors.append((group.raw, Confinement.groupDescriptor)) }
     let words = ["spool-worker", "--confine"] + request.confinement.map { $0.text(isGroupOpen: group != nil) } + ["--", executable]
     let process = try spawn("/proc/self/exe", words + request.arguments, request, descriptors)
-    do throws(StartFailure) { try trouble.check() } catch {
+    do throws(StartFailure) {
+        if try !trouble.check() { remarks.append(Confinement.unlogged) }
+    } catch {
         var status: Int32 = 0
         while waitpid(process.pid, &status, 0) < 0 && errno == EINTR {}
         let message = error.message.isEmpty

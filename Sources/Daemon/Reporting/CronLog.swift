@@ -14,10 +14,12 @@ struct CronLog {
 
     private let owner: String
     private let service: SpoolService
+    private let log: Log
 
-    init(owner: String, _ service: SpoolService) {
+    init(owner: String, _ service: SpoolService, _ log: Log) {
         self.owner = owner
         self.service = service
+        self.log = log
     }
 
     /// The message about the command of a try, which its process sends when it begins: the system's log shows that process. Nil for a job
@@ -43,7 +45,13 @@ struct CronLog {
     }
 
     private func write(_ event: String, _ detail: String, of job: Job, process: pid_t) {
-        SystemLog.write(line(event, detail, of: job), facility: .cron, program: "CRON", process: process)
+        write(line(event, detail, of: job), process: process)
+    }
+
+    /// A worker waits for the system's log, and the daemon does not. What is lost is in the daemon's own log.
+    private func write(_ line: String, process: pid_t) {
+        if SystemLog.write(line, facility: .cron, program: "CRON", process: process) { return }
+        log.write(.warning, "not-in-syslog", at: service.now, ["what": line])
     }
 
     private func line(_ event: String, _ detail: String, of job: Job) -> String {

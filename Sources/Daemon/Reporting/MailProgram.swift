@@ -22,7 +22,7 @@ final class MailProgram {
             log.write(
                 .warning, "no-mail-program", at: now,
                 ["program": program, "error": error, "effect": "no output is mailed as cron does"])
-            SystemLog.write("(CRON) info (No MTA installed, discarding output)", facility: .cron, program: "CRON")
+            SystemLog.write("(CRON) info (No MTA installed, discarding output)", facility: .cron, program: "CRON")  // lost: said above
         }
         isTold = !isThere
         return isThere

@@ -62,7 +62,7 @@ final class WorkerPool: Part {
         self.log = log
         identities = RunIdentities(own: surroundings.user)
         cgroups = Cgroups(loop, log)
-        cronLog = CronLog(owner: surroundings.user.name, service)
+        cronLog = CronLog(owner: surroundings.user.name, service, log)
         adopted = AdoptedWorkers(spool: surroundings.spool, loop, service, log)
         startLimit = StartLimit(slots, configuration, service)
         self.surroundings.inherit(inheritedByDefault)
@@ -282,6 +282,9 @@ final class WorkerPool: Part {
             case .remark(let id, let attempt, let text):
                 guard let job = worker.job, job.id.text == id, job.attempt == attempt else { continue }
                 note(text, of: job)
+                if text.hasSuffix(Confinement.unlogged) {
+                    log.write(.warning, "not-in-syslog", at: service.now, ["id": job.id.text, "what": "the start of the command"])
+                }
             case .ended(let end):
                 guard let job = worker.job, job.id.text == end.jobID, job.attempt == end.attempt else { continue }
                 worker.job = nil

@@ -85,6 +85,35 @@ struct CrontabCommandTests {
         #expect(try terminal.text(of: shown).contains("0 0 * * * \\033[2Jx\u{FFFD}\\233yÛ"))
     }
 
+    @Test("C2: a letter of a crontab is a letter on a terminal, wherever reads of the file divide its bytes")
+    func letters() throws {
+        let machine = try CronMachine()
+        // The second byte of Û is a control character by itself. One of the lengths ends a read of 64 KiB between the two.
+        for length in 0..<2 {
+            let line = "0 0 * * * \(String(repeating: "x", count: length))\(String(repeating: "Û", count: 450))\n"
+            let text = String(repeating: line, count: 150)
+            #expect(try machine.run("crontab -", input: text).code == 0)
+            let terminal = try Terminal()
+            let shown = try terminal.text(of: machine.start("crontab -l", on: terminal))
+            #expect(shown.count { $0 == "Û" } == 450 * 150 && !shown.contains("\\"))
+        }
+    }
+
+    @Test("C5: a system's log that is full is waited for, and crontab says what is not in it")
+    func fullLog() throws {
+        let machine = try CronMachine()
+        #expect(try machine.run("crontab -", input: Self.old).code == 0)
+        // Nobody reads while these are written.
+        let full = try machine.run(
+            "python3 -c 'import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.setblocking(False)\ntry:\n while True:"
+                + " s.sendto(b\"x\", \"/dev/log\")\nexcept BlockingIOError: pass'; crontab -l")
+        #expect(full.code == 0 && full.output == Self.old)
+        #expect(full.error == "crontab: the system's log is full, so this is not in it: (games) LIST (games)\n")
+        _ = machine.logged()
+        #expect(try machine.run("crontab -l").error.isEmpty)
+        #expect(machine.logged() == ["<78> crontab: (games) LIST (games)"])
+    }
+
     @Test("C2: -i removes nothing when its question has no answer")
     func unanswered() throws {
         let machine = try CronMachine()

@@ -47,6 +47,30 @@ struct CronLogTests {
 
         """
 
+    @Test("C5: while the system's log is full, a worker waits for it, and what is lost is in spoold's own log and in the record")
+    func fullLog() throws {
+        let machine = try CrontabMachine(configuration: "mail_command = [\"/bin/false\"]", starting: false)
+        let spool = machine.spool
+        try machine.write("etc/crontab", "MAILTO=root\n@reboot root echo lost\n@every 1d root echo later\n")
+        let devices = try Devices("\(spool.base)/dev")
+        let fill = "import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.setblocking(False)\ntry:\n while True:"
+            + " s.sendto(b'x', '\(devices.path)/log')\nexcept BlockingIOError: pass"
+        try Commands.succeed("python3", "-c", fill)
+        try spool.launch(tracer: [
+            "/usr/bin/unshare", "-m", "--propagation", "private", "/bin/sh", "-c",
+            "mount --bind \(devices.path) /dev && exec \"$0\" \"$@\"",
+        ])
+        try spool.notification("READY=1")
+        try spool.logLine("event=not-in-syslog", "what=\"the start of the command\"")
+        try spool.logLine("event=not-in-syslog", "MAIL (mailed 5 bytes of output but got status 0x0001 from MTA")
+        let job = try #require(try spool.ended("crontab-echo", count: 1).first)
+        #expect(job.string("remark") == "the system's log is full, so the start of the command is not in it")
+        // It is read while a worker waits.
+        #expect(try spool.ctl("run", "crontab-echo-2").code == 0)
+        let lines = try devices.lines(1)
+        #expect(lines == ["<78>]: (root) CMD (echo later)"], "\(lines)")
+    }
+
     @Test("C5: a crontab's command and a mail that fails are in the log as cron(8) writes them")
     func lines() throws {
         let machine = try CrontabMachine(configuration: "mail_command = [\"/bin/false\"]", starting: false)
