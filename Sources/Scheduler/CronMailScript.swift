@@ -19,21 +19,22 @@ public struct CronMailScript {
         let shortHost = host.split(separator: ".").first.map(String.init) ?? host
         let variables = job.definition.environment
         func variable(_ name: String) -> String? { variables.last { $0.name == name }?.value }
-        let fixed = [
-            "MIME-Version: 1.0", "Content-Type: \(Self.line(variable("CONTENT_TYPE") ?? "text/plain; charset=UTF-8"))",
-            "Content-Transfer-Encoding: \(Self.line(variable("CONTENT_TRANSFER_ENCODING") ?? "8bit"))",
-        ]
+        // cron names the codeset of its own locale, and ASCII as mail does. Here it is the locale of the session of the job's user.
+        let charset = "charset=$(locale charmap 2>/dev/null || echo UTF-8)\n[ \"$charset\" != ANSI_X3.4-1968 ] || charset=US-ASCII\n"
+        let contentType = variable("CONTENT_TYPE").map { MailScript.quoted("Content-Type: \(Self.line($0))") }
+            ?? "\"Content-Type: text/plain; charset=$charset\""
+        let encoding = "Content-Transfer-Encoding: \(Self.line(variable("CONTENT_TRANSFER_ENCODING") ?? "8bit"))"
         // cron adds what the crontab does not set after what it sets.
         let hasOwnPath = variable("PATH") != Mail.cronPath
         let given = variables.filter { hasOwnPath || $0.name != "PATH" }.map { "X-Cron-Env: <\(Self.line("\($0.name)=\($0.value)"))>" }
         var words = (["From: \(Self.line(mail.from ?? "root (Cron Daemon)"))", "To: \(mail.to)"]).map(MailScript.quoted)
         words.append("\"Subject: Cron <$LOGNAME@\"\(MailScript.quoted("\(Self.line(shortHost))> \(Self.line(Self.command(of: job)))"))")
-        words += (fixed + given).map(MailScript.quoted)
+        words += [MailScript.quoted("MIME-Version: 1.0"), contentType, MailScript.quoted(encoding)] + given.map(MailScript.quoted)
         if variable("SHELL") == nil { words.append(MailScript.quoted("X-Cron-Env: <SHELL=\(Self.line(job.definition.shell[0]))>")) }
         if variable("HOME") == nil { words.append("\"X-Cron-Env: <HOME=$HOME>\"") }
         if !hasOwnPath { words.append(MailScript.quoted("X-Cron-Env: <PATH=\(Mail.cronPath)>")) }
         words.append("\"X-Cron-Env: <LOGNAME=$LOGNAME>\"")
-        text = Self.opening + """
+        text = Self.opening + (variable("CONTENT_TYPE") == nil ? charset : "") + """
             {
                 printf '%s\\n' \(words.joined(separator: " \\\n        ")) ''
                 cat "$SPOOL_PARENT_DIR/\(Self.outputFile)"

@@ -98,8 +98,11 @@ struct CronPeerTests {
 
         """
 
-    @Test("C3: output is mailed as cron(8) mails it, to the byte", .enabled(if: isHere, "needs root and Debian's cron"))
-    func mails() throws {
+    /// The locale of cron, and of the session in which spoold runs jobs, decides about the charset of a mail.
+    @Test(
+        "C3: output is mailed as cron(8) mails it, to the byte", .enabled(if: isHere, "needs root and Debian's cron"),
+        arguments: ["C.UTF-8", "C"])
+    func mails(locale: String) throws {
         let spool = try SpoolUnderTest(starting: false)
         for directory in ["peer", "mails", "crontabs"] { try Files.makeDirectory("\(spool.base)/\(directory)") }
         for directory in ["peer", "mails"] { _ = try spool.inotify.add("\(spool.base)/\(directory)", [.movedTo]) }
@@ -115,7 +118,7 @@ struct CronPeerTests {
             beside: spool,
             """
             cp \(Self.cron) \(spool.base)/cron && mount -t tmpfs none /usr/sbin && cp \(try sendmail("peer")) /usr/sbin/sendmail && \
-            LC_ALL=C.UTF-8 exec \(spool.base)/cron -f
+            LC_ALL=\(locale) exec \(spool.base)/cron -f
             """)
         defer { cron.kill(SIGKILL) }
 
@@ -123,7 +126,26 @@ struct CronPeerTests {
         try Files.write("\(spool.base)/c", Self.mailed)
         let result = try spool.ctl("import", "crontab", "\(spool.base)/c")
         #expect(result.code == 0, "\(result.errors)")
-        try spool.start()
+        // spoold's own default needs no session.
+        if locale == "C.UTF-8" {
+            try spool.start()
+        } else {
+            guard SessionTests.isHere else { return }
+            try Commands.succeed("cp", "-a", "/etc/pam.d", "\(spool.base)/pam.d")
+            try Files.write("\(spool.base)/pam.d/cron", """
+                account required pam_permit.so
+                session required pam_env.so envfile=\(spool.base)/locale
+
+                """)
+            try Files.write("\(spool.base)/locale", "LC_ALL=\(locale)\n")
+            try Files.write(
+                spool.configuration, "mail_command = [\"\(try sendmail("mails"))\", \"-i\", \"-t\"]\npam_service = \"cron\"\n")
+            try spool.launch(tracer: [
+                "/usr/bin/unshare", "-m", "--propagation", "private", "/bin/sh", "-c",
+                "mount --bind \(spool.base)/pam.d /etc/pam.d && exec \"$0\" \"$@\"",
+            ])
+            try spool.notification("READY=1")
+        }
         func mails(_ directory: String) throws -> [String] {
             try Files.list("\(spool.base)/\(directory)").map { try Files.text("\(spool.base)/\(directory)/\($0)") }.sorted()
         }
