@@ -18,11 +18,26 @@ struct AtQueue {
         var part: Session
     }
 
+    /// The numbers of all jobs that the caller sees. So a job of root gets no number that a user's job has.
+    func numbers() throws(Failure) -> Set<Int> {
+        guard FileName.isAccessible(session.spoolPath) else { return [] }
+        var numbers: Set<Int> = []
+        _ = try EverybodysSpool.each(session) { part throws(Failure) in
+            var records = try part.records()
+            let places = try part.reading { () throws(JournalError) in try records.places(in: [.new, .running]) }
+            numbers.formUnion(places.compactMap { AtNumbers.number(ofJob: $0.id) })
+        }
+        return numbers
+    }
+
+    /// The name of the caller. A user without a name is shown by the number.
+    private static var own: String { (try? User.find(id: geteuid()))??.name ?? "\(geteuid())" }
+
     /// The jobs of at by their numbers.
     private func items() throws(Failure) -> [Item] {
         guard FileName.isAccessible(session.spoolPath) else { return [] }
         var items: [Item] = []
-        let own = (try? User.find(id: geteuid()))??.name ?? "\(geteuid())"  // a user without a name is shown by the number
+        let own = Self.own
         _ = try EverybodysSpool.each(session) { part throws(Failure) in
             var records = try part.records()
             let places = try part.reading { () throws(JournalError) in try records.places(in: [.new, .running]) }
@@ -44,19 +59,29 @@ struct AtQueue {
     // MARK: atq
 
     func list(_ invocation: AtInvocation) throws(Failure) -> Int32 {
+        let items = try items()
+        // The number alone names one job: see `find`.
+        let first = Dictionary(grouping: items, by: \.number).mapValues { Self.named(by: nil, among: $0)?.user }
         var numbers: Set<Int>?
         // at ignores the numbers beside a queue.
         if invocation.queue == nil, !invocation.operands.isEmpty {
             numbers = []
             for word in invocation.operands {
-                guard let number = Int(word), number >= 0 else { throw Failure(1, "invalid job number") }
+                guard let number = Int(UserPart.split(word).name), number >= 0 else { throw Failure(1, "invalid job number") }
                 numbers?.insert(number)
             }
         }
-        for item in try items() where numbers?.contains(item.number) ?? true && invocation.queue.map({ $0 == item.queue }) ?? true {
-            session.output.line("\(item.number)\t\(AtTime.text(item.start, invocation.timeFormat)) \(item.queue) \(item.user)")
+        for item in items where numbers?.contains(item.number) ?? true && invocation.queue.map({ $0 == item.queue }) ?? true {
+            let name = first[item.number] == item.user ? "\(item.number)" : "\(item.user)/\(item.number)"
+            session.output.line("\(name)\t\(AtTime.text(item.start, invocation.timeFormat)) \(item.queue) \(item.user)")
         }
         return 0
+    }
+
+    /// The job that a number names, among those that have it: that of the user who was named with it, else the caller's, else the only one.
+    private static func named(by owner: String?, among items: [Item]) -> Item? {
+        if let owner { return items.first { $0.user == owner } }
+        return items.first { $0.user == own } ?? (items.count == 1 ? items.first : nil)
     }
 
     // MARK: at -c, atrm
@@ -93,7 +118,8 @@ struct AtQueue {
         }
     }
 
-    /// Does something with each job. root may name a job of a user as USER/NUMBER. `body` returns false for a job that has ended meanwhile.
+    /// Does something with each job. root may name a job of a user as USER/NUMBER, as `atq` does where the number alone means another job.
+    /// `body` returns false for a job that has ended meanwhile.
     private func each(_ words: [String], _ body: (Item) throws(Failure) -> Bool) throws(Failure) -> Int32 {
         guard !words.isEmpty else { AtInvocation.usage(session.errors) }
         for word in words where UserPart.split(word).name.utf8.contains(where: { !(0x30...0x39).contains($0) }) {
@@ -104,13 +130,15 @@ struct AtQueue {
         let items = try items()
         for word in words {
             let (owner, name) = UserPart.split(word)
-            let found = items.filter { $0.number == Int(name) && (owner == nil || $0.user == owner) }
-            if found.count > 1 {
+            let found = items.filter { $0.number == Int(name) }
+            if let item = Self.named(by: owner, among: found) {
+                if try body(item) { continue }
+                session.errors.line("Cannot find jobid \(word)")
+                code = 1
+            } else if owner == nil, found.count > 1 {
                 let names = found.map { "\($0.user)/\($0.number)" }.joined(separator: ", ")
                 session.errors.line("\(word) is a job of several users: \(names)")
                 code = 1
-            } else if let item = found.first, try body(item) {
-                continue
             } else {
                 session.errors.line("Cannot find jobid \(word)")
                 code = 1

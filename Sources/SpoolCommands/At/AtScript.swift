@@ -59,13 +59,24 @@ struct AtScript {
     }
 }
 
-/// The part before a script that lets it run only at a low load. A batch job at a high load ends its try with EX_TEMPFAIL, and the next try
-/// follows after a wait. So a job that waits for the load takes no slot.
+/// The part before a script that lets it run only at a low load, and that lets one job begin in each minute, so that the load shows what a
+/// job does before the next begins. atd waits for a minute between two. A batch job that may not begin ends its try with EX_TEMPFAIL, and
+/// the next try follows after a wait. So a job that waits takes no slot.
 enum BatchStart {
     /// atd.c: LOADAVG_MX of Debian's at.
     static let loadMax = "1.5"
-    private static let begin = "# Runs below a load of \(loadMax); else tries again later.\n"
-    private static let test = "read -r load rest </proc/loadavg && case $load in 0.*|1.[0-4]*) ;; *) exit 75 ;; esac\n"
+    private static let begin = "# Runs below a load of \(loadMax), one job a minute; else tries again later.\n"
+    /// Has a directory for the minute in which a job has begun. To make one is atomic. The jobs of each user of root's spool have their own,
+    /// because nobody may write to another's part. Where none can be made, the load alone counts.
+    private static let minutes = "\(Layout.state)/at-batch"
+    private static let test = """
+        read -r load rest </proc/loadavg && case $load in 0.*|1.[0-4]*) ;; *) exit 75 ;; esac
+        minutes=$SPOOL_DIR/\(minutes) minute=$(($(date +%s) / 60))
+        mkdir -p "$minutes" 2>/dev/null
+        if ! mkdir "$minutes/$minute" 2>/dev/null && [ -d "$minutes/$minute" ]; then exit 75; fi
+        for old in "$minutes"/*; do [ "$old" = "$minutes/$minute" ] || rmdir "$old" 2>/dev/null; done
+
+        """
     /// The commands are the text of a here-document, so nothing in them, such as a here-document without an end, reaches beyond it.
     private static let open = ("/bin/sh /dev/fd/3 3<<'", "'\nexec 3<&-\n")
     private static let end = "code=$?\n[ \"$code\" != 75 ] || code=1\nexit \"$code\"\n"

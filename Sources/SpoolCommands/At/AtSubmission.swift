@@ -23,7 +23,8 @@ struct AtSubmission {
         guard !script.hasZero else { throw Failure(1, "the commands contain a zero byte, so they are no script") }
 
         let fs = try session.openSpoolForWriting()
-        let name = AtJob.Name(queue: invocation.queueOfJob, number: try AtNumbers.next(fs), start: start)
+        let number = try AtNumbers.next(fs, besides: try AtQueue(session).numbers())
+        let name = AtJob.Name(queue: invocation.queueOfJob, number: number, start: start)
         var table = AtJob.table(name, text: script.text)
         // The script goes to its own directory. at's home need not exist.
         table.set("directory", Value(.string("/")))

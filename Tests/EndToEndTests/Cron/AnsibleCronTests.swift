@@ -56,6 +56,35 @@ struct AnsibleCronTests {
     }
 
     @Test(
+        "C6: Ansible's module at, called by root, reads the jobs of all users, also where two have the same number",
+        .enabled(if: isAtHere, "needs root, Debian's cron and at, and at.py of the Python package ansible as ansible_posix_at"))
+    func others() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        let machine = try CronMachine(names: ["at"])
+        let environment = ["SPOOL_DIR=\(spool.path)"]
+        func call(_ arguments: String) throws -> Bool {
+            let result = try machine.run(
+                "python3 -m ansible_posix_at", as: nil,
+                input: "{\"ANSIBLE_MODULE_ARGS\": {\"_ansible_remote_tmp\": \"\(machine.base)/home\", \(arguments)}}",
+                environment: Self.environment + environment)
+            #expect(result.code == 0, "\(result.output)\(result.error)")
+            return result.output.contains("\"changed\": true")
+        }
+        func queue() throws -> [Substring] {
+            try machine.run("atq", as: nil, environment: environment).output.split(separator: "\n").map { $0.prefix { $0 != "\t" } }
+        }
+        let add = "\"command\": \"uptime\", \"count\": 3, \"units\": \"weeks\", \"unique\": true"
+        #expect(try call(add))
+        for user in [TestUser.games, .daemon] {
+            #expect(try machine.run("at noon + 5 days", as: user, input: "ls -d /\n", environment: environment).code == 0)
+        }
+        #expect(try queue() == ["daemon/1", "games/1", "1"])
+        #expect(try !call(add) && queue().count == 3)
+        #expect(try call("\"command\": \"uptime\", \"state\": \"absent\"") && queue() == ["daemon/1", "games/1"])
+        #expect(try call("\"command\": \"ls -d /\", \"state\": \"absent\"") && queue().isEmpty)
+    }
+
+    @Test(
         "C6: Ansible's module at adds a job, adds none that is there when it is to be unique, and removes it",
         .enabled(if: isAtHere, "needs root, Debian's cron and at, and at.py of the Python package ansible as ansible_posix_at"))
     func at() throws {

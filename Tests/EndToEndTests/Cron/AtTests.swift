@@ -120,6 +120,66 @@ struct AtTests {
         #expect(try shell(spool, "atrm 1; atq").output.isEmpty)
     }
 
+    @Test(
+        "C6: at a low load one batch job begins in each minute, and the next waits without a slot",
+        .enabled(if: mayUse && Commands.has("unshare"), "needs root"))
+    func batches() throws {
+        let spool = try make(starting: false)
+        try Files.write("\(spool.base)/load", "0.00 0.00 0.00 1/1 1\n")
+        try spool.launch(
+            tracer: ["/usr/bin/unshare", "-m", "--propagation", "private", "/bin/sh", "-c",
+                "mount --bind \(spool.base)/load /proc/loadavg && exec \"$@\"", "sh"])
+        var number = 0
+        var minute = 0
+        // Both must have begun in the same minute.
+        repeat {
+            minute = time(nil) / 60
+            number += 2
+            for _ in 0..<2 { #expect(try shell(spool, "batch", input: "echo ran").code == 0) }
+            for name in ["at-\(number - 1)", "at-\(number)"] {
+                try spool.wait(for: "the first try of \(name)") {
+                    let isWaiting = try Files.list("\(spool.path)/new").contains {
+                        $0.contains("-\(name)-") && Files.exists("\(spool.path)/new/\($0)/stdout")
+                    }
+                    let ended = try spool.journal().filter { $0.kind == "ended" }
+                    return isWaiting || ended.contains { $0.fields["id"]?.contains("-\(name)-") == true }
+                }
+            }
+            if time(nil) / 60 == minute { break }
+            try Files.removeTree("\(spool.path)/state/at-batch")
+        } while true
+        let waiting = try shell(spool, "atq").output.split(separator: "\n").map { $0.prefix { $0 != "\t" } }
+        #expect(waiting.contains("\(number)") != waiting.contains("\(number - 1)"), "\(waiting)")
+        #expect(try Files.list("\(spool.path)/state/at-batch") == ["\(minute)"])
+        // In another minute one begins.
+        try Files.rename("\(spool.path)/state/at-batch/\(minute)", "\(spool.path)/state/at-batch/\(minute - 1)")
+        #expect(try shell(spool, "batch", input: "echo ran").code == 0)
+        let job = try spool.end(of: "at-\(number + 1)")
+        #expect(try job.outcome == "done 0" && job.stdout == "ran\n")
+        #expect(try Files.list("\(spool.path)/state/at-batch").count == 1)
+    }
+
+    @Test(
+        "C6: a number is given once, whatever has become of the file with the last one, and no number of a job that waits",
+        .enabled(if: mayUse, "needs root, whom no at.deny keeps out"))
+    func numbers() throws {
+        let spool = try make(starting: false)
+        func at(_ limit: String = "true") throws -> String {
+            let text = try shell(spool, "{ \(limit); at 18:05 2099-12-31; } 2>&1 | cat", input: "true").output
+            return text.split(separator: "\n").first { $0.hasPrefix("job ") }.map { String($0.split(separator: " ")[1]) } ?? text
+        }
+        let file = "\(spool.path)/state/at-number"
+        #expect(try at() == "1" && at() == "2")
+        for (text, number) in [("", "3"), ("0", "4"), ("x", "5"), ("99999999\n", "6"), ("1\n", "7"), ("1000000\n", "8"), ("12\n", "13")] {
+            try Files.write(file, text)
+            #expect(try at() == number, "after \(text)")
+        }
+        // A call that may not write leaves the number as it was.
+        let before = try Files.text(file)
+        #expect(try at("ulimit -f 0").contains("File too large"))
+        #expect(try Files.text(file) == before && at() == "14")
+    }
+
     @Test("C6: nothing in the commands of a batch job reaches beyond them", .enabled(if: mayUse && Commands.has("unshare"), "needs root"))
     func wrapped() throws {
         let spool = try make(starting: false)
@@ -135,6 +195,8 @@ struct AtTests {
             ("ls /dev/fd/3 2>/dev/null || echo closed", "closed\n", 0),
         ]
         for (index, (commands, output, code)) in rows.enumerated() {
+            // One begins in each minute.
+            if index > 0 { try Files.removeTree("\(spool.path)/state/at-batch") }
             #expect(try shell(spool, "batch", input: commands).code == 0)
             let job = try spool.end(of: "at-\(index + 1)")
             let text = try job.stdout
@@ -197,7 +259,7 @@ struct AtTests {
         func run(_ line: String, as user: TestUser?) throws -> Commands.Result {
             try machine.run(line, as: user, input: "id -un\n", environment: environment)
         }
-        for user in [TestUser.games, nil] {
+        for user in [nil, TestUser.games, .daemon] as [TestUser?] {
             let queued = try run("at 18:05 2099-12-31", as: user)
             #expect(queued.code == 0 && queued.error.contains("job 1 at "), "\(queued.error)")
         }
@@ -206,9 +268,15 @@ struct AtTests {
         let ran = try run("at -c 2 || \(ctl) wait at-2 && \(ctl) logs at-2", as: .games)
         #expect(ran.output.hasSuffix("games\n"), "\(ran.output)\(ran.error)")
         #expect(try run("atq", as: .games).output == "1\tThu Dec 31 18:05:00 2099 a games\n")
-        #expect(try run("atq", as: nil).output == "1\tThu Dec 31 18:05:00 2099 a games\n1\tThu Dec 31 18:05:00 2099 a root\n")
-        #expect(try run("atrm 1", as: nil).error == "1 is a job of several users: games/1, root/1\n")
-        #expect(try run("atrm games/1; atq", as: nil).output == "1\tThu Dec 31 18:05:00 2099 a root\n")
+        // root's own job has the number alone, and so has the only one.
+        let date = "\tThu Dec 31 18:05:00 2099 a"
+        #expect(try run("atq", as: nil).output == "daemon/1\(date) daemon\ngames/1\(date) games\n1\(date) root\n")
+        #expect(try run("at -c 1 games/1 | grep uid=", as: nil).output == "# atrun uid=0 gid=0\n# atrun uid=5 gid=60\n")
+        // A new job of root gets a number that nobody has.
+        #expect(try run("at 18:05 2099-12-31", as: nil).error.contains("job 2 at ") && run("atrm 2", as: nil).code == 0)
+        #expect(try run("atrm 1; atrm 1", as: nil).error == "1 is a job of several users: daemon/1, games/1\n")
+        #expect(try run("atq 1", as: nil).output == "daemon/1\(date) daemon\ngames/1\(date) games\n")
+        #expect(try run("atrm games/1; atq", as: nil).output == "1\(date) daemon\n")
         #expect(try run("atrm 1", as: .games).error == "Cannot find jobid 1\n")
         try Files.write("\(machine.base)/etc/at.deny", "games")
         #expect(try run("atq", as: .games).error == "You do not have permission to use atq.\n")
