@@ -26,6 +26,7 @@ private let targets: [String: @Sendable ([UInt8]) -> Void] = [
     "control": fuzzControl,
     "crontab": fuzzCrontab,
     "atjob": fuzzAtJob,
+    "edits": fuzzCrontabEdits,
     "http": fuzzHTTP,
 ]
 

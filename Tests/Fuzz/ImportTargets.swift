@@ -56,6 +56,50 @@ private func check(_ task: CrontabTask, _ entry: Crontab.Entry) {
     expect(one == other, "\(entry.when): cron's next is \(one?.rfc3339 ?? "never"), the task's \(other?.rfc3339 ?? "never")")
 }
 
+/// Texts of one crontab, one after another, each divided from the next by a zero byte, as a daemon reads them. Reading one after another
+/// gives what reading it anew gives, and each line keeps what ``CrontabLines`` promises.
+@Sendable func fuzzCrontabEdits(_ bytes: [UInt8]) {
+    for user in ["root", nil] {
+        let context = ReadingContext(now: .now, zones: .none)
+        let reading = LiveCrontab.Reading(
+            owner: "root", isRoot: true, catchUp: "none", isUser: { $0 == "root" },
+            fault: { LiveCrontab.Reading.fault(of: $0, context) })
+        var (known, lines) = (KnownLines(), CrontabLines())
+        for text in bytes.split(separator: 0, maxSplits: 8, omittingEmptySubsequences: false) {
+            let text = Array(text)
+            let length = TabHeader.length(in: text)
+            expect((0...text.count).contains(length) && (length == 0 || text[length - 1] == 0x0A), "a header is whole lines")
+            let crontab = LiveCrontab(text, path: "/etc/crontab", user: user, reading, earlier: known)
+            let anew = LiveCrontab(text, path: "/etc/crontab", user: user, reading)
+            expect(tasks(of: crontab).elementsEqual(tasks(of: anew), by: ==), "an edit reads as the text alone")
+            expect(crontab.faults.map(\.text) == anew.faults.map(\.text), "the same faults")
+            let next = lines.reread(as: crontab, isTaken: { $0.utf8.count % 7 == 6 })
+            let names = next.all.compactMap { $0.task?.name }
+            expect(Set(names).count == names.count, "a name twice: \(names)")
+            expect(next.all.map(\.number) == crontab.lines.map(\.number), "all lines, in their order")
+            expect(next.names(missingIn: lines) == next.names.subtracting(lines.names), "the names that are new")
+            // Equal lines keep their names, as many as there were and are.
+            for (identity, before) in Dictionary(grouping: lines.all.filter { $0.fault == nil }, by: { $0.task?.identity }) {
+                guard let identity else { continue }
+                let after = next.all.filter { $0.task?.identity == identity && $0.fault == nil }
+                let kept = Set(before.compactMap { $0.task?.name }).intersection(after.compactMap { $0.task?.name })
+                expect(kept.count >= min(before.count, after.count), "\(identity) keeps \(kept) of \(before.count), \(after.count)")
+            }
+            expect(next.reread(as: anew, isTaken: { _ in true }).all == next.all, "nothing changes when the same is read again")
+            (known, lines) = (crontab.known, next)
+        }
+    }
+}
+
+private func tasks(of crontab: LiveCrontab) -> [String] {
+    crontab.lines.map { line in
+        switch line {
+        case .task(let task): "\(task.line) \(task.baseName) \(task.identity) \(task.source.bytes)"
+        case .fault(let fault): "\(fault.line):\(fault.column): \(fault.message)"
+        }
+    }
+}
+
 /// A job of at: the first line is the name of its file, and the rest its content.
 @Sendable func fuzzAtJob(_ bytes: [UInt8]) {
     let end = bytes.firstIndex(of: 0x0A) ?? bytes.endIndex
