@@ -17,7 +17,8 @@ struct Options {
     var scale: Int?
 
     enum Measure: String, CaseIterable {
-        case drain, peers, latency, punctuality, recurrence, idle, submit, records, calls, flood, tasks, steady, paths, executors, slurm
+        case drain, peers, latency, punctuality, recurrence, idle, submit, records, calls, flood, tasks, steady, paths, executors, slurm,
+            crontabs
     }
 
     struct Refusal: Error { var message: String }

@@ -73,6 +73,7 @@ final class Suite {
             if options.wants(.records) { try take("records, \(places[0].name)") { try measureRecords($0, on: places[0]) } }
             if options.wants(.flood) { try take("flood, \(places[0].name)") { try measureFlood($0, on: places[0]) } }
             if options.wants(.tasks) { try take("tasks, \(places[0].name)") { try measureTasks($0, on: places[0]) } }
+            if options.wants(.crontabs) { try take("crontabs, \(places[0].name)") { try measureCrontabs($0, on: places[0]) } }
             if options.wants(.steady) { try take("steady, \(last.name)") { try measureSteady($0, on: last) } }
             if options.wants(.paths) { try take("paths, \(places[0].name)") { try measurePaths($0, on: places[0]) } }
             if options.wants(.calls) { try take("calls, daemon") { try measureCalls($0, on: places[0]) } }
