@@ -9,6 +9,15 @@ enum MonitorScript {
           const [waitMin, waitMax] = [1000, 60000];
           let wait = waitMin;
           const say = text => { if (note.textContent !== text) note.textContent = text; };
+          // The page is older than it looks, and nobody has asked for that.
+          const warn = text => {
+            say("▲ " + text);
+            note.className = "stale";
+          };
+          const reassure = text => {
+            say(text);
+            note.className = "";
+          };
 
           function morph(old, fresh) {
             for (const { name, value } of [...fresh.attributes]) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
@@ -55,13 +64,13 @@ enum MonitorScript {
             one.addEventListener("page", show);
             one.addEventListener("open", () => {
               wait = waitMin;
-              say("Live");
+              reassure("Live");
             });
             one.addEventListener("error", () => {
               if (one !== source) return;
               // A browser tries again by itself only when it got no answer at all.
               if (one.readyState === EventSource.CLOSED) tryLater(one);
-              else say("No connection; trying again");
+              else warn("No connection; trying again");
             });
             button.textContent = "Pause updates";
           }
@@ -72,10 +81,10 @@ enum MonitorScript {
             wait = Math.min(2 * wait, waitMax);
             const answer = await fetch(events(), { method: "HEAD" }).catch(() => null);
             if (refused !== source) return;
-            if (!answer) say("No connection; trying again");
-            else if (answer.status === 401) say("The page wants its token again: open the address with the token, here or in another tab");
-            else if (answer.status === 503) say("Too many pages are followed; trying again");
-            else if (!answer.ok) say("The monitor refuses the updates (" + answer.status + "); reload the page");
+            if (!answer) warn("No connection; trying again");
+            else if (answer.status === 401) warn("The page wants its token again: open the address with the token, here or in another tab");
+            else if (answer.status === 503) warn("Too many pages are followed; trying again");
+            else if (!answer.ok) warn("The monitor refuses the updates (" + answer.status + "); reload the page");
           }
 
           // Somebody who comes back to the page, perhaps from another tab with the token, does not wait.
@@ -85,7 +94,7 @@ enum MonitorScript {
           button.addEventListener("click", () => {
             if (source) {
               stop();
-              say("Paused");
+              reassure("Paused");
               button.textContent = "Go on";
             } else follow();
           });

@@ -148,7 +148,7 @@ enum MonitorStyle {
         svg .failed, svg .full { fill: var(--bar-bad); } svg .missed { fill: none; stroke: var(--bar-bad); }
         svg .running { fill: var(--bar-run); stroke: var(--ink); }
         svg .skipped { fill: var(--bar-skip); } svg .load { fill: var(--bar-load); }
-        svg .due { fill: none; stroke: var(--quiet); stroke-dasharray: 3 2; }
+        svg .due { fill: none; stroke: var(--quiet); } svg .long { stroke-dasharray: 3 2; }
         .legend {
           display: flex; flex-wrap: wrap; gap: 4px 16px; padding: 8px 14px; font-size: 13px; color: var(--quiet);
           border-top: 1px solid var(--line);
@@ -161,6 +161,10 @@ enum MonitorStyle {
         footer {
           max-width: 1480px; margin: 0 auto; padding: 0 24px 32px; color: var(--quiet); font-size: 13px; display: flex;
           gap: 8px 16px; flex-wrap: wrap; align-items: center;
+        }
+        .stale { background: var(--warn-fill); color: var(--warn); border-radius: 6px; padding: 3px 10px; }
+        footer:has(.stale) {
+          position: sticky; bottom: 0; padding-top: 10px; padding-bottom: 10px; background: var(--panel); border-top: 1px solid var(--line);
         }
         @media (max-width: 700px) {
           header.top { padding: 12px 16px 8px; } main { padding: 16px 12px 40px; gap: 20px; } footer { padding: 0 16px 28px; }

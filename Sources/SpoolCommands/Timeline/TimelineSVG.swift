@@ -18,7 +18,7 @@ struct TimelineSVG {
         text { font: 12px sans-serif; fill: #1f2328 } .dim { fill: #656d76 } .grid { stroke: #d0d7de } .now { stroke: #0969da }
         .done { fill: #1a7f37 } .failed, .full { fill: #cf222e } .missed { fill: none; stroke: #cf222e }
         .running { fill: #bf8700; stroke: #1f2328 } .skipped { fill: #8c959f } .load { fill: #8c959f }
-        .due { fill: none; stroke: #0969da; stroke-dasharray: 3 2 }
+        .due { fill: none; stroke: #0969da } .long { stroke-dasharray: 3 2 }
         @media (prefers-color-scheme: dark) {
         text { fill: #e6edf3 } .dim { fill: #8d96a0 } .grid { stroke: #30363d } .now { stroke: #4493f8 }
         .done { fill: #3fb950 } .failed, .full { fill: #f85149 } .missed { stroke: #f85149 }
@@ -128,8 +128,10 @@ struct TimelineSVG {
 
     /// A shape in the middle of a lane.
     private mutating func bar(_ shape: String, _ from: Instant, _ to: Instant, _ lane: Double, _ title: String) {
-        let height = Self.height(of: shape)
-        rectangle(shape, x(from), lane + (Self.laneHeight - height) / 2, max(Self.least, x(to) - x(from)), height, title)
+        let (height, width) = (Self.height(of: shape), max(Self.least, x(to) - x(from)))
+        // A broken edge needs room.
+        let isLong = shape == "due" && width >= height
+        rectangle(isLong ? "due long" : shape, x(from), lane + (Self.laneHeight - height) / 2, width, height, title)
     }
 
     private func time(_ instant: Instant) -> String { TimeText.spoken(instant, zone, now: timeline.now) }

@@ -7,11 +7,12 @@ import Testing
 struct MonitorTests {
     private static let scripts = "\(ShippedTextTests.root)/Tests/monitor"
 
+    private static let pythonPath = getenv("PYTHONPATH").map { ["PYTHONPATH=\(String(cString: $0))"] } ?? []
+
     private func run(_ script: String, _ name: String, _ spool: SpoolUnderTest) throws {
-        let python = getenv("PYTHONPATH").map { ["PYTHONPATH=\(String(cString: $0))"] } ?? []
         let found = try Commands.run(
             "python3", ["\(Self.scripts)/\(script)", "\(SpoolUnderTest.programs)/spoolctl", spool.path, name],
-            environment: spool.environment + python + ["NO_PROXY=*"])
+            environment: spool.environment + Self.pythonPath + ["NO_PROXY=*"])
         #expect(found.code == 0 && found.output.hasSuffix("\(name) ok\n"), "\(found.output)\(found.error)")
     }
 
@@ -49,7 +50,10 @@ struct MonitorTests {
         let line = prefix + ["\(SpoolUnderTest.programs)/spoolctl", "monitor", "--spool", spool.path, "--listen", "unix:\(socket)"]
         let monitor = try Commands.Running(line[0], Array(line.dropFirst()), environment: spool.environment)
         defer { monitor.child.kill(SIGTERM) }
-        try spool.wait(for: "the monitor's socket") { access(socket, F_OK) == 0 }
+        // The socket has its name before somebody listens there.
+        try spool.wait(for: "the monitor") {
+            try Commands.run("curl", "-s", "--unix-socket", socket, "http://localhost/favicon.svg").code == 0
+        }
         return try addresses.map { address in
             let found = try Commands.run("curl", "-s", "--unix-socket", socket, "http://localhost\(address)")
             #expect(found.code == 0, "\(address): \(found.error)")
@@ -146,6 +150,8 @@ struct MonitorTests {
 
     // MARK: A browser
 
+    private static let hasAxe =
+        (try? Commands.run("python3", ["-c", "import axe_playwright_python"], environment: pythonPath))?.code == 0  // no Python: skipped
     private static let browser = Commands.has("chromium") && Commands.has("chromedriver")
 
     /// A spool with something in each view.
@@ -177,14 +183,11 @@ struct MonitorTests {
 
     @Test(
         "W2: Every view in both themes at three widths: no error on the console, nothing too wide, no violation for axe-core",
-        .enabled(
-            if: browser
-                && (try? Commands.run("python3", "-c", "import importlib.util as u; assert u.find_spec('axe_playwright_python')"))?.code
-                    == 0,
-            "needs chromium, chromedriver and the Python package axe-playwright-python"))
-    func looks() throws {
+        .enabled(if: browser && hasAxe, "needs chromium, chromedriver and the Python package axe-playwright-python"),
+        arguments: ["light", "dark"], [360, 1280, 3840])
+    func looks(theme: String, width: Int) throws {
         let (spool, gate) = try busySpool()
-        try run("browse.py", "looks", spool)
+        try run("browse.py", "looks:\(theme):\(width)", spool)
         try gate.release()
     }
 }
