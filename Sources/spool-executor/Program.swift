@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+import TextSearch
 
 /// A program that was started, and what it has written so far. It has a limit of time: SIGTERM when that is over, and SIGKILL two seconds
 /// later.
@@ -13,6 +14,8 @@ final class Program {
         var status: Int32?
         var output: [UInt8] = []
         var errors: [UInt8] = []
+        /// It had said one of its `retreats`, and was ended before it can have tried again.
+        var hasRetreated = false
 
         var isFine: Bool { status == 0 }
         /// The text of standard error on one line.
@@ -33,6 +36,11 @@ final class Program {
     private var isOutputOpen = true
     private var isErrorOpen = true
     private var endAt: MonotonicInstant
+    private let retreats: [String]
+    /// It had not said yet then what it has said since.
+    private var silentAt: MonotonicInstant
+    /// It cannot have tried again before. Nil while it has not said one of its `retreats`.
+    private var retreatEnd: MonotonicInstant?
     /// It got SIGTERM.
     private var isEnded = false
     /// It got SIGKILL. What it has started may hold its output open, which nobody waits for any more.
@@ -40,11 +48,22 @@ final class Program {
     /// One of the programs of this call was ended by its limit. There is one thread.
     private nonisolated(unsafe) static var hasEndedSome = false
 
+    private static let retreatMilliseconds: Int64 = 1000
+    /// The longest time between two looks at a program that may retreat.
+    private static let retreatLookMilliseconds: Int64 = 200
+
     /// More is left out. The queue of a large cluster is shorter.
     private static let outputBytesMax = 256 << 20
 
     /// `words[0]` is searched in PATH of the environment, as execvp(3) does.
-    init(_ words: [String], environment: [String], input: [UInt8] = [], limitMilliseconds: Int64) throws(SystemError) {
+    ///
+    /// - Parameter retreats: texts on standard error after which the program sleeps for ``retreatMilliseconds`` at least, and then tries
+    ///   again what has just certainly failed. It is ended when it says one of them.
+    init(
+        _ words: [String], environment: [String], input: [UInt8] = [], limitMilliseconds: Int64, retreats: [String] = []
+    ) throws(SystemError) {
+        self.retreats = retreats
+        silentAt = .now()
         guard let executable = ProcessEnvironment.find(words[0], environment) else {
             throw SystemError(call: "exec", path: words[0], errno: ENOENT)
         }
@@ -80,6 +99,7 @@ final class Program {
             for (index, program) in programs.enumerated() {
                 if program.endAt <= now { program.end(at: now) }
                 until = min(until, program.endAt)
+                if !program.retreats.isEmpty { until = min(until, now.advanced(byMilliseconds: retreatLookMilliseconds)) }
                 if program.isKilled || !program.isOutputOpen && !program.isErrorOpen {
                     if let outcome = program.reap() { return (index, outcome) }
                     // It has closed its output, so it ends now, or has given its output away, and then its limit ends it.
@@ -92,7 +112,12 @@ final class Program {
             _ = poll(&polled, nfds_t(polled.count), until.pollTimeout(at: now))
             for (index, program) in programs.enumerated() {
                 if polled[3 * index].revents != 0 { program.isOutputOpen = read(program.outputEnd.raw, into: &program.output) }
-                if polled[3 * index + 1].revents != 0 { program.isErrorOpen = read(program.errorEnd.raw, into: &program.errors) }
+                if polled[3 * index + 1].revents != 0 {
+                    program.isErrorOpen = read(program.errorEnd.raw, into: &program.errors)
+                    program.endIfRetreating()
+                } else {
+                    program.silentAt = now
+                }
                 if polled[3 * index + 2].revents != 0 { program.writeInput() }
             }
         }
@@ -132,6 +157,15 @@ final class Program {
         endAt = now.advanced(byMilliseconds: 2000)
     }
 
+    /// What it has said just now it said after `silentAt`.
+    private func endIfRetreating() {
+        guard retreatEnd == nil, !isEnded, !retreats.isEmpty else { return }
+        let text = String(decoding: errors, as: UTF8.self)
+        guard retreats.contains(where: { text.contains($0) }) else { return }
+        retreatEnd = silentAt.advanced(byMilliseconds: Self.retreatMilliseconds)
+        end(at: .now())
+    }
+
     /// Ends what programs have left that were ended by their limits. To be called at the end of the call.
     static func endRest() {
         // The group of whoever has called this program is not its own.
@@ -146,7 +180,8 @@ final class Program {
         if result == 0 { return nil }
         // A program that printed all it had to say before its limit came still counts as ended by the limit.
         let code = status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + status & 0x7F
-        return Outcome(status: isEnded || result < 0 ? nil : code, output: output, errors: errors)
+        let hasRetreated = retreatEnd.map { MonotonicInstant.now() < $0 } ?? false
+        return Outcome(status: isEnded || result < 0 ? nil : code, output: output, errors: errors, hasRetreated: hasRetreated)
     }
 
     /// Returns false at the end of the output.

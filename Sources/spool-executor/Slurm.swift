@@ -3,6 +3,7 @@ import Executors
 import Glibc
 import Linux
 import TextSearch
+import WorkerProtocol
 
 /// Slurm, by its own programs. Settings: `partition`, `account`, `qos`, `args`, `conf` (the path of slurm.conf), `path` (the directories of
 /// the programs).
@@ -58,7 +59,7 @@ struct SlurmExecutor: Executor {
             let (index, outcome) = Program.awaitOne(of: running.map(\.program))
             let run = running.remove(at: index).run
             if let id = SbatchFailure.id(in: outcome.output) { return Told.answer(.submitted(run, handle: id)) }
-            let failure = SbatchFailure(status: outcome.status, errors: outcome.errors)
+            let failure = SbatchFailure(status: outcome.status, errors: outcome.errors, hasRetreated: outcome.hasRetreated)
             if failure.error != .refused { silence = failure.message }
             Told.answer(.failed(run, failure.error, failure.message))
         }
@@ -80,7 +81,7 @@ struct SlurmExecutor: Executor {
                 do throws(SystemError) {
                     let program = try Program(
                         ["sbatch"] + words, environment: environment, input: wrapper.script,
-                        limitMilliseconds: time.milliseconds(atMost: Self.limitMilliseconds))
+                        limitMilliseconds: time.milliseconds(atMost: Self.limitMilliseconds), retreats: SbatchFailure.retreats)
                     running.append((item.run, program))
                 } catch {
                     Told.answer(.failed(item.run, .later, "sbatch: \(error.message)"))
@@ -272,22 +273,28 @@ struct SlurmExecutor: Executor {
                 Told.answer(.asked(order.run, isGone: true))
                 continue
             }
-            // A shorter limit is the wrapper's alone: Slurm's need not be close to it.
-            let minutes = (order.byMilliseconds + 59_999) / 60_000
-            guard minutes > 0 else {
-                Told.answer(.asked(order.run))
-                continue
-            }
-            let outcome = run(["scontrol", "update", "JobId=\(job.id)", "TimeLimit=+\(minutes)"])
-            if outcome.isFine {
-                Told.answer(.asked(order.run))
-            } else if outcome.said.contains("denied") {
-                Told.answer(.failed(order.run, .refused, "only operators of Slurm may raise a job's limit: \(outcome.said)"))
-            } else {
-                Told.answer(.failed(order.run, .later, outcome.said))
+            do throws(SystemError) { Told.answer(try extend(job, order.run)) } catch {
+                Told.answer(.failed(order.run, .later, "\(error)"))
             }
         }
         return 0
+    }
+
+    /// The order may come again after it was carried out, so Slurm is told only what it was not told before.
+    private func extend(_ job: SlurmJob, _ run: Run) throws(SystemError) -> Answer {
+        let marks = try LocalMarks(run.directory, attempt: run.attempt)
+        let told = "extended.\(run.attempt)"
+        let before = try marks.read(told, limit: 64).flatMap { Int64(String(decoding: $0.dropLast(), as: UTF8.self)) } ?? 0
+        let moved = Extension.milliseconds(try marks.read(Extension.fileName, limit: Extension.bytesMax) ?? [])
+        let minutes = (moved + 59_999) / 60_000
+        // A shorter limit is the wrapper's alone: Slurm's need not be close to it.
+        guard minutes > before else { return .asked(run) }
+        let outcome = self.run(["scontrol", "update", "JobId=\(job.id)", "TimeLimit=+\(minutes - before)"])
+        let isDenied = outcome.said.contains("denied")
+        guard outcome.isFine || isDenied else { return .failed(run, .later, outcome.said) }
+        try marks.replace(told, Array("\(minutes)\n".utf8))
+        guard isDenied else { return .asked(run) }
+        return .failed(run, .refused, "only operators of Slurm may raise a job's limit: \(outcome.said)")
     }
 
     /// The directory is shared, so the output is there already. The exit code is that of an unknown verb, which is not called again.
@@ -330,25 +337,51 @@ struct SlurmExecutor: Executor {
         return 0
     }
 
-    /// Has a node look at the spool.
+    /// The number of seconds within which a node must be free for the check.
+    private static let checkSeconds = 10
+    /// srun's words when none was.
+    private static let busy = "Requested nodes are busy"
+
+    /// Has a node read, write and remove a file in the directory of the running jobs, with the settings that jobs are submitted with.
     private func checkNodes() {
-        let script = "test -d \"$1\" && test -x \"$1\"; echo $? $(date +%s) $(uname -n)"
+        let (running, name) = ("\(spool)/running", ".check-\(String(UInt64.random(in: .min ... .max), radix: 16))")
+        func failed(_ why: String) { Told.answer(.check("shared", isFine: false, why)) }
+        let places: [String]
+        do throws(UnusableItem) { places = try SbatchArguments.places(settings) } catch { return failed(error.message) }
+        do throws(SystemError) {
+            let directory = try Directory.open(running)
+            try directory.writeFile(name, Array("\(name)\n".utf8))
+            defer { try? directory.unlink(name) }  // the node has removed it
+            checkNode("\(running)/\(name)", token: name, places, failed)
+        } catch { failed("\(error)") }
+    }
+
+    private func checkNode(_ path: String, token: String, _ places: [String], _ failed: (String) -> Void) {
+        let script = """
+            s=0
+            if test "$(cat "$1" 2>/dev/null)" != "$2"; then s=1
+            elif ! (: > "$1.node" && rm "$1.node" "$1") 2>/dev/null; then s=2; fi
+            echo $s $(date +%s) $(uname -n)
+            """
+        let options = ["--quiet", "--immediate=\(Self.checkSeconds)", "--time=1", "--export=NIL", "--chdir=/", "--ntasks=1"]
         let before = Clock.now() / 1000
         let outcome = Program.run(
-            [
-                "srun", "--quiet", "--immediate=10", "--time=1", "--export=NIL", "--chdir=/", "--ntasks=1", "/bin/sh", "-c", script, "sh",
-                spool,
-            ],
+            ["srun"] + options + places + ["/bin/sh", "-c", script, "sh", path, token],
             environment: environment, limitMilliseconds: time.milliseconds(atMost: 25_000))
         let words = String(decoding: outcome.output, as: UTF8.self).split { $0 == " " || $0 == "\n" }
         guard outcome.isFine, words.count == 3, let time = Int64(words[1]) else {
-            Told.answer(.check("shared", isFine: true, "not looked at: no node was free within 10 seconds. \(outcome.said)"))
-            return
+            guard outcome.status == nil || !outcome.said.contains(Self.busy) else {
+                let why = "not looked at: no node was free within \(Self.checkSeconds) seconds. \(outcome.said)"
+                return Told.answer(.check("shared", isFine: true, why))
+            }
+            return failed("no node can look: srun \(outcome.status == nil ? "did not end in time" : "failed"): \(outcome.said)")
         }
         let after = Clock.now() / 1000
-        Told.answer(.check(
-            "shared", isFine: words[0] == "0",
-            words[0] == "0" ? "node \(words[2]) sees \(spool)" : "node \(words[2]) does not see \(spool), or may not enter it"))
+        switch words[0] {
+        case "0": Told.answer(.check("shared", isFine: true, "node \(words[2]) sees \(spool) and writes there"))
+        case "1": failed("node \(words[2]) does not see \(spool), or may not enter it, or has another directory of that name")
+        default: failed("node \(words[2]) sees \(spool), and cannot write there")
+        }
         let difference = time < before ? before - time : max(0, time - after)
         Told.answer(.check("clock", isFine: difference <= 60, "node \(words[2]) differs by \(difference) s"))
     }

@@ -109,7 +109,12 @@ import Testing
         ("sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)", 1, ErrorClass.later),
         ("sbatch: error: AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy "
             + "(job submit limit, user's size and/or time limits)", 1, .later),
-        ("sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying", 1, .later),
+        ("sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying\n"
+            + "sbatch: error: Batch job submission failed: Resource temporarily unavailable", 1, .later),
+        ("sbatch: error: Slurm job queue full, sleeping and retrying\n"
+            + "sbatch: error: Batch job submission failed: Unable to create job record, try again", 1, .later),
+        ("sbatch: Job creation temporarily disabled, retrying\n"
+            + "sbatch: error: Batch job submission failed: Requested nodes are busy", 1, .later),
         ("sbatch: warning: can't run 1 processes on 2 nodes, setting nnodes to 1", 137, .unknown),
         ("sbatch: error: slurm_msg_sendto: address:port=127.0.0.1:30173 msg_type=4003: Unexpected missing socket error\n"
             + "sbatch: error: Batch job submission failed: Unexpected missing socket error", 1, .unknown),
@@ -135,6 +140,15 @@ import Testing
 
     @Test("An sbatch that was ended by its time limit may have submitted")
     func timedOut() { #expect(SbatchFailure(status: nil, errors: []).error == .unknown) }
+
+    @Test("An sbatch that was ended before it tried again has not submitted, and one that was ended later may have")
+    func retreat() {
+        for text in SbatchFailure.retreats {
+            let retreat = SbatchFailure(status: nil, errors: Array(text.utf8), hasRetreated: true)
+            #expect(retreat.error == .later && retreat.message == text)
+            #expect(SbatchFailure(status: nil, errors: Array(text.utf8)).error == .unknown)
+        }
+    }
 
     @Test("The id is the whole first line", arguments: [
         ("12\n", "12"), ("12;cluster\n", "12"), ("12", nil), ("", nil), ("1x\n", nil), ("Submitted batch job 12\n", nil),

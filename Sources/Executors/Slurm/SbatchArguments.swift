@@ -32,9 +32,7 @@ public enum SbatchArguments {
         ]
         let set = Members(settings)
         if let key = unknownSetting(settings) { throw UnusableItem("[executors.slurm] has the unknown key \"\(key)\"") }
-        for key in ["partition", "account", "qos"] {
-            if let value = try set.textIfThere(key) { words.append("--\(key)=\(value)") }
-        }
+        words += try own(set)
         let resources = item.resources
         if let cpus = resources.cpus { words.append("--cpus-per-task=\(cpus)") }
         if let memory = resources.memory { words.append("--mem=\((memory - 1) / 1024 + 1)K") }
@@ -50,6 +48,23 @@ public enum SbatchArguments {
         words += try SlurmOptions.words(directives)
         words += try SlurmOptions.words(item.executorArguments)
         return words
+    }
+
+    private static func own(_ settings: Members) throws(UnusableItem) -> [String] {
+        var words: [String] = []
+        for key in ["partition", "account", "qos"] {
+            if let value = try settings.textIfThere(key) { words.append("--\(key)=\(value)") }
+        }
+        return words
+    }
+
+    /// The options of the settings that say which nodes a job may get and on whose account, for srun too.
+    public static func places(_ settings: Table) throws(UnusableItem) -> [String] {
+        let set = Members(settings)
+        let names = ["partition", "account", "qos", "reservation", "constraint", "nodelist", "exclude", "wckey"]
+        return try own(set) + SlurmOptions.words(try set.texts("args")).filter { word in
+            names.contains { word.hasPrefix("--\($0)=") }
+        }
     }
 
     /// The keys of `[executors.slurm]`: those of this program, then the daemon's own.

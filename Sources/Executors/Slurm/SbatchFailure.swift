@@ -17,12 +17,15 @@ public struct SbatchFailure: Sendable, Equatable {
     /// Texts of failures that pass, before anything was sent or in a controller's answer that it takes no job now. Failures before sending
     /// are `fatal` too, as that of reading slurm.conf.
     private static let later = [
-        "connect failure", "Munge encode failed", "in standby mode", "temporarily unable to accept job",
-        "Resource temporarily unavailable", "Unable to resolve", "MaxSubmit", "Job submission is disabled", "Slurmctld is starting",
-        "try again",
+        "connect failure", "Munge encode failed", "in standby mode", "Resource temporarily unavailable", "Unable to resolve", "MaxSubmit",
+        "Job submission is disabled", "Slurmctld is starting", "try again",
         "Requested partition configuration not available now", "Unable to contact slurm controller", "Protocol authentication error",
-        "Disk quota exceeded", "I/O error writing script/environment to file", "Nodes required for job are DOWN",
+        "Requested nodes are busy", "Disk quota exceeded", "I/O error writing script/environment to file", "Nodes required for job are DOWN",
     ]
+
+    /// Texts after which sbatch sleeps for a second, then for two and so on, up to 15 times, and tries again what slurmctld has just
+    /// refused.
+    public static let retreats = ["Slurm job queue full", "temporarily unable to accept job", "Job creation temporarily disabled"]
 
     /// True when the failure is one of the system's, errno(3): it came while the controller was talked to, and is no word of Slurm's.
     private static func isOfSystem(_ text: String) -> Bool {
@@ -31,9 +34,15 @@ public struct SbatchFailure: Sendable, Equatable {
     }
 
     /// - Parameter status: sbatch's exit code, or 128 and the signal that ended it. Nil when its limit of time did.
-    public init(status: Int32?, errors: [UInt8]) {
+    /// - Parameter hasRetreated: it was ended while it slept after the first of ``retreats``, so it has submitted nothing.
+    public init(status: Int32?, errors: [UInt8], hasRetreated: Bool = false) {
         let text = String(decoding: errors.prefix(4096), as: UTF8.self)
         let said = text.split(separator: "\n").filter { !$0.isEmpty }.joined(separator: "; ")
+        if hasRetreated {
+            error = .later
+            message = said
+            return
+        }
         guard let status, !(129...192).contains(status) else {
             error = .unknown
             message = (status == nil ? "sbatch did not end in time" : "sbatch was killed") + (said.isEmpty ? "" : ": \(said)")
