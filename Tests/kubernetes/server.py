@@ -5,9 +5,12 @@ It holds Jobs and their pods, and runs a pod's command as a process of this mach
 then obeys the lines of its standard input:
 
     lose create       the next creation is carried out, and its answer is lost
+    drop create       the next creation is not carried out, and has no answer
     refuse 403 TEXT   requests are refused with this status until `accept`
     hang logs         requests for logs are not answered until `accept`
     break logs        requests for logs fail, as when the node does not answer, until `accept`
+    cut logs          of each log only the second half is left, as when a node keeps the newest part
+    forget logs       requests for logs are answered that there is none, until `accept`
     await log         waits until such a request has come
     accept
     settle            waits until no pod runs
@@ -34,7 +37,7 @@ lock = threading.RLock()
 changed = threading.Condition(lock)
 jobs = {}
 pods = {}
-behaviour = {"lose": False, "refuse": None, "hold": False, "hang": False, "hanging": 0, "broken": False}
+behaviour = {"lose": False, "drop": False, "forget": False, "refuse": None, "hold": False, "hang": False, "hanging": 0, "broken": False}
 created = open(sys.argv[1], "a", buffering=1)
 
 
@@ -214,6 +217,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def of_jobs(self, parts, query, body):
         name = parts[1] if len(parts) > 1 else None
         if self.command == "POST":
+            if behaviour["drop"]:
+                behaviour["drop"] = False
+                self.close_connection = True
+                self.connection.close()
+                return None
             job = json.loads(body)
             name = job["metadata"]["name"]
             if name in jobs:
@@ -258,6 +266,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 behaviour["hanging"] += 1
                 changed.notify_all()
                 changed.wait()
+            if behaviour["forget"]:
+                return self.status(404, "NotFound", "the log file is gone")
             if behaviour["broken"]:
                 return self.status(500, "InternalError", "Get https://node-1:10250/containerLogs: dial tcp: i/o timeout")
             return self.reply(200, pod.log[:int(query.get("limitBytes", len(pod.log)))], "text/plain")
@@ -273,12 +283,17 @@ print(server.server_address[1], flush=True)
 for line in sys.stdin:
     words = line.split()
     with lock:
-        if words[0] == "lose":
-            behaviour["lose"] = True
+        if words[0] in ("lose", "drop"):
+            behaviour[words[0]] = True
+        elif words == ["cut", "logs"]:
+            for pod in pods.values():
+                pod.log = pod.log[len(pod.log) // 2:]
+        elif words == ["forget", "logs"]:
+            behaviour["forget"] = True
         elif words[0] == "refuse":
             behaviour["refuse"] = (int(words[1]), " ".join(words[2:]))
         elif words[0] == "accept":
-            behaviour.update(refuse=None, hang=False, hanging=0, broken=False)
+            behaviour.update(refuse=None, hang=False, hanging=0, broken=False, forget=False)
             changed.notify_all()
         elif words == ["hang", "logs"]:
             behaviour["hang"] = True

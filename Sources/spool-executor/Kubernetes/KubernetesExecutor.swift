@@ -244,8 +244,7 @@ struct KubernetesExecutor: Executor {
         let marks = try LocalMarks(run.directory, attempt: run.attempt)
         switch seen.word.state {
         case .gone:
-            guard try marks.read(Self.orderedName(run), limit: 64) != nil else { return Told.answer(state(seen, .gone)) }
-            // It was there when its end was ordered, and neither it nor a pod is there any more.
+            guard try hasBeenEnded(run, marks) else { return Told.answer(state(seen, .gone)) }
             try marks.markEnd(marks.hasStarted ? Array(#"{"signal":15}"#.utf8) : LocalMarks.neverBegan)
             Told.answer(state(seen, .ended, reason: .canceled))
         case .pending(let why): Told.answer(state(seen, .pending, why: why))
@@ -272,6 +271,9 @@ struct KubernetesExecutor: Executor {
         guard time.isLeft else { return false }
         switch try bringLog(seen, marks) {
         case .isHere: break
+        case .isLost(let why):
+            Told.person("\(seen.place.handle): the rest of its output is lost: \(why)")
+            try noteMissingOutput(marks)
         case .askAgain: return false
         case .unreadable:
             let isGivenUp = try isForced ? true : isPatienceOver(seen.run, marks)
@@ -307,8 +309,10 @@ struct KubernetesExecutor: Executor {
     }
 
     private enum LogReading {
-        /// All that the log has is here.
+        /// All that the container has written is here.
         case isHere
+        /// What is not here never comes.
+        case isLost(String)
         /// Another call has made the file meanwhile.
         case askAgain
         /// The log could not be asked for now.
@@ -318,20 +322,22 @@ struct KubernetesExecutor: Executor {
     /// Brings what the log has and the output has not.
     private func bringLog(_ seen: Seen, _ marks: borrowing LocalMarks) throws(SystemError) -> LogReading {
         let place = seen.place
-        guard let pod = seen.word.pod, KubernetesSettings.isPodName(pod) else { return .isHere }
+        guard let pod = seen.word.pod, KubernetesSettings.isPodName(pod) else { return .isLost("its pod is gone") }
         let path = "\(pods(place.namespace))/\(pod)/log?container=\(KubernetesJob.container)&limitBytes=\(Self.logBytesMax)"
         let output = try marks.output("stdout")
         switch kubectl.get(path) {
         case .success(let log):
             let here = output.size
             // The kubelet keeps the newest part of a long log only, and then the beginning here stays.
-            guard Int64(log.count) > here else { return .isHere }
             let known = min(here, 4096)
-            guard try output.last(known) == Array(log[Int(here - known)..<Int(here)]) else { return .isHere }
-            return try marks.add(Array(log[Int(here)...]), to: output, "stdout") ? .isHere : .askAgain
-        case .failure(.notFound(let words)), .failure(.refused(let words)):
-            Told.person("\(place.handle): its log is not there: \(words)")
-            return .isHere
+            guard Int64(log.count) >= here, try output.last(known) == Array(log[Int(here - known)..<Int(here)]) else {
+                return .isLost("its node has kept the newest part of its log only")
+            }
+            if log.count > here {
+                guard try marks.add(Array(log[Int(here)...]), to: output, "stdout") else { return .askAgain }
+            }
+            return log.count < Self.logBytesMax ? .isHere : .isLost("its log has more than \(Self.logBytesMax) bytes")
+        case .failure(.notFound(let words)), .failure(.refused(let words)): return .isLost(words)
         case .failure(let failure):
             Told.person("\(place.handle): its log: \(failure.words)")
             return .unreadable
@@ -350,6 +356,23 @@ struct KubernetesExecutor: Executor {
             do throws(SystemError) { Told.answer(try cancel(order)) } catch { Told.answer(.failed(order.run, .later, "\(error)")) }
         }
         return 0
+    }
+
+    /// The content of that mark: the run was never seen at the engine when its end was ordered first, at this time.
+    private static func absent(at now: Int64) -> String { "absent \(now)\n" }
+
+    /// True when its end was ordered, neither the Job nor a pod is there, and no Job can come any more: it was there when its end was
+    /// ordered, or a creation that was under way then would have arrived.
+    private func hasBeenEnded(_ run: Run, _ marks: borrowing LocalMarks) throws(SystemError) -> Bool {
+        guard let bytes = try marks.read(Self.orderedName(run), limit: 64) else { return false }
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard text.hasPrefix("absent ") else { return true }
+        let now = Clock.now()
+        guard let since = Int64(text.dropFirst(7).dropLast()), since <= now else {
+            try marks.replace(Self.orderedName(run), Array(Self.absent(at: now).utf8))
+            return false
+        }
+        return !marks.hasStarted && now - since >= Self.leastAge
     }
 
     private func cancel(_ order: Order) throws(SystemError) -> Answer {
@@ -379,7 +402,13 @@ struct KubernetesExecutor: Executor {
             let isOver = try finish(seen, isForced: order.force)
             return isOver ? .asked(run, isGone: true) : .failed(run, .later, "it has ended, and its output is not here yet")
         }
-        if job == nil, own.isEmpty { return .asked(run, isGone: true) }
+        if job == nil, own.isEmpty {
+            // One that was seen there may have done anything since.
+            if run.handle == nil, try marks.read(Self.orderedName(run), limit: 64) == nil {
+                try marks.replace(Self.orderedName(run), Array(Self.absent(at: Clock.now()).utf8))
+            }
+            return .asked(run, isGone: true)
+        }
         try marks.replace(Self.orderedName(run), Array("\(order.force)\n".utf8))
         if order.force {
             for pod in own.compactMap(\.objectName) where KubernetesSettings.isPodName(pod) {

@@ -49,11 +49,12 @@ final class SSHCall {
     /// A run, and what is asked about it.
     typealias Asked = (place: FarPlace, ask: (FarSession) -> Void)
 
-    /// Asks each host about its runs, all hosts side by side. `ask` is called for each run of a host that can be asked.
+    /// Asks each host about its runs, all hosts side by side, in another order each time: many that are away keep no other from being asked
+    /// for ever. `ask` is called for each run of a host that can be asked.
     func each(_ runs: [Asked], afterwards: @escaping (FarSession) -> Void = { _ in }) {
         var byHost: [HostName: [Asked]] = [:]
         for run in runs { byHost[run.place.host, default: []].append(run) }
-        var hosts = byHost.keys.sorted()[...]
+        var hosts = byHost.keys.shuffled()[...]
         FarSessions.run(until: time.hardEnd) {
             while let host = hosts.popFirst() {
                 guard let session = session(to: host) else { continue }

@@ -92,8 +92,9 @@ final class SSHSubmit {
 
     // MARK: Sending
 
+    /// To any host: many that are away keep no other from being reached for ever.
     private func nextSession() -> FarSession? {
-        while let host = Set(waiting.keys).union(bound.keys).subtracting(senders.keys).min() {
+        while let host = Set(waiting.keys).union(bound.keys).subtracting(senders.keys).randomElement() {
             guard let session = call.session(to: host) else {
                 leave(host, "ssh cannot be started")
                 continue

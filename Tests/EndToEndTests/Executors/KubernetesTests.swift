@@ -210,6 +210,65 @@ struct KubernetesTests {
         #expect(try job.text("stdout") == (forLong ? Self.notice : "out\n"))
     }
 
+    @Test("A log of which the node has kept the end only, or nothing, is told in the output", arguments: ["cut logs", "forget logs"])
+    func lostLog(order: String) throws {
+        let cluster = try Cluster()
+        let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
+        let gate = try Gate(path: "\(calls.out)/gate")
+        let line = "echo first; echo > \(calls.out)/ready; read x < \(gate.path); echo second; exit 4"
+        let job = try calls.submitted(calls.job(line))
+        try calls.awaitFile("ready")
+        while try (try? job.text("stdout")) != "first\n" { _ = try calls.poll(job) }  // not there yet
+        try gate.release()
+        try cluster.tell("settle")
+        try cluster.tell(order)
+        #expect(try calls.poll(job).answer(job)?.text("state") == "ended")
+        #expect(try job.end().number("exit") == 4 && job.text("stdout") == "first\n\(Self.notice)")
+        // Nothing more is added by a call that looks again.
+        _ = try calls.find(job)
+        #expect(try job.text("stdout") == "first\n\(Self.notice)")
+    }
+
+    @Test("A cancel of a job whose creation never arrived ends it once none can arrive any more")
+    func canceledUnmade() throws {
+        let cluster = try Cluster()
+        let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
+        let job = try calls.job("true")
+        try cluster.tell("drop create")
+        #expect(try calls.submit(job).answer(job)?.text("error") == "unknown")
+        #expect(try calls.order("cancel", job).answer(job)?.text("state") == "gone")
+        #expect(try calls.find(job).answer(job)?.text("state") == "gone" && !job.hasEnded)
+        // A second cancel does not begin the time anew.
+        let mark = "\(job.directory)/place.1.canceled"
+        let since = try #require(Int64(Files.text(mark).dropFirst("absent ".count).dropLast()))
+        try Files.write(mark, "absent \(since - 119_000)\n")
+        _ = try calls.order("cancel", job)
+        #expect(try Files.text(mark) == "absent \(since - 119_000)\n")
+        try Files.write(mark, "absent \(since - 120_000)\n")
+        let answer = try #require(try calls.find(job).answer(job))
+        #expect(answer.text("state") == "ended" && answer.text("reason") == "canceled", "\(answer)")
+        #expect(try job.end().boolean("never_began") == true)
+        #expect(try cluster.created.isEmpty)
+    }
+
+    @Test("A creation that arrives after the cancel is ended by the next one")
+    func canceledEarly() throws {
+        let cluster = try Cluster()
+        let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
+        let gate = try Gate(path: "\(calls.out)/gate")
+        let job = try calls.job("echo > \(calls.out)/ready; read x < \(gate.path)")
+        try cluster.tell("drop create")
+        _ = try calls.submit(job)
+        #expect(try calls.order("cancel", job).answer(job)?.text("state") == "gone")
+        // The same request, as if it had been under way.
+        _ = try calls.submit(job)
+        try calls.awaitFile("ready")
+        #expect(try calls.find(job).answer(job)?.text("state") == "running" && !job.hasEnded)
+        #expect(try calls.order("cancel", job).answer(job)?.text("state") == "asked")
+        try calls.pollToEnd(job)
+        #expect(try job.end().number("signal") == 15 || job.end().number("exit") == 143)
+    }
+
     @Test("Every state is answered before a log is read, and logs that hang keep no state back")
     func hangingLogs() throws {
         let cluster = try KubernetesCluster()
