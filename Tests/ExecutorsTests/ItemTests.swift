@@ -10,7 +10,7 @@ import Testing
         {"id":"7","try":2,"name":"spoold-7-2","directory":"/s/running/7","arguments":["sh","-c","exit 7"],"environment":["A=1"],
         "working_directory":"/tmp","umask":18,"input":null,"stdout":"stdout","stderr":null,"timeout_ms":1500,"stop_signal":2,
         "kill_after_ms":100,"output_limit":4096,"resources":{"cpus":2,"memory":1024},"executor_args":["--qos=x"],
-        "directives":["--partition=long"],"hosts":["a"],"requeue":true,"later":{"version":2}}
+        "directives":["--partition=long"],"hosts":["a"],"later":{"version":2}}
         """#
 
     @Test("A submission is read with all its members, and unknown members are ignored")

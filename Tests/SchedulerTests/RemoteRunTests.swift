@@ -117,7 +117,7 @@ private final class RemotePlayer {
         let words = line.split(separator: " ")
         let rest = Array(words.dropFirst())
         switch words[0] {
-        case "submit", "poll", "find", "cancel", "signal": reply(ExecutorCall.Verb(rawValue: String(words[0]))!, rest)
+        case "submit", "poll", "find", "cancel", "signal", "extend": reply(ExecutorCall.Verb(rawValue: String(words[0]))!, rest)
         case "began": marks.hasStarted = true
         case "beats": marks.beat = (marks.beat ?? 0) + 1
         case "exits": marks.end = RemoteEnd(.exited(Int(rest[0])!))
@@ -130,6 +130,7 @@ private final class RemotePlayer {
         case "clock":
             world.now = world.now.advanced(byMilliseconds: Int64(rest[0])! * 1000)
             world.handle(.clockSet(movedByMilliseconds: Int64(rest[0])! * 1000))
+        case "people" where rest[0] == "extend": world.handle(.extended(id, byMilliseconds: Int64(rest[1])! * 1000))
         case "people" where rest[0] == "cancel": world.handle(.cancel(id))
         case "people": world.handle(.kill(id, signal: Int32(rest[1])!))
         case "restart":
@@ -229,6 +230,36 @@ private final class RemotePlayer {
             gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times",
                 "ended job 1 failed signal"]),
         RemoteStory(
+            "Its node does not boot, is lost, or is taken away before it began: it is submitted again",
+            ["submit 7", "poll ended node_fail x16", "submit 8", "poll ended preempted x16", "submit 9", "poll running", "began", "sees",
+                "exits 0", "sees"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times", "submitting job 1",
+                "32 s: submit", "submitted job 1 8", "34 to 64 s: poll 16 times", "submitting job 1", "64 s: submit", "submitted job 1 9",
+                "66 s: poll", "ended job 1 done"]),
+        RemoteStory(
+            "Its node is lost, and its start mark comes within the lag: it is not submitted again",
+            ["submit 7", "poll ended node_fail x8", "began", "poll ended node_fail x16"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 48 s: poll 24 times",
+                "ended job 1 failed lost"]),
+        RemoteStory(
+            "Its node is lost again and again before it began",
+            ["submit 7", "poll ended node_fail x16", "submit 8", "poll ended node_fail x16", "submit 9", "poll ended node_fail x16",
+                "submit 10", "poll ended node_fail x16"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times", "submitting job 1",
+                "32 s: submit", "submitted job 1 8", "34 to 64 s: poll 16 times", "submitting job 1", "64 s: submit",
+                "submitted job 1 9", "66 to 96 s: poll 16 times", "submitting job 1", "96 s: submit", "submitted job 1 10",
+                "98 to 128 s: poll 16 times", "ended job 1 failed lost"]),
+        RemoteStory(
+            "It is canceled, and its node is lost before it began: it is not submitted again",
+            ["submit 7", "people cancel", "cancel asked", "poll ended node_fail x16"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "stopping job canceled",
+                "0 to 2 s: cancel 2 times", "2 to 32 s: poll 16 times", "ended job 1 failed canceled"]),
+        RemoteStory(
+            "The questions are not answered, and lost_after is not set: it stays open, and its end counts",
+            ["submit 7", "began", "sees", "poll nothing x20", "wait 86400", "poll nothing x3", "exits 3", "sees"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 87424 s: poll 23 times",
+                "ended job 1 failed exit"]),
+        RemoteStory(
             "It cannot be launched", ["submit 7", "poll ended launch x16"],
             gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times",
                 "ended job 1 failed spawn"]),
@@ -322,7 +353,20 @@ private final class RemotePlayer {
             "The engine has it wait again, and does not answer when it is asked to end it",
             ["submit 7", "began", "sees", "poll pending x16", "cancel nothing", "poll pending"],
             gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 606 s: poll 16 times", "606 s: cancel",
-                "608 s: poll", "ended job 1 failed lost"]),
+                "remarked job its engine had it wait again, and may have it yet, since it was not told to end it: it hung", "608 s: poll",
+                "ended job 1 failed lost"]),
+        RemoteStory(
+            "It shows itself alive after the engine was asked to end it: silence counts anew, and the engine is asked again",
+            ["submit 7", "began", "sees", "poll pending x16", "cancel asked", "beats", "sees", "poll pending x15", "cancel asked",
+                "poll pending"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 606 s: poll 16 times", "606 s: cancel",
+                "608 to 1210 s: poll 15 times", "1210 s: cancel", "1212 s: poll", "ended job 1 failed lost"]),
+        RemoteStory(
+            "It shows itself alive while the engine is asked to end it: silence counts anew, and the engine is asked again",
+            ["submit 7", "began", "sees", "poll pending x16", "beats", "sees", "cancel asked", "poll pending x15", "cancel asked",
+                "poll pending"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 606 s: poll 16 times", "606 s: cancel",
+                "608 to 1210 s: poll 15 times", "1210 s: cancel", "1212 s: poll", "ended job 1 failed lost"]),
         RemoteStory(
             "The engine has it wait again, and ends it when it is asked to",
             ["submit 7", "began", "sees", "poll pending x16", "cancel asked", "poll ended canceled x16"],
@@ -379,6 +423,17 @@ private final class RemotePlayer {
         RemoteStory(
             "It gets a signal", ["people kill 10", "submit 7", "signal asked", "poll pending"],
             gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "0 s: signal 10", "2 s: poll", "running"]),
+        RemoteStory(
+            "An extension that does not reach the engine is passed on again until it does",
+            ["submit 7", "people extend 600", "extend later", "extend nothing", "extend asked", "poll running x8"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "0 s: extend",
+                "remarked job the engine did not move its limit: the executor did not answer", "2 s: poll", "60 s: extend",
+                "remarked job the engine did not move its limit: it hung", "120 s: extend", "120 to 260 s: poll 7 times", "running"]),
+        RemoteStory(
+            "An extension that the engine refuses is not passed on again",
+            ["submit 7", "people extend 600", "extend refused", "poll running x8"],
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "0 s: extend",
+                "remarked job the engine did not move its limit: the executor did not answer", "2 to 246 s: poll 8 times", "running"]),
         RemoteStory(
             "After a restart it is looked for", ["restart", "find pending", "poll pending"],
             gives: ["started job 1", "submitting job 1", "0 s: submit", "restarted", "0 s: find",

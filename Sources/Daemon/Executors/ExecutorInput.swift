@@ -38,7 +38,6 @@ struct ExecutorInput {
         writer.list("executor_args", job.definition.executorKeys?.arguments ?? [])
         writer.list("directives", Self.directives(of: job))
         writer.list("hosts", job.definition.executorKeys?.hosts ?? [])
-        writer.member("requeue", job.definition.onCrash == .retry)
         end(&writer)
     }
 

@@ -105,11 +105,21 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
             // No executor was called for them yet.
             let begun = running.filter { $0.executor != nil && $0.recorded.submissions == 0 }
             for job in begun.sorted(by: { $0.arrival < $1.arrival }) { try service.placement.start(job) }
+            passOnExtensions(of: running.filter { $0.executor != nil && $0.recorded.submissions > 0 })
         } else {
             leaveBehind(running)
         }
         log.write(.notice, "recovered-journal", at: now, ["records": "\(count)", "jobs": "\(scheduler.jobs.count)"])
         return recovery.mended.count
+    }
+
+    /// Has executors told again of extensions: an earlier daemon may have ended before it told them, or before the answer came.
+    private func passOnExtensions(of running: [Job]) {
+        for job in running.sorted(by: { $0.arrival < $1.arrival }) {
+            // An unreadable file contains no information.
+            guard let moved = try? spool.fs.extended(Layout.directory(of: job.id, .running)), moved != 0 else { continue }
+            service.submit(.extended(job.id, byMilliseconds: moved))
+        }
     }
 
     /// A power cut restores the directory of a run that somebody had moved out of the spool, so that the journal has forgotten

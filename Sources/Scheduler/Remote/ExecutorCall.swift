@@ -37,6 +37,8 @@ public struct ExecutorCall {
 
     /// The number of jobs in one call of `submit`.
     static let submitMax = 100
+    /// The number of runs in any other call: so the answers about them are not more than what is read of one call's output.
+    static let itemsMax = 10_000
 }
 
 /// The result of a call: an answer for each item that was answered.

@@ -49,6 +49,8 @@ struct RemoteRun {
     /// Since a signal has ended it whose reason only the engine can know.
     private var unexplained: Patience?
     private(set) var farewell = Farewell.none
+    /// A farewell was passed on, and what ends the run from now on may be its effect.
+    private var wasBidFarewell = false
     /// The signals that people have sent it.
     private var passedOn: Set<Int32> = []
     /// It was asked to end. When the next `cancel` is due, and how it goes.
@@ -128,9 +130,14 @@ struct RemoteRun {
 
     private mutating func forget() {
         absence = Patience()
-        ending = Patience()
-        silence = Patience()
         unheard = Patience()
+        lives()
+    }
+
+    /// Nothing speaks for its end any more.
+    private mutating func lives() {
+        silence = Patience()
+        ending = Patience()
         farewell = .none
     }
 
@@ -195,7 +202,7 @@ struct RemoteRun {
                 silence.add(at: now, stepMax: stepMax)
                 guard silence.count >= 2, silence.milliseconds >= limits.lostAfterMilliseconds else { return [] }
                 let why = "its engine does not know it any more, and it shows no sign of life"
-                return [.end(.lost(farewell == .said ? Self.waitedAgain : why), cause: answer.message)]
+                return [.end(.lost(wasBidFarewell ? Self.waitedAgain : why), cause: answer.message)]
             }
             guard absence.count >= 2, absence.milliseconds >= limits.findGraceMilliseconds else { return [] }
             // The engine does not know it, so each of these submissions has failed.
@@ -213,14 +220,16 @@ struct RemoteRun {
         return handle == nil ? [] : [.record(handle: nil)]
     }
 
-    /// Counts an end of a run that has not begun: its directory was not there when it came, as just after a power cut. Returns true when
-    /// the run is to be submitted again: not for ever, and not after a cancel.
+    /// Counts an end of a run that has not begun. Returns true when the run is to be submitted again: not for ever, and not after a cancel.
     private mutating func countVainEnd() -> Bool {
-        guard !marks.hasStarted, stop == nil, report.reason == .completed || report.reason == .failed else { return false }
+        guard !marks.hasStarted, stop == nil, let reason = report.reason, Self.vainReasons.contains(reason) else { return false }
         vainCount += 1
         return vainCount <= Self.vainMax
     }
 
+    /// Its node was not up yet, or was lost or taken away before the wrapper began, or the wrapper did not see the directory. Should it have
+    /// begun nevertheless, its start mark keeps the next copy from beginning.
+    private static let vainReasons: Set<EndReason> = [.completed, .failed, .nodeFail, .preempted]
     /// The number of times that a run may do nothing.
     private static let vainMax = 3
     /// The number of submissions in a row that may not arrive. After each of them the engine is asked for the grace time.
@@ -270,9 +279,8 @@ struct RemoteRun {
     /// Takes what the run has left in its directory.
     mutating func seen(_ marks: RemoteMarks) -> [Step] {
         if marks.beat != self.marks.beat || marks.hasStarted != self.marks.hasStarted {
-            // It lives, whatever its engine says: a second copy may have ended that found the start mark.
-            silence = Patience()
-            ending = Patience()
+            // Whatever its engine says: a second copy may have ended that found the start mark.
+            lives()
         }
         // The directory may be moved away while the engine is asked. The host and the end that were read in it still count.
         let (host, end) = (marks.host ?? self.marks.host, marks.end ?? self.marks.end)
@@ -285,10 +293,17 @@ struct RemoteRun {
         return []
     }
 
-    private static let waitedAgain = "its engine has it wait again, and it shows no sign of life"
+    private static let waitedAgain = "its engine had it wait again, and it showed no sign of life"
 
-    /// The answer to `cancel` came, whatever it was.
-    mutating func tookOrder() { if farewell == .wanted { farewell = .said } }
+    /// The answer to `cancel` came, whatever it was. Returns true when it is that to the farewell.
+    mutating func tookOrder() -> Bool {
+        guard farewell == .wanted else { return false }
+        farewell = .said
+        return true
+    }
+
+    /// The farewell is passed on.
+    mutating func bidFarewell() { wasBidFarewell = true }
 
     mutating func willPassOn(_ signal: Int32) { passedOn.insert(signal) }
 
@@ -332,7 +347,7 @@ struct RemoteRun {
         case .outOfMemory: return .end(.signaled(9, coreDumped: false), cause: said)
         case .launch where !marks.hasStarted: return .end(.notSpawned(said), cause: nil)
         case .canceled where job.stopping != nil: return .end(.signaled(report.signal ?? 15, coreDumped: false), cause: nil)
-        case .canceled where farewell == .said: return .end(.lost(Self.waitedAgain), cause: message)
+        case .canceled where wasBidFarewell: return .end(.lost(Self.waitedAgain), cause: message)
         case .canceled: return .end(.lost("it was canceled at its engine, and not here"), cause: message)
         case .nodeFail, .preempted: return .end(.lost(said), cause: nil)
         case .failed where marks.hasStarted:

@@ -4,8 +4,8 @@
 /// - A run is here from the record of its start to the record of its end, and nowhere twice.
 /// - For each executor and user at most one call of each verb is under way. A run is in at most one of `submit`, and never in `poll`,
 ///   `find` or `cancel` while it is in `submit`.
-/// - All answers are asked for in as few calls as there are executors and users. The time between two questions grows from the shortest to
-///   the longest while nothing changes.
+/// - All answers are asked for in rounds, one for each executor and user: as few calls as there can be, one after the other. The time
+///   between two rounds grows from the shortest to the longest while nothing changes.
 /// - Nothing is called before the turn after a run's start, in which its directory is in its place.
 final class RemoteRuns {
     /// The runs of one executor and one user.
@@ -17,21 +17,33 @@ final class RemoteRuns {
         var underWay: [ExecutorCall.Verb: UInt64] = [:]
         var askAt: [ExecutorCall.Verb: Instant] = [:]
         var waitMilliseconds: [ExecutorCall.Verb: Int64] = [:]
+        /// The runs of this round of questions that no call has taken yet, the last one first, and whether an earlier call of it had news.
+        var unasked: [ExecutorCall.Verb: [JobID]] = [:]
+        var hasNews: Set<ExecutorCall.Verb> = []
         /// The earliest `submitAt` in the line, and the earliest `askAt` of a stop.
         var submitAt: Instant?
         var stopAt: Instant?
         /// Items of `signal`, `extend` and a last `cancel` that no call has taken yet.
-        var orders: [(verb: ExecutorCall.Verb, item: ExecutorCall.Item)] = []
+        var orders: [Order] = []
         /// Since when questions have not been answered, and why.
         var failure: (since: Instant, why: String)?
 
         init(_ executor: String) { self.executor = executor }
     }
 
+    private struct Order {
+        let verb: ExecutorCall.Verb
+        var item: ExecutorCall.Item
+        /// An order that did not reach its run is passed on again then.
+        var at: Instant?
+    }
+
     private struct Call {
         let group: Group
         let verb: ExecutorCall.Verb
         let items: [(id: JobID, attempt: Int)]
+        /// The orders that it passes on, in the order of the items. A `cancel` that is repeated anyway has none.
+        let orders: [Order]
     }
 
     private var runs: [JobID: RemoteRun] = [:]
@@ -41,6 +53,9 @@ final class RemoteRuns {
     private var counts: [String: Int] = [:]
     /// The runs about which people are to be told something new.
     private var changed: [JobID] = []
+
+    /// See ``ExecutorCall/itemsMax``. Tests set less.
+    var itemsMax = ExecutorCall.itemsMax
 
     var count: Int { runs.count }
 
@@ -135,7 +150,7 @@ final class RemoteRuns {
         guard let run = runs[job.id], let executor = job.executor else { return }
         var item = ExecutorCall.Item(run)
         fill(&item)
-        group(of: job, executor).orders.append((verb, item))
+        group(of: job, executor).orders.append(Order(verb: verb, item: item))
     }
 
     /// The clock was set: nothing waits for an instant that may never come.
@@ -145,6 +160,7 @@ final class RemoteRuns {
             if group.submitAt != nil { group.submitAt = now }
             if group.stopAt != nil { group.stopAt = now }
             group.failure?.since = now
+            for index in group.orders.indices where group.orders[index].at != nil { group.orders[index].at = now }
         }
         for id in runs.keys {
             runs[id]?.interrupt()
@@ -164,6 +180,7 @@ final class RemoteRuns {
             if group.underWay[.submit] == nil, !group.line.isEmpty { consider(group.submitAt) }
             if group.underWay[.cancel] == nil { consider(group.stopAt) }
             for verb in [ExecutorCall.Verb.poll, .find] where group.underWay[verb] == nil { consider(group.askAt[verb]) }
+            for order in group.orders where group.underWay[order.verb] == nil && mayPassOn(order) { consider(order.at) }
         }
         return wake
     }
@@ -176,15 +193,17 @@ final class RemoteRuns {
             submit(group, at: now, &due)
             cancel(group, settings, at: now, &due)
             for verb in [ExecutorCall.Verb.poll, .find] { ask(group, verb, settings, at: now, &due) }
-            passOn(group, &due)
+            passOn(group, at: now, &due)
         }
         return due
     }
 
-    private func call(_ group: Group, _ verb: ExecutorCall.Verb, _ items: [ExecutorCall.Item], _ due: inout [ExecutorCall]) {
+    private func call(
+        _ group: Group, _ verb: ExecutorCall.Verb, _ items: [ExecutorCall.Item], orders: [Order] = [], _ due: inout [ExecutorCall]
+    ) {
         lastNumber += 1
         group.underWay[verb] = lastNumber
-        calls[lastNumber] = Call(group: group, verb: verb, items: items.map { ($0.job.id, $0.attempt) })
+        calls[lastNumber] = Call(group: group, verb: verb, items: items.map { ($0.job.id, $0.attempt) }, orders: orders)
         due.append(ExecutorCall(number: lastNumber, executor: group.executor, verb: verb, items: items))
     }
 
@@ -216,7 +235,7 @@ final class RemoteRuns {
             guard let run = runs[id], var stop = run.stop else { continue }
             // `submit` is about to be answered, and that hurries this.
             guard run.canBeCanceled else { continue }
-            if stop.askAt <= now {
+            if stop.askAt <= now, items.count < itemsMax {
                 let patience = run.job.definition.killAfterMilliseconds + 15 * settings.pollLeast
                 if stop.hasAsked, now.milliseconds - stop.since.milliseconds >= patience { stop.isForced = true }
                 if !stop.hasAsked { stop.since = now }
@@ -240,34 +259,53 @@ final class RemoteRuns {
     ) {
         guard group.underWay[verb] == nil, let at = group.askAt[verb], at <= now else { return }
         let phase: RemoteRun.Phase = verb == .poll ? .submitted : .looking
-        let asked = group.members.compactMap { runs[$0] }.filter { $0.phase == phase }.sorted { $0.job.arrival < $1.job.arrival }
-        guard !asked.isEmpty else {
-            group.askAt[verb] = nil
-            return
+        var items: [ExecutorCall.Item] = []
+        func take(_ rest: [JobID]) {
+            var rest = rest
+            while items.count < itemsMax, let id = rest.popLast() {
+                if let run = runs[id], run.phase == phase { items.append(ExecutorCall.Item(run)) }
+            }
+            group.unasked[verb] = rest.isEmpty ? nil : rest
         }
-        call(group, verb, asked.map { ExecutorCall.Item($0) }, &due)
+        take(group.unasked[verb] ?? [])
+        if items.isEmpty {
+            let asked = group.members.compactMap { runs[$0] }.filter { $0.phase == phase }
+            take(asked.sorted { $0.job.arrival > $1.job.arrival }.map(\.job.id))
+        }
+        if items.isEmpty { group.askAt[verb] = nil } else { call(group, verb, items, &due) }
     }
 
     /// Calls `signal`, `extend`, and the last `cancel` of runs that are about to be lost. An order is for one try, and is passed on when the
     /// try has been submitted. A run that shows itself alive meanwhile is not canceled.
-    private func passOn(_ group: Group, _ due: inout [ExecutorCall]) {
+    private func passOn(_ group: Group, at now: Instant, _ due: inout [ExecutorCall]) {
         group.orders.removeAll { order in
             guard let run = runs[order.item.job.id], run.attempt == order.item.attempt else { return true }
             return order.verb == .cancel && run.farewell != .wanted
         }
         for verb in [ExecutorCall.Verb.cancel, .signal, .extend] where group.underWay[verb] == nil {
-            var items: [ExecutorCall.Item] = []
+            var taken: [Order] = []
             group.orders.removeAll { order in
-                guard order.verb == verb, let run = runs[order.item.job.id], run.phase == .looking || run.phase == .submitted else {
-                    return false
-                }
-                var item = order.item
-                item.handle = run.handle
-                items.append(item)
+                guard order.verb == verb, taken.count < itemsMax, order.at ?? now <= now, mayPassOn(order) else { return false }
+                if verb == .cancel { runs[order.item.job.id]?.bidFarewell() }
+                taken.append(order)
+                taken[taken.count - 1].item.handle = runs[order.item.job.id]?.handle
                 return true
             }
-            if !items.isEmpty { call(group, verb, items, &due) }
+            if !taken.isEmpty { call(group, verb, taken.map(\.item), orders: taken, &due) }
         }
+    }
+
+    private func mayPassOn(_ order: Order) -> Bool {
+        let phase = runs[order.item.job.id]?.phase
+        return phase == .looking || phase == .submitted
+    }
+
+    /// Plans that an order which did not reach its run is passed on again. A signal is not, which must not come twice, nor what was refused.
+    private func repeatOrder(_ order: Order, after answer: ExecutorAnswer?, _ group: Group, _ settings: ExecutorSettings, at now: Instant) {
+        guard order.verb == .extend, answer?.kind != .asked, answer?.kind != .refused else { return }
+        var order = order
+        order.at = now.advanced(byMilliseconds: settings.pollMilliseconds)
+        group.orders.append(order)
     }
 
     // MARK: Answers
@@ -303,7 +341,7 @@ final class RemoteRuns {
         var result: [(job: Job, steps: [RemoteRun.Step])] = []
         var hasNews = false
         var unanswered = 0
-        for (id, attempt) in call.items {
+        for (index, (id, attempt)) in call.items.enumerated() {
             guard var run = runs[id], run.attempt == attempt else { continue }
             let before = run
             var steps: [RemoteRun.Step] = []
@@ -322,9 +360,12 @@ final class RemoteRuns {
                     steps = run.unheard(answer, reply.marks[id], settings, at: now)
                 }
             case .cancel, .signal, .extend:
-                if call.verb == .cancel { run.tookOrder() }
+                let isFarewell = call.verb == .cancel && run.tookOrder()
+                if call.orders.indices.contains(index) { repeatOrder(call.orders[index], after: answer, group, settings, at: now) }
                 if let marks = reply.marks[id] { steps = run.seen(marks) }
-                if steps.isEmpty, let remark = Self.remark(on: call.verb, answer, reply.failure) { steps = [.remark(remark)] }
+                if steps.isEmpty, let remark = Self.remark(on: call.verb, answer, reply.failure, isFarewell: isFarewell) {
+                    steps = [.remark(remark)]
+                }
             }
             runs[id] = run
             if run.phase != before.phase || run.state != before.state || run.report != before.report || run.marks != before.marks
@@ -343,13 +384,16 @@ final class RemoteRuns {
         return result
     }
 
-    /// A sentence about an order that did not reach its run. Nil when it did, and for `cancel`, which is repeated.
-    private static func remark(on verb: ExecutorCall.Verb, _ answer: ExecutorAnswer?, _ failure: String?) -> String? {
+    /// A sentence about an order that did not reach its run. Nil when it did, and for a `cancel` that is repeated.
+    private static func remark(
+        on verb: ExecutorCall.Verb, _ answer: ExecutorAnswer?, _ failure: String?, isFarewell: Bool
+    ) -> String? {
         if answer?.kind == .asked { return nil }
         let why = answer?.message ?? failure ?? "the executor did not answer"
         return switch verb {
         case .signal: "a signal did not reach it: \(why)"
         case .extend: "the engine did not move its limit: \(why)"
+        case .cancel where isFarewell: "its engine had it wait again, and may have it yet, since it was not told to end it: \(why)"
         case .submit, .poll, .find, .cancel: nil
         }
     }
@@ -383,10 +427,15 @@ final class RemoteRuns {
     private func hear(
         _ reply: ExecutorReply, _ call: Call, _ group: Group, _ settings: ExecutorSettings, unanswered: Int, hasNews: Bool, at now: Instant
     ) {
-        var wait = group.waitMilliseconds[call.verb] ?? settings.pollLeast
-        group.askAt[call.verb] = now.advanced(byMilliseconds: hasNews ? settings.pollLeast : wait)
-        wait = hasNews ? settings.pollLeast : min(2 * wait, settings.pollMilliseconds)
-        group.waitMilliseconds[call.verb] = wait
+        if hasNews { group.hasNews.insert(call.verb) }
+        if group.unasked[call.verb] != nil {
+            group.askAt[call.verb] = now
+        } else {
+            let hasNews = group.hasNews.remove(call.verb) != nil
+            let wait = group.waitMilliseconds[call.verb] ?? settings.pollLeast
+            group.askAt[call.verb] = now.advanced(byMilliseconds: hasNews ? settings.pollLeast : wait)
+            group.waitMilliseconds[call.verb] = hasNews ? settings.pollLeast : min(2 * wait, settings.pollMilliseconds)
+        }
         let isSilent = unanswered == call.items.count && unanswered > 0
         if !isSilent, reply.failure == nil {
             if group.failure != nil { changed += group.members.sorted() }

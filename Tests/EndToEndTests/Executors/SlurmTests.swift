@@ -278,7 +278,7 @@ struct SlurmClusterTests {
     func nodeKilled() throws {
         let cluster = try SlurmCluster()
         let calls = try cluster.calls()
-        let job = try calls.submitted(Self.job(calls, "sleep 1000", ["requeue": "true", "executor_args": #"["--nodelist=n1"]"#]))
+        let job = try calls.submitted(Self.job(calls, "sleep 1000", ["executor_args": #"["--nodelist=n1"]"#]))
         _ = try Self.poll(calls, job) { _ in job.hasStarted }
         try cluster.control("kill-node", ["1"])
         let answer = try Self.poll(calls, job) { $0?.text("state") == "ended" }
