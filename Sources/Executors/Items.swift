@@ -14,6 +14,8 @@ public struct Header: Sendable {
     public var spool: String
     /// The time after which the daemon ends the call.
     public var callMilliseconds: Int64
+    /// For `check`: the hosts that jobs name.
+    public var hosts: [String]
 
     public init(line: [UInt8]) throws(UnusableItem) {
         let members = try Members(line: line)
@@ -21,6 +23,7 @@ public struct Header: Sendable {
         settings = members.table["settings"].flatMap { if case .table(let table) = $0.kind { table } else { nil } } ?? Table()
         spool = try members.text("spool")
         callMilliseconds = try members.integer("call_timeout_ms", in: 1...Int64.max, else: 60_000)
+        hosts = try members.texts("hosts")
     }
 }
 

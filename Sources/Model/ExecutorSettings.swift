@@ -27,7 +27,9 @@ public struct ExecutorSettings: Sendable, Equatable {
     static let keys = ["slots", "poll", "lag", "lost_after", "find_grace", "call_timeout"]
 
     /// The first line of a call, with its newline: see spool-executor(7).
-    public func header(of executor: String, spool: String) -> [UInt8] {
+    ///
+    /// - Parameter hosts: for `check`, those that jobs name.
+    public func header(of executor: String, spool: String, hosts: [String] = []) -> [UInt8] {
         var writer = JSONWriter(reserving: 256)
         writer.beginObject()
         writer.key("protocol")
@@ -40,6 +42,12 @@ public struct ExecutorSettings: Sendable, Equatable {
         writer.string(spool)
         writer.key("call_timeout_ms")
         writer.integer(callTimeoutMilliseconds)
+        if !hosts.isEmpty {
+            writer.key("hosts")
+            writer.beginArray()
+            for host in hosts { writer.string(host) }
+            writer.endArray()
+        }
         writer.endObject()
         return writer.bytes + [UInt8(ascii: "\n")]
     }

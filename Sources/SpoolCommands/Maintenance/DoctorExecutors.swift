@@ -5,26 +5,51 @@ import Store
 
 // The executors: each one's program is asked by the verb `check` of spool-executor(7).
 extension Doctor {
-    /// The executors of the configuration and of running jobs.
+    /// The executors of the configuration, of tasks, and of jobs that have not ended.
     func executors() -> [Diagnosis] {
         guard let configuration = Self.orNil({ () throws(Failure) in try fileConfiguration() }) else { return [] }
-        var names = Set(configuration.executors.keys).union(configuration.queueExecutors.values)
-        names.formUnion(Self.orNil { () throws(Failure) in try usedExecutors() } ?? [])
-        names.remove(ExecutorKeys.local)
-        return names.sorted().flatMap { check($0, configuration.executors[$0] ?? ExecutorSettings()) }
-    }
-
-    private func usedExecutors() throws(Failure) -> [String] {
-        var records = try session.records()
-        var names: [String] = []
-        for place in try session.reading({ () throws(JournalError) in try records.places(in: [.running]) }) {
-            let record = try session.reading { () throws(JournalError) in try records.record(at: place) }
-            if let status = record?.status, status.isElsewhere, let name = status.executor { names.append(name) }
+        let names = Set(configuration.executors.keys).union(configuration.queueExecutors.values)
+        var hosts = Dictionary(uniqueKeysWithValues: names.map { ($0, Set<String>()) })
+        func add(_ definition: JobDefinition) {
+            guard let name = definition.executor ?? configuration.queueExecutors[definition.queue] else { return }
+            hosts[name, default: []].formUnion(definition.executorKeys?.hosts ?? [])
         }
-        return names
+        // A task or a job that cannot be read is told by other checks.
+        for run in Self.orNil({ () throws(Failure) in try tasks() }) ?? [] { add(run) }
+        Self.orNil { () throws(Failure) in try openJobs(add) { hosts[$0, default: []] = hosts[$0] ?? [] } }
+        hosts[ExecutorKeys.local] = nil
+        return hosts.sorted { $0.key < $1.key }.flatMap { name, hosts in
+            check(name, configuration.executors[name] ?? ExecutorSettings(), hosts: hosts.sorted())
+        }
     }
 
-    private func check(_ name: String, _ settings: ExecutorSettings) -> [Diagnosis] {
+    /// The runs of tasks. Lines of crontabs always run here.
+    private func tasks() throws(Failure) -> [JobDefinition] {
+        let context = try session.context()
+        let tasks = try TaskCatalog(session, withSchedules: false).entries().compactMap(\.task)
+        return tasks.filter { $0.crontab == nil }.compactMap { try? $0.job(context).definition }  // `check` tells its problems
+    }
+
+    /// As many waiting jobs are read; there may be very many that name the same executor.
+    private static let waitingMax = 1000
+
+    private func openJobs(_ add: (JobDefinition) -> Void, _ addName: (String) -> Void) throws(Failure) {
+        var records = try session.records()
+        var waiting = 0
+        for place in try session.reading({ () throws(JournalError) in try records.places(in: [.running, .new]) }) {
+            if place.state == .running {
+                let record = try session.reading { () throws(JournalError) in try records.record(at: place) }
+                guard let status = record?.status, status.isElsewhere, let name = status.executor else { continue }
+                addName(name)
+            } else {
+                waiting += 1
+                if waiting > Self.waitingMax { continue }
+            }
+            if let definition = try attempt({ () throws(SystemError) in try records.definition(at: place) }) { add(definition) }
+        }
+    }
+
+    private func check(_ name: String, _ settings: ExecutorSettings, hosts: [String]) -> [Diagnosis] {
         let what = "executor \(name)"
         let remedy = "spool-executor(7) says what an executor must do"
         let answer: ProgramAnswer
@@ -36,7 +61,7 @@ extension Doctor {
                 return [.ok(what, "\(path); the owner of the spool can have it checked")]
             }
             answer = ProgramAnswer(
-                of: program, ["check"], input: settings.header(of: name, spool: session.spoolPath), environment: environment,
+                of: program, ["check"], input: settings.header(of: name, spool: session.spoolPath, hosts: hosts), environment: environment,
                 patienceMilliseconds: settings.callTimeoutMilliseconds)
         } catch {
             return switch error {

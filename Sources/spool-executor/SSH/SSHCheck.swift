@@ -3,13 +3,13 @@ import Glibc
 import Linux
 
 extension SSHExecutor {
-    /// Checks each host of the configuration: reachable, home, space, clock, and whether jobs outlive the connection.
+    /// Checks each host of the configuration and of jobs: reachable, home, space, clock, and whether jobs outlive the connection.
     func check() -> Int32 {
-        let hosts = call.settings.hosts.keys.sorted()
-        if hosts.isEmpty {
+        let hosts = call.settings.hosts.keys + named
+        if call.settings.hosts.isEmpty {
             Told.answer(.check("hosts", isFine: true, "the configuration names none, so each job names its own with the key host"))
         }
-        var rest = hosts[...]
+        var rest = hosts.shuffled()[...]
         FarSessions.run(until: call.time.hardEnd) {
             while let host = rest.popFirst() {
                 guard let session = call.session(to: host) else {
@@ -31,6 +31,7 @@ extension SSHExecutor {
             }
             return nil
         }
+        for host in rest.sorted() { Told.answer(.check("reachable", isFine: false, "\(host): \(CallTime.noneLeft)")) }
         return 0
     }
 

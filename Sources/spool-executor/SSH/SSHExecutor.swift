@@ -8,6 +8,8 @@ import Linux
 struct SSHExecutor: Executor {
     let call: SSHCall
     private let spool: String
+    /// Hosts that jobs name, and the configuration does not.
+    let named: [HostName]
 
     /// Throws a sentence for settings that cannot be used, and when there is no ssh.
     init(_ header: Header) throws(SSHSettings.Mistake) {
@@ -18,6 +20,7 @@ struct SSHExecutor: Executor {
         }
         call = SSHCall(settings, ssh: ssh, environment: environment, CallTime(header))
         spool = header.spool
+        named = header.hosts.compactMap(HostName.init).filter { settings.hosts[$0] == nil }
     }
 
     func submit(_ items: Items<Submission>) -> Int32 {

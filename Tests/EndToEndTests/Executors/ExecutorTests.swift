@@ -186,6 +186,37 @@ import Testing
         }
     }
 
+    @Test("X4: doctor asks the executors of tasks and of waiting jobs, and names the hosts that jobs name")
+    func doctorOfTasks() throws {
+        let (spool, _) = try makeSpool()
+        let program = "#!/bin/sh\nsed -n 's/.*\"hosts\":\\[\\([^]]*\\)\\].*/\\1/p' | tr -d '\"' > \(spool.out)/asked.${0##*/}\n"
+        for name in ["mine", "yours"] { try Files.write("\(spool.whole)/executors/\(name)", program, mode: 0o755) }
+        try spool.task("far", "command = \"true\"\nexecutor = \"mine\"\nhost = [\"b1\", \"b2\"]\n")
+        let later = ["submit", "--executor", "yours", "--host", "c3", "--start", "2100-01-01T00:00:00Z", "--", "true; true"]
+        #expect(try spool.ctl(list: later).code == 0)
+        let lines = try spool.ctl("doctor").lines.filter { $0.contains("executor ") }
+        for name in ["mine", "yours"] { #expect(lines.contains { $0.hasPrefix("ok\texecutor \(name)\t") }, "\(lines)") }
+        #expect(try Files.text("\(spool.out)/asked.mine") == "b1,b2\n" && Files.text("\(spool.out)/asked.yours") == "c3\n")
+    }
+
+    @Test("X4: An extension that does not reach the engine is passed on again, and once more by the next spoold")
+    func extensionAgain() throws {
+        let (spool, fake) = try makeSpool()
+        let gate = try spool.gate()
+        let id = try submit(spool, "echo begun >> \(spool.out)/starts; read x < \(gate.path)", "--timeout", "1h")
+        try spool.lines("starts", count: 1)
+        func extensions() -> Int { fake.lines("calls").count { $0.hasPrefix("extend ") } }
+        try fake.set("extend.later")
+        #expect(try spool.ctl("extend", "1h", id).code == 0)
+        try spool.wait(for: "the second call") { extensions() == 2 }
+        try spool.crash()
+        try spool.start()
+        try spool.wait(for: "the call of the next spoold") { extensions() == 3 }
+        try gate.release()
+        #expect(try end(spool, id).outcome == "done 0")
+        #expect(extensions() == 3)
+    }
+
     @Test("X2: A repeated job and a second try have marks of their own, and begin")
     func repeated() throws {
         let (spool, _) = try makeSpool()
