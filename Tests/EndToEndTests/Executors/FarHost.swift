@@ -23,8 +23,10 @@ final class FarHost {
     /// The directories of jobs there.
     var jobs: [String] { get throws { try Files.list("\(home)/.spoold").filter { !$0.hasPrefix(".") } } }
 
-    private let port: UInt16
-    private let address: String
+    let port: UInt16
+    let address: String
+    /// The link over which the caller reaches it. Nil for this machine's own.
+    var link: SlowLink?
     private let force: String?
     private let namespace: NetworkNamespace?
     private var server: Child?
@@ -140,8 +142,9 @@ final class FarHost {
     var configuration: String {
         """
         Host \(name)
-          HostName \(address)
-          Port \(port)
+          HostName \(link == nil ? address : "127.0.0.1")
+          Port \(link?.port ?? port)
+          HostKeyAlias [\(address)]:\(port)
           IdentityFile \(base)/user
           IdentitiesOnly yes
           UserKnownHostsFile \(base)/known
@@ -150,6 +153,41 @@ final class FarHost {
 
         """
     }
+}
+
+/// A link to a host over which every byte takes its time: Tests/ssh/delay.py.
+final class SlowLink {
+    let port: UInt16
+    private let input: FileDescriptor
+    private let relay: Child
+
+    static let areHere = Commands.has("python3")
+    static let reason: Comment = "needs sshd, ssh, ssh-keygen and python3"
+
+    init(to host: FarHost, milliseconds: Int) throws {
+        let toRelay = try Pipe()
+        let fromRelay = try Pipe()
+        try toRelay.reading.setBlocking()
+        relay = try Child(
+            "/usr/bin/env", ["python3", "\(Package.root)/Tests/ssh/delay.py", "\(milliseconds)", host.address, "\(host.port)"],
+            environment: ["PATH=\(getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin")"], input: toRelay.reading.raw,
+            output: fromRelay.writing.raw, error: STDERR_FILENO)
+        let (reading, writing) = toRelay.release()
+        close(reading)
+        input = FileDescriptor(owning: writing)
+        let ends = fromRelay.release()
+        close(ends.writing)
+        let output = FileDescriptor(owning: ends.reading)
+        // It is written at once.
+        var line = [UInt8](repeating: 0, count: 16)
+        guard awaitReadable([output.raw, relay.pidfd], until: MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)),
+            case let count = Glibc.read(output.raw, &line, line.count), count > 1,
+            let port = UInt16(String(decoding: line[..<(count - 1)], as: UTF8.self))
+        else { throw WaitFailed(description: "the relay does not begin") }
+        self.port = port
+    }
+
+    deinit { relay.kill(SIGKILL) }
 }
 
 /// A network of its own, whose only link to this machine can be cut and mended.

@@ -148,6 +148,31 @@ struct SSHFaultTests {
     }
 
     @Test(
+        "Over a slow link, calls killed at any moment double no start and lose no exit code and no byte",
+        .enabled(if: SlowLink.areHere, SlowLink.reason))
+    func slowLink() throws {
+        let host = try FarHost("build1")
+        host.link = try SlowLink(to: host, milliseconds: 60)
+        let calls = try RemoteCalls(hosts: [host])
+        let jobs = try Jobs(calls, count: 12, seed: 6)
+        var rounds = 0
+        while !jobs.open.isEmpty {
+            rounds += 1
+            guard rounds < 200 else { throw WaitFailed(description: "\(jobs.open.count) jobs do not end") }
+            for (verb, indices) in [("submit", Array(jobs.unsubmitted.prefix(4))), ("poll", jobs.open)] where !indices.isEmpty {
+                let chosen = indices.map { jobs.all[$0] }
+                let call = try calls.start(verb, verb == "submit" ? calls.submitItems(chosen) : calls.items(chosen))
+                if rounds % 2 == 1 {
+                    after(jobs.random(8), in: calls, call)
+                    call.child.kill(SIGKILL)
+                }
+                jobs.take(try calls.end(call))
+            }
+        }
+        try jobs.check()
+    }
+
+    @Test(
         "A host whose link is cut while a job runs is away, and its job is not ended",
         .enabled(if: NetworkNamespace.areHere, NetworkNamespace.reason))
     func cutWhileRunning() throws {
