@@ -428,12 +428,12 @@ private final class RemotePlayer {
             ["submit 7", "people extend 600", "extend later", "extend nothing", "extend asked", "poll running x8"],
             gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "0 s: extend",
                 "remarked job the engine did not move its limit: the executor did not answer", "2 s: poll", "60 s: extend",
-                "remarked job the engine did not move its limit: it hung", "120 s: extend", "120 to 260 s: poll 7 times", "running"]),
+                "remarked job the engine did not move its limit: it hung", "120 s: extend", "122 to 244 s: poll 7 times", "running"]),
         RemoteStory(
             "An extension that the engine refuses is not passed on again",
             ["submit 7", "people extend 600", "extend refused", "poll running x8"],
             gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "0 s: extend",
-                "remarked job the engine did not move its limit: the executor did not answer", "2 to 246 s: poll 8 times", "running"]),
+                "remarked job the engine did not move its limit: the executor did not answer", "2 to 126 s: poll 8 times", "running"]),
         RemoteStory(
             "After a restart it is looked for", ["restart", "find pending", "poll pending"],
             gives: ["started job 1", "submitting job 1", "0 s: submit", "restarted", "0 s: find",

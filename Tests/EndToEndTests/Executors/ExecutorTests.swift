@@ -189,8 +189,10 @@ import Testing
     @Test("X4: doctor asks the executors of tasks and of waiting jobs, and names the hosts that jobs name")
     func doctorOfTasks() throws {
         let (spool, _) = try makeSpool()
-        let program = "#!/bin/sh\nsed -n 's/.*\"hosts\":\\[\\([^]]*\\)\\].*/\\1/p' | tr -d '\"' > \(spool.out)/asked.${0##*/}\n"
-        for name in ["mine", "yours"] { try Files.write("\(spool.whole)/executors/\(name)", program, mode: 0o755) }
+        for name in ["mine", "yours"] {
+            let hosts = "sed -n 's/.*\"hosts\":\\[\\([^]]*\\)\\].*/\\1/p' | tr -d '\"' > \(spool.out)/asked.\(name)"
+            try Files.write("\(spool.whole)/executors/\(name)", "#!/bin/sh\n\(hosts)\n", mode: 0o755)
+        }
         try spool.task("far", "command = \"true\"\nexecutor = \"mine\"\nhost = [\"b1\", \"b2\"]\n")
         let later = ["submit", "--executor", "yours", "--host", "c3", "--start", "2100-01-01T00:00:00Z", "--", "true; true"]
         #expect(try spool.ctl(list: later).code == 0)

@@ -212,7 +212,7 @@ struct KubernetesTests {
 
     @Test("A log of which the node has kept the end only, or nothing, is told in the output", arguments: ["cut logs", "forget logs"])
     func lostLog(order: String) throws {
-        let cluster = try Cluster()
+        let cluster = try KubernetesCluster()
         let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
         let gate = try Gate(path: "\(calls.out)/gate")
         let line = "echo first; echo > \(calls.out)/ready; read x < \(gate.path); echo second; exit 4"
@@ -231,7 +231,7 @@ struct KubernetesTests {
 
     @Test("A cancel of a job whose creation never arrived ends it once none can arrive any more")
     func canceledUnmade() throws {
-        let cluster = try Cluster()
+        let cluster = try KubernetesCluster()
         let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
         let job = try calls.job("true")
         try cluster.tell("drop create")
@@ -253,7 +253,7 @@ struct KubernetesTests {
 
     @Test("A creation that arrives after the cancel is ended by the next one")
     func canceledEarly() throws {
-        let cluster = try Cluster()
+        let cluster = try KubernetesCluster()
         let calls = try RemoteCalls("kubernetes", settings: cluster.settings)
         let gate = try Gate(path: "\(calls.out)/gate")
         let job = try calls.job("echo > \(calls.out)/ready; read x < \(gate.path)")

@@ -48,12 +48,12 @@ struct SSHAwayTests {
         let command = "echo begun >> \(spool.out)/starts; read x < \(gate.path); echo over; exit 6"
         let id = try spool.ctl("submit", "--executor", "ssh", "--", command).id
         try spool.lines("starts", count: 1)
-        try spool.wait(for: "its start to be known") { try spool.job(id, in: "running")?.remote("phase") == "running" }
         return id
     }
 
     private static func awaitUndecided(_ spool: SpoolUnderTest, _ id: String) throws {
-        try spool.wait(for: "the host to be away") { try spool.job(id, in: "running")?.remote("phase") == "undecided" }
+        try spool.watch("running/\(id)")
+        try spool.wait(for: "the host to be away") { try spool.job(id, in: "running")?.remote("state") == "undecided" }
         let why = try spool.ctl("why", id).output
         #expect(why.contains("Executor ssh cannot say how it stands since") && why.contains("stays open until that is known"), "\(why)")
     }
