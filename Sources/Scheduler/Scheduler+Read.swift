@@ -57,6 +57,9 @@ extension Scheduler {
     /// The executors that have jobs.
     public var executors: [String: ExecutorLoad] { derived.remote.loads }
 
+    /// True when jobs could start but for what they share: slots, queues that are paused, locks.
+    public var hasReady: Bool { !derived.ready.isEmpty }
+
     /// The number of running jobs of each queue that has any.
     public var runningByQueue: [String: Int] { derived.ready.running }
 

@@ -45,6 +45,7 @@ struct JournalFacts {
         /// The schedule is gone. One that is created later counts from its own beginning, even if the clock was set back.
         mutating func end() {
             (since, accounted, byCalendars) = (nil, nil, nil)
+            (skipped, runs) = ([], [])
             forgetChange()
         }
 

@@ -17,6 +17,8 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
     private static var namesOfFlood: Int { 4096 }
     /// The number of files that each turn examines for that, the newest first.
     private static var looksPerTurn: Int { 512 }
+    /// While jobs wait for slots, a turn reads this part of them, so that a slot which becomes free is filled soon.
+    private var partOfTurn: Int { scheduler.hasReady && scheduler.runningHereCount > 0 ? 8 : 1 }
     /// The number of names that are read before anything starts, when the daemon starts.
     private static var namesAtStart: Int { 8192 }
     /// The time for which reading waits when descriptors have run out.
@@ -113,15 +115,15 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
     func takeArrivals() throws(SystemError) {
         guard canTakeUp() else { return }
         if arrivals.count > Self.namesOfFlood {
-            for (name, sighting) in arrivals.lookAhead(Self.looksPerTurn) where againAt == nil && sighting.contains(.settled) {
+            for (name, sighting) in arrivals.lookAhead(Self.looksPerTurn / partOfTurn) where againAt == nil && sighting.contains(.settled) {
                 guard try hasNewText(name), spool.mayBeUrgent(name) else { continue }
                 arrivals.remove(name)
                 try takeArrival(name, sighting)
             }
         }
-        var count = 0
-        while againAt == nil, count < Self.namesPerTurn, let (name, sighting) = arrivals.next() {
-            count += 1
+        var count = Self.namesPerTurn / partOfTurn
+        while againAt == nil, count > 0, let (name, sighting) = arrivals.next() {
+            count -= 1
             try takeArrival(name, sighting)
         }
     }

@@ -66,6 +66,8 @@ struct ReadyQueues {
     /// The jobs that wait for anything.
     private(set) var waitingCounts: [String: Int] = [:]
 
+    var isEmpty: Bool { waiting.isEmpty }
+
     mutating func push(_ job: Job) {
         let lane = Lane(job)
         let line = waiting[lane] ?? Line()

@@ -43,7 +43,7 @@ struct KubernetesJobTests {
         let job = try Self.end(spool, run.id)
         // The log of a container has both streams.
         #expect(try job.outcome == "failed exit 7" && job.stdout.split(separator: "\n").sorted() == ["oh", "red 1"], "\(job.outcome)")
-        #expect(try job.string("executor") == "kubernetes" && job.remote("handle")?.hasPrefix("team/s-") == true)
+        #expect(job.string("executor") == "kubernetes" && job.remote("handle")?.hasPrefix("team/s-") == true)
         let refused = try spool.ctl(list: ["submit", "-w", "--executor", "kubernetes", "--", "cat"], input: "one\n")
         #expect(refused.code != 0 && refused.errors.contains("input"), "\(refused)")
     }
@@ -62,7 +62,8 @@ struct KubernetesJobTests {
         #expect(try spool.ctl("cancel", id).code == 0)
         #expect(try Self.end(spool, id).reason == "canceled")
         _ = try follower.end()
-        let never = try { try cluster.tell("hold"); return try Self.submit(spool, "echo begun > \(spool.out)/begun") }()
+        try cluster.tell("hold")
+        let never = try Self.submit(spool, "echo begun > \(spool.out)/begun")
         try spool.watchRun(never)
         try spool.wait(for: "why to say it") { try spool.ctl("why", never).output.contains("Unschedulable") }
         #expect(try spool.ctl("cancel", never).code == 0)
