@@ -45,6 +45,12 @@ struct SlurmExecutor: Executor {
         return variables
     }
 
+    /// The variables of sbatch, which sends all of them to the job. The wrapper has the job's own, and the others are as on the node.
+    private var submitEnvironment: [String] {
+        let names = ["PATH", "HOME", "USER", "LOGNAME", "LC_ALL", "SLURM_CONF"]
+        return environment.filter { line in names.contains { line.utf8.starts(with: "\($0)=".utf8) } }
+    }
+
     private func run(_ words: [String]) -> Program.Outcome {
         Program.run(words, environment: environment, limitMilliseconds: time.milliseconds(atMost: Self.limitMilliseconds))
     }
@@ -80,7 +86,7 @@ struct SlurmExecutor: Executor {
                 wrapper.engineLog = SbatchArguments.engineLog(item.run)
                 do throws(SystemError) {
                     let program = try Program(
-                        ["sbatch"] + words, environment: environment, input: wrapper.script,
+                        ["sbatch"] + words, environment: submitEnvironment, input: wrapper.script,
                         limitMilliseconds: time.milliseconds(atMost: Self.limitMilliseconds), retreats: SbatchFailure.retreats)
                     running.append((item.run, program))
                 } catch {
@@ -363,7 +369,7 @@ struct SlurmExecutor: Executor {
             elif ! (: > "$1.node" && rm "$1.node" "$1") 2>/dev/null; then s=2; fi
             echo $s $(date +%s) $(uname -n)
             """
-        let options = ["--quiet", "--immediate=\(Self.checkSeconds)", "--time=1", "--export=NIL", "--chdir=/", "--ntasks=1"]
+        let options = ["--quiet", "--immediate=\(Self.checkSeconds)", "--time=1", "--export=NONE", "--chdir=/", "--ntasks=1"]
         let before = Clock.now() / 1000
         let outcome = Program.run(
             ["srun"] + options + places + ["/bin/sh", "-c", script, "sh", path, token],

@@ -170,7 +170,7 @@ import Testing
         item.executorArguments = ["-c4", "--exclusive", "--qos", "high"]
         let settings = try #require(JSON.readableTable(Array(#"{"partition":"main","account":"a","args":["--nice=5"],"poll":"9s"}"#.utf8)))
         #expect(try SbatchArguments.of(item, settings: settings) == [
-            "--parsable", "--no-requeue", "--dependency=singleton", "--export=NIL", "--job-name=spoold-7-1", "--chdir=/",
+            "--parsable", "--no-requeue", "--dependency=singleton", "--export=ALL", "--job-name=spoold-7-1", "--chdir=/",
             "--open-mode=append", "--output=/s 100%%/running/7/slurm.1", "--partition=main", "--account=a", "--cpus-per-task=2",
             "--mem=2K", "--gpus=1", "--nodes=3", "--time=7", "--nice=5", "--partition=long", "--time=5", "--comment=a b",
             "--cpus-per-task=4", "--exclusive", "--qos=high",

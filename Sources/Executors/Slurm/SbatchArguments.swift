@@ -24,10 +24,10 @@ public enum SbatchArguments {
     /// The settings `partition`, `account` and `qos` come first, then the job's keys, the setting `args`, the job's `#SBATCH` lines and its
     /// `executor_args`: of two equal options sbatch takes the last.
     public static func of(_ item: Submission, settings: Table) throws(UnusableItem) -> [String] {
-        // NIL leaves out the caller's variables as NONE does. But with NONE Slurm asks for those of a login on the node, by su(1) for each
-        // job, and the wrapper has the job's own.
+        // ALL sends what sbatch itself has, which is next to nothing. With NONE, or some names, Slurm asks for the variables of a login on
+        // the node, by su(1) for each job, and the wrapper has the job's own.
         var words = [
-            "--parsable", "--no-requeue", "--dependency=singleton", "--export=NIL", "--job-name=\(item.run.name)", "--chdir=/",
+            "--parsable", "--no-requeue", "--dependency=singleton", "--export=ALL", "--job-name=\(item.run.name)", "--chdir=/",
             "--open-mode=append", "--output=\(pattern("\(item.run.directory)/\(engineLog(item.run))"))",
         ]
         let set = Members(settings)
