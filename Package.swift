@@ -19,11 +19,12 @@ let small: [SwiftSetting] = strict + [.unsafeFlags(["-Osize"], .when(configurati
 //   source does; a call would end in the runtime's "Fatal error: Call of deleted method";
 // - two libraries of C++, of which the Swift runtime uses little: loading them takes half of a short command's time and a megabyte of
 //   memory. etc/link has a file for -lstdc++ that names the static one.
+// - functions that are the same, byte for byte, and whose addresses nothing compares.
 // All of this is possible with the static Swift library alone, so `swift run -c release` gets that too.
 let lean: [LinkerSetting] = [
     .unsafeFlags(
         [
-            "-static-stdlib", "-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "--no-export-dynamic",
+            "-static-stdlib", "-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "--icf=safe", "-Xlinker", "--no-export-dynamic",
             "-Xlinker", "--no-eh-frame-hdr", "-Xlinker", Context.packageDirectory + "/etc/link/no-unwinding.ld",
             "-L", Context.packageDirectory + "/etc/link", "-Xclang-linker", "-static-libgcc",
             "-Xlinker", "--defsym=_swift_stdlib_getScalarName=swift_deletedMethodError",
@@ -52,8 +53,8 @@ let package = Package(
         .target(name: "Documents", dependencies: ["Lines"], swiftSettings: strict),
         .target(name: "ExecutorProtocol", swiftSettings: strict),
         .target(name: "WorkerProtocol", dependencies: ["CLinux"], swiftSettings: strict),
-        .target(name: "Web", dependencies: ["Documents"], swiftSettings: strict),
-        .target(name: "Metrics", swiftSettings: strict),
+        .target(name: "Web", dependencies: ["Documents"], swiftSettings: small),
+        .target(name: "Metrics", swiftSettings: small),
         .target(
             name: "Model", dependencies: ["Recurrence", "Documents", "ExecutorProtocol", "TextSearch", "WorkerProtocol"],
             swiftSettings: strict),
