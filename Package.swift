@@ -17,9 +17,9 @@ let small: [SwiftSetting] = strict + [.unsafeFlags(["-Osize"], .when(configurati
 //   pointers;
 // - the names of all Unicode characters, half a megabyte, which only `Unicode.Scalar.Properties.name` reads. ProgramTests shows that no
 //   source does; a call would end in the runtime's "Fatal error: Call of deleted method";
+// - functions that are the same, byte for byte, and whose addresses nothing compares;
 // - two libraries of C++, of which the Swift runtime uses little: loading them takes half of a short command's time and a megabyte of
 //   memory. etc/link has a file for -lstdc++ that names the static one.
-// - functions that are the same, byte for byte, and whose addresses nothing compares.
 // All of this is possible with the static Swift library alone, so `swift run -c release` gets that too.
 let lean: [LinkerSetting] = [
     .unsafeFlags(
