@@ -84,7 +84,7 @@ import Testing
     func overlap(rule: String) throws {
         let (spool, _) = try makeSpool()
         let gate = try spool.gate()
-        let command = "echo begun >> \(spool.out)/starts; trap \"exit 9\" TERM; read x < \(gate.path) & wait $!; exit 0"
+        let command = "echo begun >> \(spool.out)/starts; read x < \(gate.path) & trap \"kill $!; exit 9\" TERM; wait $!; exit 0"
         let task = """
             command = '\(command)'
             executor = "fake"
@@ -110,6 +110,10 @@ import Testing
         }
         #expect(try spool.ctl("pause", "often").code == 0)
         if rule == "skip" || rule == "wait" { #expect(try spool.linesNow("starts") == ["begun"]) }
+        // Runs that wait are canceled first, so that none of them begins.
+        for place in ["new", "running"] { for job in try spool.jobs(in: place, named: "often") { _ = try spool.ctl("cancel", job.id) } }
+        try spool.wait(for: "the ends of all") { try spool.isEmptied }
+        for pid in Processes.jobs(ofSpool: spool.whole) { try Processes.awaitEnd(of: pid) }
     }
 
     @Test("X4: What a run writes about its progress and its result is told as that of a run here")

@@ -218,7 +218,7 @@ struct KubernetesTests {
         let line = "echo first; echo > \(calls.out)/ready; read x < \(gate.path); echo second; exit 4"
         let job = try calls.submitted(calls.job(line))
         try calls.awaitFile("ready")
-        while try (try? job.text("stdout")) != "first\n" { _ = try calls.poll(job) }  // not there yet
+        while (try? job.text("stdout")) != "first\n" { _ = try calls.poll(job) }  // not there yet
         try gate.release()
         try cluster.tell("settle")
         try cluster.tell(order)
