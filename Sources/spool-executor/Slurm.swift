@@ -200,57 +200,74 @@ struct SlurmExecutor: Executor {
             for order in orders { Told.answer(.failed(order.run, .later, "Slurm does not answer")) }
             return 1
         }
-        func ids(_ run: Run, _ isWanted: (SlurmJob) -> Bool = { $0.meaning != .ended }) -> [String] {
-            (queue[run.name] ?? []).filter(isWanted).map(\.id)
+        func has(_ run: Run, _ isWanted: (SlurmJob) -> Bool = { $0.meaning != .ended }) -> Bool {
+            (queue[run.name] ?? []).contains(where: isWanted)
         }
         // A job that never began is taken out of the queue. So is one that waits although an earlier copy of it has begun.
         var removed: [String] = []
+        var waiting: [String] = []
         var asked: [String] = []
         var forced: [Order] = []
-        let begunIDs = Set(begun.map(\.run.name))
-        for order in orders {
+        let begunNames = Set(begun.map(\.run.name))
+        for order in orders where has(order.run) {
             let run = order.run
-            guard begunIDs.contains(run.name) else {
-                removed += ids(run)
+            guard begunNames.contains(run.name) else {
+                removed.append(run.name)
                 continue
             }
-            removed += ids(run) { $0.meaning == .pending }
-            let live = ids(run) { $0.meaning == .running || $0.meaning == .open }
-            asked += live
-            if order.force, !live.isEmpty { forced.append(order) }
+            if has(run, { $0.meaning == .pending }) { waiting.append(run.name) }
+            guard has(run, { $0.meaning == .running || $0.meaning == .open }) else { continue }
+            if order.force { forced.append(order) } else { asked.append(run.name) }
         }
         var isDone = scancel([], removed)
-        let forcedNames = Set(forced.map(\.run.name))
-        let killed = forced.flatMap { ids($0.run) }
-        let gently = asked.filter { !killed.contains($0) }
-        isDone = scancel(["--signal=TERM", "--batch"], gently) && isDone
-        if !killed.isEmpty {
-            isDone = scancel(["--signal=\(Wrapper.signal(forwarding: SIGKILL))", "--batch"], killed) && isDone
-            let left = EndMarks.await(forced.map(\.run), milliseconds: Self.forceMilliseconds).flatMap { ids($0) }
+        isDone = scancel(["--state=PENDING"], waiting) && isDone
+        isDone = scancel(["--signal=TERM", "--batch"], asked) && isDone
+        if !forced.isEmpty {
+            isDone = scancel(["--signal=\(Wrapper.signal(forwarding: SIGKILL))", "--batch"], forced.map(\.run.name)) && isDone
+            let left = EndMarks.await(forced.map(\.run), milliseconds: Self.forceMilliseconds).map(\.name)
             isDone = scancel(["--signal=KILL", "--full"], left) && isDone
             isDone = scancel([], left) && isDone
         }
+        let forcedNames = Set(forced.map(\.run.name))
         for order in orders {
             let run = order.run
-            if !isDone, !ids(run).isEmpty {
+            if !isDone, has(run) {
                 Told.answer(.failed(run, .later, "scancel did not succeed"))
             } else {
-                Told.answer(.asked(run, isGone: begunIDs.contains(run.name) && ids(run).isEmpty && !forcedNames.contains(run.name)))
+                Told.answer(.asked(run, isGone: begunNames.contains(run.name) && !has(run) && !forcedNames.contains(run.name)))
             }
         }
         return 0
     }
 
-    /// True when there was nothing to do.
-    private func scancel(_ words: [String], _ ids: [String]) -> Bool {
+    /// Signals or ends jobs by their names. By a number it could be another job that got the number meanwhile: a slurmctld that was killed
+    /// gives numbers again. Returns true when all of it succeeded.
+    private func scancel(_ words: [String], _ names: [String]) -> Bool {
         var isFine = true
-        for start in stride(from: 0, to: ids.count, by: 500) {
-            let outcome = run(["scancel"] + words + ids[start..<min(start + 500, ids.count)])
-            if !outcome.isFine {
-                Told.person("scancel: \(outcome.said)")
-                isFine = false
+        func tell(_ sentence: String) {
+            Told.person("scancel: \(sentence)")
+            isFine = false
+        }
+        var running: [Program] = []
+        func takeOne() {
+            let (index, outcome) = Program.awaitOne(of: running)
+            running.remove(at: index)
+            if !outcome.isFine { tell(outcome.said) }
+        }
+        for name in names {
+            while running.count >= Self.callersMax { takeOne() }
+            guard time.isLeft else {
+                tell(CallTime.noneLeft)
+                break
+            }
+            do throws(SystemError) {
+                let limit = time.milliseconds(atMost: Self.limitMilliseconds)
+                running.append(try Program(["scancel"] + words + ["--name=\(name)"], environment: environment, limitMilliseconds: limit))
+            } catch {
+                tell("\(error)")
             }
         }
+        while !running.isEmpty { takeOne() }
         return isFine
     }
 
@@ -262,7 +279,7 @@ struct SlurmExecutor: Executor {
                 Told.answer(.asked(order.run, isGone: true))
             } else if !FileName.isAccessible("\(order.run.startMark)/pid") {
                 Told.answer(.failed(order.run, .later, "it has not begun"))
-            } else if scancel(["--signal=\(Wrapper.signal(forwarding: order.signal))", "--batch"], live.map(\.id)) {
+            } else if scancel(["--signal=\(Wrapper.signal(forwarding: order.signal))", "--batch"], [order.run.name]) {
                 Told.answer(.asked(order.run))
             } else {
                 Told.answer(.failed(order.run, .later, "scancel did not succeed"))

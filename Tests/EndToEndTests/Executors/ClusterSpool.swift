@@ -37,6 +37,7 @@ final class ClusterSpool {
             let text = """
                 #!/bin/sh
                 echo \(name) >> '\(spool.out)/calls'
+                echo "$(date +%T.%N) $$ \(name) $*" >> '\(shim)/arguments'
                 if rmdir '\(shim)/drop-\(name)' 2> /dev/null; then kill -9 $$; fi
                 if rmdir '\(shim)/delay-\(name)' 2> /dev/null; then sleep 3; fi
                 if rmdir '\(shim)/twice-\(name)' 2> /dev/null; then
@@ -70,6 +71,16 @@ final class ClusterSpool {
     func set(_ fault: CallFault, _ program: String) throws {
         let path = "\(shim)/\(fault.rawValue)-\(program)"
         if !Files.exists(path) { try Files.makeDirectory(path) }
+    }
+
+    /// The calls of Slurm's programs with their arguments, and what slurmctld has done about jobs.
+    var story: String {
+        get throws {
+            let log = try Files.text("\(cluster.base)/log/slurmctld.log").split(separator: "\n").filter { line in
+                ["JobId=", "Terminate", "started on"].contains { line.contains($0) }
+            }
+            return try Files.text("\(shim)/arguments") + log.joined(separator: "\n")
+        }
     }
 
     func submit(_ command: String, _ words: String...) throws -> String { try submit(command, words) }

@@ -56,7 +56,7 @@ struct SlurmEngineTests {
         try far.spool.watchRun(id)
         try far.why(id, "its engine has it wait again", "held")
         let job = try far.end(id)
-        #expect(job.outcome == "failed lost" && job.error.contains("its engine has it wait again"), "\(job.outcome): \(job.error)")
+        #expect(job.outcome == "failed lost" && job.error.contains("its engine had it wait again"), "\(job.outcome): \(job.error)")
         // Nobody else takes it out of Slurm's queue.
         try far.awaitEmptyQueue()
         #expect(try far.spool.linesNow("starts") == ["begun"])
