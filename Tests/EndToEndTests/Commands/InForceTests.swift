@@ -113,7 +113,8 @@ struct InForceTests {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("t", "command = [\"true\"]\n[[schedule]]\nat = \"in 1 s\"\n")
         try spool.acceptedTask("u", "command = [\"true\"]")
-        let at = Clock.now() / 1000 + 1
+        // Not so soon that it has passed when the file is read.
+        let at = Clock.now() / 1000 + 5
         try spool.define("schedules/f.toml", "task = \"u\"\nat = \"@\(at)\"")
         _ = try spool.end(of: "t")
         _ = try spool.end(of: "u")
