@@ -31,4 +31,16 @@ import Testing
         let due = pauses.due(at: at(10 + LookPauses.milliseconds))
         #expect(due == ["other"] && pauses.wakeAt == nil)
     }
+
+    @Test("A file that is to be looked at again is due when its pause is over, whether or not it was in one", arguments: [false, true])
+    func again(isInPause: Bool) {
+        var pauses = LookPauses()
+        let now = MonotonicInstant.now()
+        let isAdmitted = !isInPause || pauses.admits("a", at: now)
+        pauses.repeatLook("a", at: now)
+        let end = now.advanced(byMilliseconds: LookPauses.milliseconds)
+        let wakeAt = pauses.wakeAt
+        let due = [pauses.due(at: now), pauses.due(at: end)]
+        #expect(isAdmitted && wakeAt == end && due == [[], ["a"]] && pauses.wakeAt == nil)
+    }
 }

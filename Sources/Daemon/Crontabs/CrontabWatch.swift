@@ -34,6 +34,10 @@ final class CrontabWatch: FileWatcher, Part {
     /// The directories whose names could not be read.
     private var unlisted: Set<String> = []
     private var pauses = LookPauses()
+    /// How often crontabs were looked at without an event because somebody had them open for writing.
+    private var repeats: [String: Int] = [:]
+    /// The kernel tells that a file was closed a moment before it counts the writer as gone, so a busy crontab is looked at again.
+    private static let repeatsMax = 3
     private let files: FileWatches
     private let service: SpoolService
     private let log: Log
@@ -99,6 +103,7 @@ final class CrontabWatch: FileWatcher, Part {
             guard let directory = directories[event.watch] else { continue }
             if !event.name.isEmpty {
                 changed.insert("\(directory)/\(event.name)")
+                repeats["\(directory)/\(event.name)"] = nil
             } else if event.mask.isDisjoint(with: .attributesChanged) {
                 isEverything = true
             }
@@ -228,6 +233,10 @@ final class CrontabWatch: FileWatcher, Part {
         let content = Self.content(path, place, since: &attributes)
         if attributes?.file.isSettled(at: service.now) == false { attributes = nil }
         if case .gone? = content { known[path] = nil } else { known[path] = .some(attributes) }
+        if case .busy? = content, repeats[path, default: 0] < Self.repeatsMax {
+            repeats[path, default: 0] += 1
+            pauses.repeatLook(path, at: .now())
+        }
         if let content { service.noticed(crontab: CrontabFile(path: path, user: user, content)) }
     }
 

@@ -28,6 +28,12 @@ package struct LookPauses {
         return true
     }
 
+    /// Has the file be due at the end of its pause, or of one that begins now.
+    package mutating func repeatLook(_ path: String, at now: MonotonicInstant) {
+        // When the first call begins a pause, the second is a change within it.
+        if admits(path, at: now) { _ = admits(path, at: now) }
+    }
+
     /// Ends the pauses that are over. Returns the files that have changed within them.
     package mutating func due(at now: MonotonicInstant) -> [String] {
         guard let first = firstEnd, first <= now else { return [] }
