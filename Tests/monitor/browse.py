@@ -35,8 +35,10 @@ def views():
     job = ctl("jobs", "-q", "--state", "failed").split("\n")[-1]
     running = ctl("jobs", "-q", "--state", "running").split("\n")[0]
     task = ctl("list", "--names").split("\n")[0]
-    return ["/", "/running", "/waiting", "/jobs", "/jobs?state=failed&since=24h", "/jobs/" + job, "/jobs/" + running, "/tasks", "/tasks/" + task, "/timeline",
-            "/timeline?zoom=hour", "/queues", "/health", "/search?q=a", "/search", "/nothing"]
+    return [
+        "/", "/running", "/waiting", "/jobs", "/jobs?state=failed&since=24h", "/jobs/" + job, "/jobs/" + running, "/tasks",
+        "/tasks/" + task, "/timeline", "/timeline?zoom=hour", "/queues", "/health", "/search?q=a", "/search", "/nothing",
+    ]
 
 
 def is_live(browser):
@@ -61,8 +63,8 @@ def looks(browser, page, theme, width):
 
     # The check itself can fail. Some versions take a placeholder for a label.
     browser.open(base + "/")
-    browser.run("document.getElementById('pause').click(); const find = document.getElementById('find'); find.removeAttribute('placeholder');"
-                "find.labels[0].remove()")
+    browser.run("document.getElementById('pause').click(); const find = document.getElementById('find');"
+                "find.removeAttribute('placeholder'); find.labels[0].remove()")
     browser.run(axe)
     expect(any(found.startswith("label") for found in violations()), "axe-core finds no missing label")
     count = 0
@@ -180,7 +182,8 @@ def follows(browser, page):
     browser.open(page)
     gate = SPOOL + "/../gate-%d" % os.getpid()
     os.mkfifo(gate)
-    job = ctl("submit", "--name", "talker", "--", "sh", "-c", "while read -r line; do echo \"said $line\"; [ \"$line\" != end ] || exit 4; done < \"$0\"", os.path.abspath(gate))
+    script = "while read -r line; do echo \"said $line\"; [ \"$line\" != end ] || exit 4; done < \"$0\""
+    job = ctl("submit", "--name", "talker", "--", "sh", "-c", script, os.path.abspath(gate))
     with open(gate, "w", buffering=1) as talk:
         browser.open(page.split("?")[0].rstrip("/") + "/jobs/" + job)
         is_live(browser)
@@ -188,7 +191,8 @@ def follows(browser, page):
         for word in ["one", "two", "three"]:
             talk.write(word + "\n")
             browser.wait("return document.body.innerText.includes(arguments[0])", "said " + word)
-        expect(browser.run("return document.activeElement.id + document.activeElement.value") == "findtyped", "the focus or the text is lost")
+        kept = browser.run("return document.activeElement.id + document.activeElement.value")
+        expect(kept == "findtyped", "the focus or the text is lost")
         talk.write("end\n")
         browser.wait("return document.querySelector('main').innerText.includes('exit 4')")
     os.unlink(gate)
@@ -204,7 +208,8 @@ def keyboard(browser, page):
     expect(browser.run("return document.activeElement.className") == "skip-link", "the first stop is not the link to the content")
     browser.press("Enter")
     expect(browser.run("return document.activeElement.id") == "main", "the link to the content leads elsewhere")
-    wanted = browser.run("return document.querySelectorAll('a[href], button:not([hidden]), input, select, summary, [tabindex=\"0\"]').length")
+    stops = "a[href], button:not([hidden]), input, select, summary, [tabindex='0']"
+    wanted = browser.run("return document.querySelectorAll(arguments[0]).length", stops)
     browser.run("document.activeElement.blur()")
     browser.open("about:blank")
     browser.open(page.split("?")[0])
@@ -214,7 +219,8 @@ def keyboard(browser, page):
     for _ in range(2 * wanted):
         browser.press("Tab")
         state = browser.run(
-            "const e = document.activeElement; if (e === document.body) return null; const s = getComputedStyle(e), r = e.getBoundingClientRect();"
+            "const e = document.activeElement; if (e === document.body) return null;"
+            "const s = getComputedStyle(e), r = e.getBoundingClientRect();"
             "return [[...document.querySelectorAll('*')].indexOf(e), s.outlineStyle, r.width * r.height, e.outerHTML.slice(0, 80)]")
         if state is None:
             break
@@ -236,7 +242,9 @@ def without_script(browser, page):
         element = browser.post("/element", {"using": "css selector", "value": "body"})
         texts[path] = browser.get("/element/%s/text" % list(element.values())[0])
         expect("Reload to see changes" in texts[path] and "Pause updates" not in texts[path], path + ": " + texts[path][-200:])
-    for path, word in [("/", "Wants a person"), ("/waiting", "It waits: "), ("/tasks", "Last 20"), ("/timeline", "8 hours"), ("/queues", "default")]:
+    for path, word in [
+        ("/", "Wants a person"), ("/waiting", "It waits: "), ("/tasks", "Last 20"), ("/timeline", "8 hours"), ("/queues", "default"),
+    ]:
         expect(word in texts[path], "%s lacks %s: %s" % (path, word, texts[path]))
 
 

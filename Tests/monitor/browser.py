@@ -94,13 +94,34 @@ class Browser:
         return self.run("return document.body.innerText")
 
     def wait(self, script, *arguments, seconds=20):
-        """Waits until a script returns something true, and returns it."""
+        """Waits until a script returns something true, and returns it. The page runs it again after each change of its document."""
+        watch = """
+            const [done, limit] = [...arguments].reverse(), given = [...arguments].slice(0, -2);
+            const check = function () { %s };
+            const look = isLast => {
+              const value = check(...given);
+              if (!value && !isLast) return;
+              observer.disconnect();
+              clearTimeout(timer);
+              done(value);
+            };
+            const observer = new MutationObserver(() => look(false));
+            observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+            const timer = setTimeout(() => look(true), limit);
+            look(false);
+            """ % script
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            value = self.run(script, *arguments)
+        while (left := end - time.monotonic()) > 0:
+            try:
+                # The driver lets no script run longer than 30 s.
+                value = self.run_later(watch, *arguments, min(left, 10) * 1000)
+            except RuntimeError as error:
+                # Another page has come in the place of this one.
+                if "unloaded" not in str(error) and "navigation" not in str(error):
+                    raise
+                continue
             if value:
                 return value
-            time.sleep(0.02)
         raise AssertionError("not seen in %s s: %s" % (seconds, script))
 
     def complaints(self):

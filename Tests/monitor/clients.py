@@ -92,6 +92,21 @@ def ctl(*words):
     return subprocess.run([SPOOLCTL, "--spool", SPOOL, *words], check=True, capture_output=True, text=True).stdout.strip()
 
 
+def refusal(address, *options):
+    """The result of a monitor that does not begin to serve."""
+    line = [SPOOLCTL, "monitor", "--spool", SPOOL, "--listen", address, *options]
+    return subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE)
+
+
+def connect_many(monitor, count, sending):
+    """Connections in which a client sends this, and no more."""
+    links = []
+    for _ in range(count):
+        links.append(monitor.connect())
+        links[-1].sendall(sending)
+    return links
+
+
 def is_one_closed(links):
     closed = 0
     for link in links[:100]:
@@ -117,7 +132,9 @@ def soft_limit(count):
 def answers():
     """Every view answers, HEAD has the fields of GET, and every answer has the fields that protect a reader."""
     monitor = Monitor("--no-token")
-    for path in ["/", "/running", "/waiting", "/jobs", "/tasks", "/timeline", "/queues", "/health", "/search?q=a", "/metrics", "/favicon.svg"]:
+    for path in [
+        "/", "/running", "/waiting", "/jobs", "/tasks", "/timeline", "/queues", "/health", "/search?q=a", "/metrics", "/favicon.svg",
+    ]:
         answer = monitor.get(path)
         expect(status(answer) == 200, "%s: %r" % (path, answer[:200]))
         head, body = answer.split(b"\r\n\r\n", 1)
@@ -135,8 +152,10 @@ def answers():
         expect(b" style=" not in body and b"onclick" not in body, path + " has what the policy forbids")
         outside = [word for word in re.findall(rb"(?:src|href)=\"([^\"]*)\"", body) if not word.startswith((b"/", b"#"))]
         expect(not outside, "%s loads %s" % (path, outside))
-    for path, code in [("/nothing", 404), ("/jobs/20261121T020000.000Z-a-k3f9ab", 404), ("/tasks/nothing", 404), ("/jobs?state=nonsense", 400),
-                       ("/jobs?since=nonsense", 400), ("/events", 400), ("/events?view=nonsense", 400), ("/tasks/nobody/x", 404)]:
+    for path, code in [
+        ("/nothing", 404), ("/jobs/20261121T020000.000Z-a-k3f9ab", 404), ("/tasks/nothing", 404), ("/jobs?state=nonsense", 400),
+        ("/jobs?since=nonsense", 400), ("/events", 400), ("/events?view=nonsense", 400), ("/tasks/nobody/x", 404),
+    ]:
         expect(status(monitor.get(path)) == code, "%s: %r" % (path, monitor.get(path)[:100]))
     expect(monitor.stop() == 0, "SIGTERM ends it with 0")
 
@@ -145,7 +164,8 @@ def mistakes():
     """What is no request of HTTP/1.1 with GET or HEAD is refused, and the connection is closed."""
     monitor = Monitor("--no-token")
     for request, code in [
-        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc", 405), (b"DELETE /jobs/x HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc", 405),
+        (b"DELETE /jobs/x HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
         (b"nonsense\r\n\r\n", 400), (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400), (b"GET / HTTP/1.1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n", 400), (b"GET / HTTP/3\r\nHost: localhost\r\n\r\n", 505),
@@ -159,11 +179,13 @@ def mistakes():
 
 
 def connections():
-    """Requests that come together are answered in order; a client that has stopped sending gets its answer; one byte at a time is enough."""
+    """Requests that come together are answered in order; a client that has stopped sending gets its answer; one byte at a time is
+    enough."""
     monitor = Monitor("--no-token")
     one = b"GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n"
     answer = monitor.ask(one % (b"/queues", b"") + one % (b"/nothing", b"") + one % (b"/favicon.svg", b"Connection: close\r\n"))
-    expect(re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"404", b"200"], "in order: %r" % re.findall(rb"HTTP/1.1 (\d+)", answer))
+    codes = re.findall(rb"HTTP/1.1 (\d+)", answer)
+    expect(codes == [b"200", b"404", b"200"], "in order: %r" % codes)
     with monitor.connect() as link:
         link.sendall(one % (b"/jobs", b""))
         link.shutdown(socket.SHUT_WR)
@@ -189,7 +211,7 @@ def idle():
     """A thousand connections that send nothing harm nobody."""
     soft_limit(4096)
     monitor = Monitor("--no-token")
-    links = [monitor.connect() for _ in range(1000)]
+    links = connect_many(monitor, 1000, b"")
     is_served(monitor)
     for link in links[::100]:
         link.sendall(b"GET /favicon.svg HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -203,7 +225,7 @@ def flood():
     """More connections than the monitor keeps: the oldest idle ones are closed, and new ones are served."""
     soft_limit(8192)
     monitor = Monitor("--no-token")
-    links = [monitor.connect() for _ in range(2500)]
+    links = connect_many(monitor, 2500, b"")
     is_served(monitor)
     is_one_closed(links)
 
@@ -212,11 +234,7 @@ def half():
     """Clients that have begun a request, more than the monitor keeps, keep nobody away: the oldest of them make room."""
     soft_limit(8192)
     monitor = Monitor("--no-token")
-    links = []
-    for _ in range(2500):
-        link = monitor.connect()
-        link.sendall(b"G")
-        links.append(link)
+    links = connect_many(monitor, 2500, b"G")
     for _ in range(3):
         is_served(monitor)
     is_one_closed(links)
@@ -225,11 +243,7 @@ def half():
 def few():
     """The same where the system lets the monitor have few descriptors; pages can still open their files."""
     monitor = Monitor("--no-token", under=["prlimit", "--nofile=160:160"])
-    links = []
-    for _ in range(200):
-        link = monitor.connect()
-        link.sendall(b"G")
-        links.append(link)
+    links = connect_many(monitor, 200, b"G")
     for _ in range(3):
         is_served(monitor)
     is_one_closed(links)
@@ -238,9 +252,7 @@ def few():
 def slow():
     """Clients that send a request slowly, or never end it, are told so and closed; others are served meanwhile."""
     monitor = Monitor("--no-token")
-    links = [monitor.connect() for _ in range(200)]
-    for link in links:
-        link.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-")
+    links = connect_many(monitor, 200, b"GET / HTTP/1.1\r\nHost: localhost\r\nX-")
     is_served(monitor)
     seen = b""
     begin = time.monotonic()
@@ -278,8 +290,11 @@ def reading():
 def hosts():
     """A name that the page is not known by is refused (DNS rebinding)."""
     monitor = Monitor("--no-token", "--host", "spool.example")
-    for host, code in [("evil.example", 421), ("127.0.0.1.evil.example", 421), ("localhost.evil", 421), ("127.0.0.1:%d" % monitor.port, 200),
-                       ("LOCALHOST", 200), ("[::1]:80", 200), ("spool.example:8080", 200), ("192.168.1.1", 200), ("1.2.3.4.5", 421), ("+1.2.3.4", 421), ("[x", 421), ("", 421)]:
+    for host, code in [
+        ("evil.example", 421), ("127.0.0.1.evil.example", 421), ("localhost.evil", 421), ("127.0.0.1:%d" % monitor.port, 200),
+        ("LOCALHOST", 200), ("[::1]:80", 200), ("spool.example:8080", 200), ("192.168.1.1", 200), ("1.2.3.4.5", 421),
+        ("+1.2.3.4", 421), ("[x", 421), ("", 421),
+    ]:
         answer = monitor.ask(("GET /queues HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % host).encode())
         expect(status(answer) == code, "%s: %r" % (host, answer[:150]))
 
@@ -322,10 +337,11 @@ def tokens():
             with open(file, "w") as target:
                 target.write(token)
             monitor = Monitor("--token-file", file)
-            expect(status(monitor.get("/", "Cookie: spoold-%d=%s" % (monitor.port, kept))) == code, "the cookie after a restart with " + token)
+            answer = monitor.get("/", "Cookie: spoold-%d=%s" % (monitor.port, kept))
+            expect(status(answer) == code, "the cookie after a restart with " + token)
         monitor.stop()
         os.chmod(file, 0o644)
-        refused = subprocess.run([SPOOLCTL, "monitor", "--spool", SPOOL, "--listen", "127.0.0.1:0", "--token-file", file], capture_output=True, text=True)
+        refused = refusal("127.0.0.1:0", "--token-file", file)
         expect(refused.returncode == 5 and "others can read the token" in refused.stderr, refused.stderr)
 
 
@@ -345,7 +361,7 @@ def unix_socket():
         expect(os.stat(path).st_mode & 0o777 == 0o600, "mode %o" % os.stat(path).st_mode)
         expect(status(ask()) == 200, "over the socket")
         expect(status(ask(b"evil.example")) == 421, "a name of another site, through a forwarded port")
-        second = subprocess.run([SPOOLCTL, "monitor", "--spool", SPOOL, "--listen", "unix:" + path], capture_output=True, text=True)
+        second = refusal("unix:" + path)
         expect(second.returncode == 1 and "Address already in use" in second.stderr, second.stderr)
         monitor.stop(signal.SIGKILL)
         expect(os.path.exists(path), "the socket of a killed monitor is gone")
@@ -354,7 +370,7 @@ def unix_socket():
         expect(monitor.stop() == 0 and not os.path.exists(path), "the socket is left")
         with open(path, "w") as file:
             file.write("mine")
-        refused = subprocess.run([SPOOLCTL, "monitor", "--spool", SPOOL, "--listen", "unix:" + path], capture_output=True, text=True)
+        refused = refusal("unix:" + path)
         expect(refused.returncode == 1 and open(path).read() == "mine", "a file was replaced: " + refused.stderr)
 
 
@@ -363,7 +379,8 @@ def activation():
     listener = socket.create_server(("127.0.0.1", 0))
     # A shell sets LISTEN_PID, which must be the number of the process that replaces it.
     process = subprocess.Popen(
-        ["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&%d' % listener.fileno(), "sh", SPOOLCTL, "monitor", "--spool", SPOOL, "--no-token"],
+        ["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&%d' % listener.fileno(), "sh",
+         SPOOLCTL, "monitor", "--spool", SPOOL, "--no-token"],
         stdout=subprocess.PIPE, text=True, pass_fds=[listener.fileno()])
     process.stdout.readline()
     with socket.create_connection(listener.getsockname(), timeout=PATIENCE) as link:
@@ -374,17 +391,20 @@ def activation():
 
 
 def events():
-    """A page's events: the present state at once, a change as it comes, nothing again for a client that has it, and a limit on clients."""
+    """A page's events: the present state at once, a change as it comes, nothing again for a client that has it, and a limit on
+    clients."""
     monitor = Monitor("--no-token")
 
     def follow(*fields, view="/waiting"):
         link = monitor.connect()
-        link.sendall(("GET /events?view=%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n" % (view, "".join(field + "\r\n" for field in fields))).encode())
+        lines = ["GET /events?view=%s HTTP/1.1" % view, "Host: localhost", *fields, "", ""]
+        link.sendall("\r\n".join(lines).encode())
         return link
 
     with follow() as link:
         first = until(link, b"</main>")
-        expect(b"\r\nContent-Type: text/event-stream\r\n" in first and b"event: page\n" in first and b"retry: " in first, "%r" % first[:300])
+        for part in [b"\r\nContent-Type: text/event-stream\r\n", b"event: page\n", b"retry: "]:
+            expect(part in first, "%r" % first[:300])
         known = re.search(rb"\nid: (\w+)\n", first)[1].decode()
         # A reader that has the page gets no event before something changes.
         with follow("Last-Event-ID: " + known) as again:
@@ -418,15 +438,18 @@ def heartbeat():
 def hostile():
     """Names, titles, output, notes and payloads of others are shown as the characters that they have."""
     bait = "<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>"
+    script = "printf '%s\\n' \"$1\"; printf '\\033[31m\\342\\200\\256\\0' >&2; exit 9"
     result = subprocess.run(
-        [SPOOLCTL, "--spool", SPOOL, "submit", "-w", "--name", "bait", "--title", bait, "--payload", '{"a": "</pre><script>alert(2)</script>"}',
-         "--", "sh", "-c", "printf '%s\\n' \"$1\"; printf '\\033[31m\\342\\200\\256\\0' >&2; exit 9", "sh", bait], capture_output=True, text=True)
+        [SPOOLCTL, "--spool", SPOOL, "submit", "-w", "--name", "bait", "--title", bait, "--payload",
+         '{"a": "</pre><script>alert(2)</script>"}', "--", "sh", "-c", script, "sh", bait], capture_output=True, text=True)
     expect(result.returncode == 9, result.stderr)
     ctl("pause", "--queue", "q", "--note", bait)
     monitor = Monitor("--no-token")
     identifier = ctl("jobs", "-q", "--name", "bait").split("\n")[-1]
-    for path in ["/", "/jobs", "/jobs/" + identifier, "/health", "/queues", "/search?q=%3Cscript%3Ealert%281%29%3C%2Fscript%3E%22%27", "/jobs?task=%22%3E%3Cscript%3E",
-                 "/nothing/%3Cscript%3Ealert%281%29%3C%2Fscript%3E"]:
+    for path in [
+        "/", "/jobs", "/jobs/" + identifier, "/health", "/queues", "/search?q=%3Cscript%3Ealert%281%29%3C%2Fscript%3E%22%27",
+        "/jobs?task=%22%3E%3Cscript%3E", "/nothing/%3Cscript%3Ealert%281%29%3C%2Fscript%3E",
+    ]:
         answer = monitor.get(path)
         body = answer.split(b"\r\n\r\n", 1)[1]
         expect(body.count(b"<script>") == 1, "%s has %d scripts" % (path, body.count(b"<script>")))
