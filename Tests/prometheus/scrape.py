@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.parse
 import urllib.request
 
@@ -42,8 +41,10 @@ def ask(path, **parameters):
 
 
 def until(what, condition):
-    end = time.monotonic() + PATIENCE_SECONDS
-    while True:
+    """Waits until something is true. Looks again whenever the Prometheus has evaluated a rule."""
+    for line in queries.stdout:
+        if "ruleGroup" not in line:
+            continue
         try:
             value = condition()
             if value:
@@ -51,10 +52,8 @@ def until(what, condition):
         # It does not listen yet, or answers in words that it is not ready.
         except (OSError, ValueError, KeyError):
             pass
-        if time.monotonic() > end or prometheus.poll() is not None:
-            with open(f"{directory}/log") as log:
-                sys.exit(f"waited in vain for {what}:\n{log.read()}")
-        time.sleep(0.1)
+    with open(f"{directory}/log") as log:
+        sys.exit(f"waited in vain for {what}:\n{log.read()}")
 
 
 def values(query):
@@ -67,7 +66,8 @@ page = urllib.parse.urlsplit(monitor.stdout.readline().strip())
 with tempfile.TemporaryDirectory() as directory:
     with open(f"{directory}/prometheus.yml", "w") as file:
         json.dump({
-            "global": {"scrape_interval": "500ms", "evaluation_interval": "500ms"},
+            "global": {"scrape_interval": "500ms", "evaluation_interval": "500ms",
+                       "query_log_file": f"{directory}/queries"},
             "rule_files": [f"{MONITORING}/spoold.rules.yml"],
             "scrape_configs": [{
                 "job_name": "spoold", "static_configs": [{"targets": [page.netloc]}],
@@ -79,6 +79,12 @@ with tempfile.TemporaryDirectory() as directory:
         prometheus = subprocess.Popen([
             "prometheus", f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
             f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
+    open(f"{directory}/queries", "a").close()
+    # Waits by inotify for lines, and ends with the Prometheus, or after the time for two waits. This script does not always read them, and
+    # must not hold up the Prometheus, as it would at the other end of a FIFO.
+    queries = subprocess.Popen(
+        ["timeout", str(2 * PATIENCE_SECONDS), "tail", "-n", "+1", f"--pid={prometheus.pid}", "-f", f"{directory}/queries"],
+        stdout=subprocess.PIPE, text=True)
     try:
         until("three scrapes", lambda: any(float(one["value"][1]) >= 3 for one in values("min(count_over_time(spoold_up[1m]))")))
         target = ask("targets")["data"]["activeTargets"][0]
@@ -90,7 +96,8 @@ with tempfile.TemporaryDirectory() as directory:
             found = kinds.get(name) or kinds.get(f"{name}_total")
             if found != kind:
                 faults.append(f"Prometheus takes {name} for {found}")
-        if values('count by (__name__, instance, user, task, queue, executor, state, result, outcome, of, le) ({__name__=~"spoold_.*"}) > 1'):
+        labels = "__name__, instance, user, task, queue, executor, state, result, outcome, of, le"
+        if values(f'count by ({labels}) ({{__name__=~"spoold_.*"}}) > 1'):
             faults.append("a series is there twice")
 
         def evaluated():
@@ -136,6 +143,8 @@ with tempfile.TemporaryDirectory() as directory:
     finally:
         prometheus.send_signal(signal.SIGTERM)
         prometheus.wait()
+        queries.terminate()
+        queries.wait()
         monitor.terminate()
         monitor.wait()
 for fault in faults:
