@@ -29,12 +29,19 @@ struct CrontabPaths: Equatable {
 /// A crontab that was opened and checked as cron(8) does it.
 enum OpenedCrontab: ~Copyable {
     case file(FileDescriptor, FileStatus)
-    /// Somebody is writing the file. Its closing is an event.
+    /// Somebody is writing the file.
     case busy
     case refused(String)
     case gone
     /// The file is as it was when it was opened last.
     case unchanged
+
+    var isBusy: Bool {
+        switch self {
+        case .busy: true
+        default: false
+        }
+    }
 
     /// - Parameter known: the attributes of the path and of the file when it was opened last. They are replaced.
     static func open(_ path: String, _ place: CrontabPlace, since known: inout Attributes?) throws(SystemError) -> OpenedCrontab {

@@ -11,7 +11,8 @@ import Scheduler
 /// - A crontab is gone when the system says that there is none. One that cannot be looked at stays as it was accepted.
 /// - A file is opened once, without waiting, and the opened file is checked, see ``OpenedCrontab``.
 /// - A change of a file that was read within one tick of the clock for files is noticed too.
-/// - A file that somebody is writing is read when it is closed. Until then its earlier text is in force.
+/// - A file that somebody is writing is read when it is closed. Until then its earlier text is in force, and it is looked at twice a second:
+///   the kernel reports the close before it counts the writer as gone, and reports none when the file was opened by another name.
 /// - A file or directory that changes all the time is looked at twice a second, see ``LookPauses``.
 /// - The descriptor of a user's crontab goes to the user's daemon without a lease, which would let that daemon hold up writers.
 final class CrontabWatch: FileWatcher, Part {
@@ -34,10 +35,6 @@ final class CrontabWatch: FileWatcher, Part {
     /// The directories whose names could not be read.
     private var unlisted: Set<String> = []
     private var pauses = LookPauses()
-    /// How often crontabs were looked at without an event because somebody had them open for writing.
-    private var repeats: [String: Int] = [:]
-    /// The kernel tells that a file was closed a moment before it counts the writer as gone, so a busy crontab is looked at again.
-    private static let repeatsMax = 3
     private let files: FileWatches
     private let service: SpoolService
     private let log: Log
@@ -103,7 +100,6 @@ final class CrontabWatch: FileWatcher, Part {
             guard let directory = directories[event.watch] else { continue }
             if !event.name.isEmpty {
                 changed.insert("\(directory)/\(event.name)")
-                repeats["\(directory)/\(event.name)"] = nil
             } else if event.mask.isDisjoint(with: .attributesChanged) {
                 isEverything = true
             }
@@ -233,10 +229,7 @@ final class CrontabWatch: FileWatcher, Part {
         let content = Self.content(path, place, since: &attributes)
         if attributes?.file.isSettled(at: service.now) == false { attributes = nil }
         if case .gone? = content { known[path] = nil } else { known[path] = .some(attributes) }
-        if case .busy? = content, repeats[path, default: 0] < Self.repeatsMax {
-            repeats[path, default: 0] += 1
-            pauses.repeatLook(path, at: .now())
-        }
+        if case .busy? = content { pauses.repeatLook(path, at: .now()) }
         if let content { service.noticed(crontab: CrontabFile(path: path, user: user, content)) }
     }
 
@@ -288,8 +281,14 @@ final class CrontabWatch: FileWatcher, Part {
     /// The crontab of a user, to be given to the user's daemon.
     func open(crontabOf user: User) throws(SystemError) -> OpenedCrontab {
         guard let paths, hasCrontab(of: user.name) || unlisted.contains(paths.users) else { return .gone }
+        let path = path(of: user.name, paths)
         var attributes: OpenedCrontab.Attributes?
-        return try OpenedCrontab.open(path(of: user.name, paths), .user(name: user.name, id: user.id), since: &attributes)
+        let opened = try OpenedCrontab.open(path, .user(name: user.name, id: user.id), since: &attributes)
+        if opened.isBusy {
+            tabs[user.name] = .some(nil)
+            pauses.repeatLook(path, at: .now())
+        }
+        return opened
     }
 
     func path(of user: String) -> String? { paths.map { path(of: user, $0) } }

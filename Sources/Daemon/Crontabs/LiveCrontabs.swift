@@ -24,7 +24,7 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
 
     /// Crontabs that were found and not read yet, by path.
     private var noticed: [String: CrontabFile] = [:]
-    /// Directories whose crontabs could not be found out before the start.
+    /// Directories that could not be listed before the start, so nobody knows which crontabs are in them.
     private var unlisted: Set<String> = []
     private var crontabs: [String: State] = [:]
     /// The crontabs whose published form is not up to date.
@@ -67,7 +67,7 @@ final class LiveCrontabs<FS: FileSystem, W: World>: ServicePart {
 
     func noticed(_ file: CrontabFile) { noticed[file.path] = file }
 
-    /// Nobody knows which crontabs are in this directory. Those of the journal stay as they are. Called before the start.
+    /// The crontabs that the journal has of this directory stay as they are at the start, because the directory cannot be listed.
     func keep(in directory: String) { unlisted.insert(directory) }
 
     /// The spool has no crontab but this one.

@@ -28,7 +28,7 @@ package struct LookPauses {
         return true
     }
 
-    /// Has the file be due at the end of its pause, or of one that begins now.
+    /// Makes the file due at the end of its pause, or of one that begins now. Called for a file that somebody is writing.
     package mutating func repeatLook(_ path: String, at now: MonotonicInstant) {
         // When the first call begins a pause, the second is a change within it.
         if admits(path, at: now) { _ = admits(path, at: now) }

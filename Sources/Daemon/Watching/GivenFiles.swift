@@ -11,7 +11,8 @@ import Store
 /// - Symbolic links are followed, and a change of any link or directory on the way is noticed: Kubernetes replaces the content of a volume
 ///   by renaming the link `..data`.
 /// - What is made by somebody whom spoold has no reason to obey is refused, and so is what such a person can replace: see ``GivenTrust``.
-/// - Files that change all the time are read twice a second, see ``LookPauses``. Names of unfinished files cause no look.
+/// - Files that change all the time are read twice a second, see ``LookPauses``, and so are all while somebody is writing one.
+///   Names of unfinished files cause no look.
 final class GivenFiles: FileWatcher, Part {
     /// The number of files in a directory that are read at most. All are read when one has changed.
     private static let filesMax = 10_000
@@ -120,7 +121,7 @@ final class GivenFiles: FileWatcher, Part {
             var found: [MountedDirectory.File] = []
             for name in names {
                 let content: MountedDirectory.File.Content
-                switch Self.open("\(directory)/\(name)", limit: Source.bytesMax, &trusted) {
+                switch open("\(directory)/\(name)", limit: Source.bytesMax, &trusted) {
                 case .gone, .other(.directory): continue
                 case .other(let kind): content = .refused("is \(kind.article), not a regular file")
                 case .busy: content = .busy
@@ -138,7 +139,7 @@ final class GivenFiles: FileWatcher, Part {
     private func read(crontab path: String, _ trusted: inout Set<WatchedNames.Name>) -> CrontabFile {
         var file = CrontabFile(path: path, user: user, .unknown)
         file.isGiven = true
-        switch Self.open(path, limit: CrontabPlace.bytesMax, &trusted) {
+        switch open(path, limit: CrontabPlace.bytesMax, &trusted) {
         // A crontab that was given and is missing is a mistake, unlike one of cron's.
         case .gone: file.content = .refused("there is no such file")
         case .other(let kind): file.content = .refused("is \(kind.article), not a regular file")
@@ -157,7 +158,7 @@ final class GivenFiles: FileWatcher, Part {
         case gone
     }
 
-    private static func open(_ path: String, limit: Int, _ trusted: inout Set<WatchedNames.Name>) -> Opened {
+    private func open(_ path: String, limit: Int, _ trusted: inout Set<WatchedNames.Name>) -> Opened {
         do throws(SystemError) {
             // Opening a device may do something.
             let look = try FileStatus.read(path, followingLinks: true)
@@ -169,7 +170,10 @@ final class GivenFiles: FileWatcher, Part {
             if let why = GivenTrust.objection(to: status, file) ?? GivenTrust.objection(toWayOf: path, &trusted) {
                 return .refused(why)
             }
-            guard file.excludeWriters() else { return .busy }
+            guard file.excludeWriters() else {
+                pauses.repeatLook(Self.everything, at: .now())
+                return .busy
+            }
             return .text(try file.readAll(limit: limit), changedAt: Instant(milliseconds: status.modifiedNanoseconds / 1_000_000))
         } catch {
             return error.isMissing ? .gone : .refused("\(error)")

@@ -33,6 +33,29 @@ struct GivenTasksTests {
         try spool.notification("READY=1")
     }
 
+    @Test("W5: A file that somebody writes is read when that is over, also when it was opened by another name")
+    func written() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let (directory, another) = ("\(spool.base)/given", "\(spool.base)/another")
+        try Files.makeDirectory(directory)
+        try Files.write("\(directory)/report.toml", "command = 'echo one'")
+        try start(spool, ["--tasks", directory])
+        // The directory has no event when the file is closed.
+        #expect(link("\(directory)/report.toml", another) == 0)
+        let seen = spool.logLength
+        do {
+            let file = try FileDescriptor.open(another, O_WRONLY)
+            try Files.remove(another)
+            // All files are read when one has changed.
+            try Files.write("\(spool.base)/other.toml", "command = 'true'")
+            try Files.rename("\(spool.base)/other.toml", "\(directory)/other.toml")
+            try spool.logLine("event=defined", "tasks/other", after: seen)
+            try file.write(Array("command = 'echo two'".utf8))
+        }
+        try spool.logLine("event=defined", "tasks/report", after: seen)
+        #expect(try spool.ctl("run", "report", "-w").output == "two\n")
+    }
+
     @Test("W5: Definitions in a mounted directory are tasks; a new version of the volume counts at once, and a bad one changes nothing")
     func volume() throws {
         let spool = try SpoolUnderTest(starting: false)

@@ -93,8 +93,10 @@ struct UserCrontabTests {
         #expect(!spool.log.utf8.dropFirst(seen).isEmpty)
     }
 
-    @Test("C1: a file that is open for writing is reported after a while, in the system's and in users' crontabs, until it is closed")
-    func written() throws {
+    @Test(
+        "C1: a file that is open for writing is reported after a while, in the system's and in users' crontabs, until it is closed",
+        arguments: [false, true])
+    func written(byAnotherName isElsewhere: Bool) throws {
         let machine = try CrontabMachine(starting: false)
         let spool = machine.spool
         try machine.write("etc/cron.d/x", "0 1 * * * root one\n")
@@ -103,10 +105,14 @@ struct UserCrontabTests {
         try spool.logLine("event=defined", "user=games", "file=tasks/crontab-games-one")
         var raws: [Int32] = []
         for path in ["etc/cron.d/x", "var/spool/cron/crontabs/games"] {
-            let file = try FileDescriptor.open("\(machine.root)/\(path)", O_WRONLY | O_APPEND)
+            let path = "\(machine.root)/\(path)"
+            // Where the file was opened by another name, the crontab's directory has no event when it is closed.
+            let name = isElsewhere ? "\(spool.base)/another" : path
+            if isElsewhere { #expect(link(path, name) == 0) }
+            raws.append(try FileDescriptor.open(name, O_WRONLY | O_APPEND).release())
+            if isElsewhere { try Files.remove(name) }
             // Only an event has the file looked at.
-            try file.setMode(path.hasPrefix("var") ? 0o600 : 0o644)
-            raws.append(file.release())
+            #expect(chmod(path, path.hasSuffix("games") ? 0o600 : 0o644) == 0)
         }
         let why = "somebody keeps it open for writing; it is read when it is closed"
         try spool.logLine("event=refused", "etc/cron.d/x: \(why)")
