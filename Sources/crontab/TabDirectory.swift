@@ -144,9 +144,9 @@ struct TabDirectory: ~Copyable {
         _ = consume current
     }
 
-    /// Takes the lock of the crontab, which who replaces or removes it holds, so that nothing is lost between the comparison and the rename
-    /// of an edit. Nil when there is no crontab, or something that is no file: a crontab takes its place. A holder that somebody has stopped
-    /// holds the others up for ten seconds, not for ever.
+    /// Takes the lock of the crontab. Each process that replaces or removes the crontab holds it, so that nothing is lost between the
+    /// comparison and the rename of an edit. Nil when there is no crontab, and when its name has something else than a regular file, which
+    /// a crontab may replace. A holder that somebody has stopped holds the others up for ten seconds, not for ever.
     private borrowing func lockCurrent(_ user: User) throws(SystemError) -> FileDescriptor? {
         while let file = try openCurrent(user) {
             let error = secure_lock(file.raw, 10)

@@ -5,8 +5,13 @@ import Store
 /// The jobs of at that wait or run: lists, shows and removes them. root sees those of all users.
 struct AtQueue {
     private let session: Session
+    /// The name of the caller. A user without a name is shown by the number.
+    private let own: String
 
-    init(_ session: Session) { self.session = session }
+    init(_ session: Session) {
+        self.session = session
+        own = (try? User.find(id: geteuid()))??.name ?? "\(geteuid())"  // a database that does not answer: by the number too
+    }
 
     private struct Item {
         var number: Int
@@ -20,58 +25,56 @@ struct AtQueue {
 
     /// The numbers of all jobs that the caller sees. So a job of root gets no number that a user's job has.
     func numbers() throws(Failure) -> Set<Int> {
-        guard FileName.isAccessible(session.spoolPath) else { return [] }
         var numbers: Set<Int> = []
-        _ = try EverybodysSpool.each(session) { part throws(Failure) in
-            var records = try part.records()
-            let places = try part.reading { () throws(JournalError) in try records.places(in: [.new, .running]) }
-            numbers.formUnion(places.compactMap { AtNumbers.number(ofJob: $0.id) })
-        }
+        try eachPlace { number, _, _, _ in numbers.insert(number) }
         return numbers
     }
 
-    /// The name of the caller. A user without a name is shown by the number.
-    private static var own: String { (try? User.find(id: geteuid()))??.name ?? "\(geteuid())" }
-
     /// The jobs of at by their numbers.
     private func items() throws(Failure) -> [Item] {
-        guard FileName.isAccessible(session.spoolPath) else { return [] }
         var items: [Item] = []
-        let own = Self.own
+        try eachPlace { number, place, part, records throws(Failure) in
+            guard let record = try part.record(at: place, &records), !record.place.state.isTerminal,
+                record.status.queue.utf8.count == 1, let queue = record.status.queue.first
+            else { return }
+            let start = record.status.notBefore ?? record.status.scheduledAt ?? session.now
+            let isRunning = record.place.state == .running
+            items.append(
+                Item(
+                    number: number, start: start, queue: isRunning ? "=" : queue, user: part.owner?.name ?? own, place: record.place,
+                    part: part))
+        }
+        return items.sorted { ($0.number, $0.user) < ($1.number, $1.user) }
+    }
+
+    /// Calls `body` with the number and place of each job that is named as those of at and waits or runs.
+    private func eachPlace(_ body: (Int, JobPlace, Session, inout JobRecords<DiskFileSystem>) throws(Failure) -> Void) throws(Failure) {
+        guard FileName.isAccessible(session.spoolPath) else { return }
         _ = try EverybodysSpool.each(session) { part throws(Failure) in
             var records = try part.records()
             let places = try part.reading { () throws(JournalError) in try records.places(in: [.new, .running]) }
-            for place in places {
-                guard let number = AtNumbers.number(ofJob: place.id), let record = try part.record(at: place, &records),
-                    !record.place.state.isTerminal, record.status.queue.utf8.count == 1, let queue = record.status.queue.first
-                else { continue }
-                let start = record.status.notBefore ?? record.status.scheduledAt ?? session.now
-                let isRunning = record.place.state == .running
-                items.append(
-                    Item(
-                        number: number, start: start, queue: isRunning ? "=" : queue, user: part.owner?.name ?? own, place: record.place,
-                        part: part))
-            }
+            for place in places { if let number = AtNumbers.number(ofJob: place.id) { try body(number, place, part, &records) } }
         }
-        return items.sorted { ($0.number, $0.user) < ($1.number, $1.user) }
     }
 
     // MARK: atq
 
     func list(_ invocation: AtInvocation) throws(Failure) -> Int32 {
         let items = try items()
-        // The number alone names one job: see `find`.
-        let first = Dictionary(grouping: items, by: \.number).mapValues { Self.named(by: nil, among: $0)?.user }
-        var numbers: Set<Int>?
+        // The users whose job a number names without its user.
+        let first = Dictionary(grouping: items, by: \.number).mapValues { named(by: nil, among: $0)?.user }
+        var wanted: [(owner: String?, number: Int)] = []
         // at ignores the numbers beside a queue.
-        if invocation.queue == nil, !invocation.operands.isEmpty {
-            numbers = []
+        if invocation.queue == nil {
             for word in invocation.operands {
-                guard let number = Int(UserPart.split(word).name), number >= 0 else { throw Failure(1, "invalid job number") }
-                numbers?.insert(number)
+                let (owner, name) = UserPart.split(word)
+                guard let number = Int(name), number >= 0 else { throw Failure(1, "invalid job number") }
+                wanted.append((owner, number))
             }
         }
-        for item in items where numbers?.contains(item.number) ?? true && invocation.queue.map({ $0 == item.queue }) ?? true {
+        for item in items where invocation.queue.map({ $0 == item.queue }) ?? true {
+            let isWanted = wanted.contains { $0.number == item.number && $0.owner ?? item.user == item.user }
+            guard wanted.isEmpty || isWanted else { continue }
             let name = first[item.number] == item.user ? "\(item.number)" : "\(item.user)/\(item.number)"
             session.output.line("\(name)\t\(AtTime.text(item.start, invocation.timeFormat)) \(item.queue) \(item.user)")
         }
@@ -79,7 +82,7 @@ struct AtQueue {
     }
 
     /// The job that a number names, among those that have it: that of the user who was named with it, else the caller's, else the only one.
-    private static func named(by owner: String?, among items: [Item]) -> Item? {
+    private func named(by owner: String?, among items: [Item]) -> Item? {
         if let owner { return items.first { $0.user == owner } }
         return items.first { $0.user == own } ?? (items.count == 1 ? items.first : nil)
     }
@@ -131,18 +134,15 @@ struct AtQueue {
         for word in words {
             let (owner, name) = UserPart.split(word)
             let found = items.filter { $0.number == Int(name) }
-            if let item = Self.named(by: owner, among: found) {
-                if try body(item) { continue }
-                session.errors.line("Cannot find jobid \(word)")
-                code = 1
-            } else if owner == nil, found.count > 1 {
+            let item = named(by: owner, among: found)
+            if let item, try body(item) { continue }
+            if item == nil, owner == nil, found.count > 1 {
                 let names = found.map { "\($0.user)/\($0.number)" }.joined(separator: ", ")
                 session.errors.line("\(word) is a job of several users: \(names)")
-                code = 1
             } else {
                 session.errors.line("Cannot find jobid \(word)")
-                code = 1
             }
+            code = 1
         }
         return code
     }

@@ -66,8 +66,8 @@ enum BatchStart {
     /// atd.c: LOADAVG_MX of Debian's at.
     static let loadMax = "1.5"
     private static let begin = "# Runs below a load of \(loadMax), one job a minute; else tries again later.\n"
-    /// Has a directory for the minute in which a job has begun. To make one is atomic. The jobs of each user of root's spool have their own,
-    /// because nobody may write to another's part. Where none can be made, the load alone counts.
+    /// A directory. A job that begins makes a directory in it, named after the minute, and only one job can make that. Each user of root's
+    /// spool has one, because nobody may write to another's part. Where it cannot be made, the load alone counts.
     private static let minutes = "\(Layout.state)/at-batch"
     private static let test = """
         read -r load rest </proc/loadavg && case $load in 0.*|1.[0-4]*) ;; *) exit 75 ;; esac

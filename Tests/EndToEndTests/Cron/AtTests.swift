@@ -156,7 +156,7 @@ struct AtTests {
         #expect(try shell(spool, "batch", input: "echo ran").code == 0)
         let job = try spool.end(of: "at-\(number + 1)")
         #expect(try job.outcome == "done 0" && job.stdout == "ran\n")
-        #expect(try Files.list("\(spool.path)/state/at-batch").count == 1)
+        #expect(try Files.list("\(spool.path)/state/at-batch").count == 1 && spool.ctl("check").code == 0)
     }
 
     @Test(
@@ -276,6 +276,7 @@ struct AtTests {
         #expect(try run("at 18:05 2099-12-31", as: nil).error.contains("job 2 at ") && run("atrm 2", as: nil).code == 0)
         #expect(try run("atrm 1; atrm 1", as: nil).error == "1 is a job of several users: daemon/1, games/1\n")
         #expect(try run("atq 1", as: nil).output == "daemon/1\(date) daemon\ngames/1\(date) games\n")
+        #expect(try run("atq games/1", as: nil).output == "games/1\(date) games\n")
         #expect(try run("atrm games/1; atq", as: nil).output == "1\(date) daemon\n")
         #expect(try run("atrm 1", as: .games).error == "Cannot find jobid 1\n")
         try Files.write("\(machine.base)/etc/at.deny", "games")
