@@ -55,12 +55,9 @@ struct AcceptedCrontabTests {
         try make("\(spool.base)/peer-root", "peer")
         let script = """
             mount -t tmpfs none /run && mount --bind \(spool.base)/peer-root/var/spool /var/spool && \
-            mount --bind \(spool.base)/peer-root/etc/cron.d /etc/cron.d && cd / && exec \(CronPeerTests.cron) -f
+            mount --bind \(spool.base)/peer-root/etc/cron.d /etc/cron.d
             """
-        let log = try FileDescriptor.open("\(spool.base)/cron.log", O_WRONLY | O_CREAT, mode: 0o600)
-        let cron = try Child(
-            "/usr/bin/unshare", ["-m", "--propagation", "private", "/bin/sh", "-c", script], environment: spool.environment,
-            output: log.raw, error: log.raw)
+        let cron = try CronPeerTests.startCron(beside: spool, script)
         defer { cron.kill(SIGKILL) }
         try spool.start()
         let all = Self.system.map { "s-\($0.name)" } + Self.users.map { "u-\($0.name)" }
@@ -104,12 +101,9 @@ struct AcceptedCrontabTests {
         }
         let script = """
             mount -t tmpfs none /run && mount -t tmpfs none /var/spool && mkdir -p /var/spool/cron/crontabs && \
-            mount --bind \(spool.base)/peer-etc /etc && cd / && exec \(CronPeerTests.cron) -f
+            mount --bind \(spool.base)/peer-etc /etc
             """
-        let log = try FileDescriptor.open("\(spool.base)/cron.log", O_WRONLY | O_CREAT, mode: 0o600)
-        let cron = try Child(
-            "/usr/bin/unshare", ["-m", "--propagation", "private", "/bin/sh", "-c", script], environment: spool.environment,
-            output: log.raw, error: log.raw)
+        let cron = try CronPeerTests.startCron(beside: spool, script)
         defer { cron.kill(SIGKILL) }
         try spool.start()
         let accepted = try machine.names().contains("crontab-touch")

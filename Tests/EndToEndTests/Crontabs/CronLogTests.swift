@@ -53,9 +53,7 @@ struct CronLogTests {
         let spool = machine.spool
         try machine.write("etc/crontab", "MAILTO=root\n@reboot root echo lost\n@every 1d root echo later\n")
         let devices = try Devices("\(spool.base)/dev")
-        let fill = "import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.setblocking(False)\ntry:\n while True:"
-            + " s.sendto(b'x', '\(devices.path)/log')\nexcept BlockingIOError: pass"
-        try Commands.succeed("python3", "-c", fill)
+        try devices.log.fill()
         try spool.launch(tracer: [
             "/usr/bin/unshare", "-m", "--propagation", "private", "/bin/sh", "-c",
             "mount --bind \(devices.path) /dev && exec \"$0\" \"$@\"",
@@ -84,15 +82,12 @@ struct CronLogTests {
         let our = try ours.lines(7)
 
         let script = """
-            mount -t tmpfs none /run && mount -t tmpfs none /var/spool && mkdir -p /var/spool/cron/crontabs && cd / &&
+            mount -t tmpfs none /run && mount -t tmpfs none /var/spool && mkdir -p /var/spool/cron/crontabs &&
             mount --bind \(machine.root)/etc/cron.d /etc/cron.d && mount --bind \(machine.crontab) /etc/crontab &&
             cp \(CronPeerTests.cron) \(spool.base)/cron && mount -t tmpfs none /usr/sbin && cp /bin/false /usr/sbin/sendmail &&
-            mount --bind \(crons.path) /dev && exec \(spool.base)/cron -f
+            mount --bind \(crons.path) /dev
             """
-        let errors = try FileDescriptor.open("\(spool.base)/cron.log", O_WRONLY | O_CREAT, mode: 0o600)
-        let cron = try Child(
-            "/usr/bin/unshare", ["-m", "--propagation", "private", "/bin/sh", "-c", script], environment: spool.environment,
-            output: errors.raw, error: errors.raw)
+        let cron = try CronPeerTests.startCron(beside: spool, script, "exec \(spool.base)/cron -f")
         defer { cron.kill(SIGKILL) }
         // A line's end within a message is a mistake of Debian's.
         let their = try crons.lines(7).map { $0.replacing("\n)", with: ")") }

@@ -162,12 +162,16 @@ struct CronPeerTests {
     private func startCron(beside spool: SpoolUnderTest, _ command: String) throws -> Child {
         let script = """
             mount -t tmpfs none /run && mount -t tmpfs none /var/spool && mkdir -p /var/spool/cron/crontabs &&
-            { [ ! -d /etc/cron.d ] || mount -t tmpfs none /etc/cron.d; } && cp -p \(spool.base)/crontabs/root /var/spool/cron/crontabs/ && \
-            cd / && \(command)
+            { [ ! -d /etc/cron.d ] || mount -t tmpfs none /etc/cron.d; } && cp -p \(spool.base)/crontabs/root /var/spool/cron/crontabs/
             """
+        return try Self.startCron(beside: spool, script, command)
+    }
+
+    /// Starts a cron, or `command`, in a mount namespace that lines of the shell have prepared.
+    static func startCron(beside spool: SpoolUnderTest, _ mounts: String, _ command: String = "exec \(cron) -f") throws -> Child {
         let log = try FileDescriptor.open("\(spool.base)/cron.log", O_WRONLY | O_CREAT, mode: 0o600)
         return try Child(
-            "/usr/bin/unshare", ["-m", "--propagation", "private", "/bin/sh", "-c", script], environment: spool.environment,
-            output: log.raw, error: log.raw)
+            "/usr/bin/unshare", ["-m", "--propagation", "private", "/bin/sh", "-c", "\(mounts) && cd / && \(command)"],
+            environment: spool.environment, output: log.raw, error: log.raw)
     }
 }

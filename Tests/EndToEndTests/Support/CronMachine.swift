@@ -103,6 +103,9 @@ final class CronMachine {
     /// The names in the directory of the crontabs. A temporary file is one of them.
     func names() throws -> [String] { try Files.list(crontabs).sorted() }
 
+    /// Fills the system's log, so that it takes no line until ``logged()``.
+    func fillLog() throws { try log.fill() }
+
     /// The lines that were written to the system's log since the last call, without their times and process numbers.
     func logged() -> [String] {
         var lines: [String] = []
