@@ -188,8 +188,11 @@ final class MonitorServer {
         case .refused(let answer), .remembered(let answer): response = answer
         case .allowed:
             if request.address.path == [MonitorSite.eventsPath] {
-                if request.method == .get { return begin(request, on: connection, now) }
-                response = refusal(ofStream: request) ?? HTTPResponse(.ok, type: EventStream.type, body: nil)
+                switch (followed(by: request), request.method) {
+                case (.view(let address), .get): return begin(address, request, on: connection, now)
+                case (.view, .head): response = HTTPResponse(.ok, type: EventStream.type, body: nil)
+                case (.refused(let why), _): response = why
+                }
             } else {
                 refresh()
                 response = site.answer(request)
@@ -201,19 +204,20 @@ final class MonitorServer {
 
     // MARK: Streams
 
-    private func viewed(_ request: HTTPRequest) -> WebAddress? { request.address.value("view").flatMap { WebAddress($0) } }
-
-    /// The answer to a client that cannot follow a page now. Nil when it can.
-    private func refusal(ofStream request: HTTPRequest) -> HTTPResponse? {
-        if viewed(request) == nil { return HTTPResponse(.badRequest, text: "The parameter \"view\" is not an address of this site.\n") }
-        return connections.count(where: { $0.stream != nil }) < Self.streamsMax ? nil : Self.busy
+    private enum Followed {
+        case view(WebAddress)
+        case refused(HTTPResponse)
     }
 
-    private func begin(_ request: HTTPRequest, on connection: MonitorConnection, _ now: MonotonicInstant) {
-        let refusal = refusal(ofStream: request)
-        guard refusal == nil, let address = viewed(request) else {
-            return connection.answer(bytes(refusal ?? Self.busy, keepsOpen: false), thenCloses: true, now: now)
+    /// The page that a client wants to follow, or the answer when it cannot follow that now.
+    private func followed(by request: HTTPRequest) -> Followed {
+        guard let address = request.address.value("view").flatMap({ WebAddress($0) }) else {
+            return .refused(HTTPResponse(.badRequest, text: "The parameter \"view\" is not an address of this site.\n"))
         }
+        return connections.count(where: { $0.stream != nil }) < Self.streamsMax ? .view(address) : .refused(Self.busy)
+    }
+
+    private func begin(_ address: WebAddress, _ request: HTTPRequest, on connection: MonitorConnection, _ now: MonotonicInstant) {
         let shown = request.field("last-event-id") ?? request.address.value("shown")
         connection.stream = MonitorConnection.Stream(address: address, shown: shown, renderAt: now, isStale: true)
         let head = HTTPResponse(.ok, type: EventStream.type, body: nil)
