@@ -104,8 +104,7 @@ extension SpoolUnderTest {
     /// The process that is process 1 of the container, by its number here.
     func processOne() throws -> pid_t {
         guard let daemon else { throw failure("no container was started") }
-        let children = try Files.text("/proc/\(daemon.pid)/task/\(daemon.pid)/children")
-        guard let pid = pid_t(children.prefix { $0 != " " }) else { throw failure("the container has no process") }
+        guard let pid = try Processes.children(of: daemon.pid).first else { throw failure("the container has no process") }
         return pid
     }
 

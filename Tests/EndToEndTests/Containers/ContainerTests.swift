@@ -7,10 +7,7 @@ import Testing
 /// rights.
 @Suite("Containers", .ownThreads, .enabled(if: SpoolUnderTest.canContain, "needs root, unshare, pivot_root and setpriv"))
 struct ContainerTests {
-    private func zombies(below pid: pid_t) throws -> Int {
-        try Files.text("/proc/\(pid)/task/\(pid)/children").split(separator: " ").compactMap { pid_t($0) }
-            .count { !Processes.isAlive($0) }
-    }
+    private func zombies(below pid: pid_t) throws -> Int { try Processes.children(of: pid).count { !Processes.isAlive($0) } }
 
     @Test("W5: Process 1 runs jobs, reaps what nobody else does, waits for a job when it is stopped, and is well all the time",
         arguments: [SIGTERM, SIGINT])
@@ -91,22 +88,18 @@ struct ContainerTests {
             line[0], Array(line.dropFirst()), environment: spool.environment + ["NOTIFY_SOCKET=\(spool.base)/notify"], output: log.raw,
             error: log.raw)
         try spool.logLine("event=standby ")
-        let children = try Files.text("/proc/\(standby.pid)/task/\(standby.pid)/children")
-        let one = try #require(pid_t(children.prefix { $0 != " " }))
+        let one = try #require(try Processes.children(of: standby.pid).first)
         // A process whose parent ends at once, and which then ends.
         let gate = try spool.gate()
         chmod(gate.path, 0o666)
         let orphan = "(sh -c 'echo > \(spool.out)/there; read x < \(gate.path)' &) & exit 0"
         _ = try Commands.run("nsenter", ["-t", "\(one)", "-p", "-m", "-S", "65532", "-G", "65532", "sh", "-c", orphan])
         try spool.output("there")
-        func orphans() throws -> [pid_t] {
-            try Files.text("/proc/\(one)/task/\(one)/children").split(separator: " ").compactMap { pid_t($0) }
-        }
-        let pids = try orphans()
+        let pids = try Processes.children(of: one)
         #expect(!pids.isEmpty)
         try gate.release()
         for pid in pids { try Processes.awaitEnd(of: pid) }
-        try spool.wait(for: "the standby to reap") { try orphans().isEmpty }
+        try spool.wait(for: "the standby to reap") { try Processes.children(of: one).isEmpty }
         try spool.signalContained(SIGKILL)
         _ = leader.exitCode()
         spool.lead(standby)
@@ -128,8 +121,6 @@ struct ContainerTests {
             ["/run/secrets/spoold-token": file, "0.0.0.0:8080": "127.0.0.1:0", "spoolctl": "\(SpoolUnderTest.programs)/spoolctl"][$0] ?? $0
         }
         let line = ["-m", "-p", "--fork", "--kill-child", "--mount-proc", "setpriv", "--reuid=65532", "--regid=65532", "--clear-groups"]
-        let said = try spool.gate("said")
-        chmod(said.path, 0o666)
         let monitor = try Commands.Running(
             "unshare", line + ["sh", "-c", "exec \"$@\" > \(spool.out)/address", "sh"] + words, environment: spool.environment)
         defer { monitor.child.kill(SIGKILL) }

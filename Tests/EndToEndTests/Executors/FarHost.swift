@@ -131,8 +131,7 @@ final class FarHost {
     }
 
     private static func descendants(of pid: pid_t) -> [pid_t] {
-        let text = (try? Files.text("/proc/\(pid)/task/\(pid)/children")) ?? ""  // ended
-        let children = text.split(separator: " ").compactMap { pid_t($0) }
+        let children = (try? Processes.children(of: pid)) ?? []  // ended
         return children + children.flatMap { descendants(of: $0) }
     }
 

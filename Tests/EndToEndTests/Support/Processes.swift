@@ -81,6 +81,11 @@ enum Processes {
         }
     }
 
+    /// The children of a process, by their numbers here, the oldest first.
+    static func children(of pid: pid_t) throws -> [pid_t] {
+        try Files.text("/proc/\(pid)/task/\(pid)/children").split(separator: " ").compactMap { pid_t($0) }
+    }
+
     /// The pids of the daemons that serve users of this spool.
     static func userDaemons(ofSpool path: String) -> [pid_t] {
         all { contains("/proc/\($0)/cmdline", "\(path)/users/") && contains("/proc/\($0)/cmdline", "--serve-user") }
