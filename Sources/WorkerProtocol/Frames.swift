@@ -50,8 +50,8 @@ public struct FrameBuffer: Sendable {
 }
 
 /// Commands of version 2 and later are accepted: an older daemon starts the worker that is installed at its worker's path, which may be
-/// newer. So a report keeps its form for ever. Another form has another tag, and is sent only when the request has asked for it, which needs
-/// a new version of commands.
+/// newer. So a report keeps its form for ever. Another form has another tag, and is sent only when the request has asked for it, which
+/// needs a new version of commands.
 private enum Version {
     static let reports: UInt8 = 2
     static let commands: UInt8 = 7

@@ -8,9 +8,9 @@ import WorkerProtocol
 /// - The command writes to its files alone, so it never waits for a reader. The files are read behind it: soon while they grow, and after a
 ///   second at the latest.
 /// - What the reader does not take is sent again at the next look: after a time that the reader says, or when the daemon has confirmed
-///   what it took. No more is read from the files than may be sent then. When the command has ended, the run is reported at once, and the reader
-///   has some seconds to take the rest of what was written by then; after that, the reader is told how much it has not got. Where nobody
-///   reads, nothing is sent.
+///   what it took. No more is read from the files than may be sent then.
+/// - When the command has ended, the run is reported at once, and the reader has some seconds to take the rest of what was written by then.
+///   After that, the reader is told how much it has not got. Where nobody reads, nothing is sent.
 /// - Only whole lines are sent, each for itself to journald. A longer line than the reader takes is sent in pieces, and at the end also one
 ///   that is not whole.
 /// - A part that was given back to the disk, because the file has become too large, is left out.

@@ -5,8 +5,8 @@ import TestSupport
 import Testing
 
 @Suite struct GivenTrustTests {
-    /// A way to a file: the link `way` leads to `target`, in a directory with these permission bits. Another directory in that one belongs to
-    /// `inner`.
+    /// A way to a file: the link `way` leads to `target`, in a directory with these permission bits. Another directory in that one belongs
+    /// to `inner`.
     private func objection(target: String, mode: mode_t, inner: uid_t = geteuid()) throws -> String? {
         let base = try makeTemporaryDirectory(in: "/tmp", "given-trust")
         defer { for name in ["way", "open/in/file", "open/in", "open/file", "open", ""] { remove("\(base)/\(name)") } }

@@ -16,6 +16,8 @@ import Testing
 
     @Test(
         "A line that says nothing is left out",
-        arguments: ["", "needs", "needs 1 0 3", "needs 1 0 3 x", "needs 1 0 3 4 5", "rest", "rest soon", "took", "took crontab 2", "slots 3"])
+        arguments: [
+            "", "needs", "needs 1 0 3", "needs 1 0 3 x", "needs 1 0 3 4 5", "rest", "rest soon", "took", "took crontab 2", "slots 3",
+        ])
     func nothing(_ line: String) { #expect(UserReport(line: line) == nil) }
 }

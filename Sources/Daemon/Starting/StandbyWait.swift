@@ -37,7 +37,8 @@ final class StandbyWait {
             ["spool": spool, "pid": "\(getpid())", "held_by": holder.map { "\($0.pid)" }, "host": holder?.host])
         startup.log.flush()
         notification.send("READY=1\nSTATUS=Standby for \(spool)\n")
-        // Those that ended before the signals were blocked. A program that this process executes has the children of the one before.
+        // A child that ended before SIGCHLD was blocked wakes nobody here. This process has children from the beginning when it was another
+        // program before: exec keeps them.
         Children.reapAll()
         while true {
             var descriptors = [

@@ -50,7 +50,7 @@ package enum GivenTrust {
         let above = try directory.status()
         let status = try FileStatus.read(full)
         if isReadOnly(directory) { return nil }
-        // What is mounted by itself cannot be replaced.
+        // A file or directory on which something is mounted cannot be renamed or removed here. Nothing is mounted on a symbolic link.
         if status.kind != .symbolicLink, try isReadOnly(FileDescriptor.open(full, LINUX_O_PATH | O_NOFOLLOW)) { return nil }
         // In a sticky directory nobody replaces what belongs to somebody else.
         guard isTrusted(above), above.mode & 0o022 == 0 || above.mode & 0o1000 != 0 else {
