@@ -104,7 +104,7 @@ struct NewTab {
 }
 
 extension TabHeader {
-    /// With the present time.
+    /// The header of a crontab that is installed now.
     static func text(from name: String) -> [UInt8] {
         var now = time(nil)
         var date = [CChar](repeating: 0, count: 26)

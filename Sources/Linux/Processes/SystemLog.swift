@@ -1,8 +1,8 @@
 import CLinux
 import Glibc
 
-/// The system's log, syslog(3): messages in the form of RFC 3164, as datagrams to `/dev/log`. A message is lost where nobody reads
-/// them, and where the reader takes none for some time. The second is reported to the caller.
+/// The system's log, syslog(3): messages in the form of RFC 3164, as datagrams to `/dev/log`. A message is lost when nobody
+/// reads them, and when the reader takes none for some time. The caller learns only of the latter.
 public enum SystemLog {
     public enum Facility: Int32, Sendable {
         // From sys/syslog.h.
@@ -10,11 +10,11 @@ public enum SystemLog {
         case cron = 9
     }
 
-    /// The time for which a program that may wait does so for a reader that is behind.
+    /// The time for which a program that may wait waits for a reader that is behind.
     public static let patienceMilliseconds = 2000
 
-    /// Sends a line at the level `info`. `program` and `process` are its tag: `crontab[123]: `. Returns false when it was lost because the
-    /// reader is behind. Waits for the reader for `milliseconds`, and by default never.
+    /// Sends a line at the level `info`. `program` and `process` are its tag: `crontab[123]: `. Waits for a reader that is
+    /// behind for `milliseconds`, by default not at all. Returns false when the line was lost because the reader is behind.
     @discardableResult
     public static func write(
         _ line: String, facility: Facility, program: String, process: pid_t = getpid(), waitingMilliseconds milliseconds: Int = 0

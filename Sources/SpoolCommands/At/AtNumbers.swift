@@ -5,10 +5,10 @@ import Store
 /// The numbers of jobs of at in one part of the spool.
 ///
 /// Invariants:
-/// - The file has the number given last, and only who holds its lock reads and writes it. A number comes again after a million others, and
-///   no number is given that a job has which waits or runs.
-/// - The number is replaced in its place, by one of the same length, so that neither a full disk nor a power cut leaves an empty file.
-///   After a damaged file, the numbers go on after the highest one of a job.
+/// - The file has the number given last. Only the holder of its lock reads and writes it. A number is given again after a million others,
+///   but not while a job that waits or runs has it.
+/// - A number overwrites one of the same length, so neither a full disk nor a power cut leaves an empty file. When the file is damaged, the
+///   next number is the one after the highest of the jobs that wait or run.
 struct AtNumbers {
     private static let file = "\(Layout.state)/at-number"
     private static let max = 1_000_000

@@ -59,9 +59,9 @@ struct AtScript {
     }
 }
 
-/// The part before a script that lets it run only at a low load, and that lets one job begin in each minute, so that the load shows what a
-/// job does before the next begins. atd waits for a minute between two. A batch job that may not begin ends its try with EX_TEMPFAIL, and
-/// the next try follows after a wait. So a job that waits takes no slot.
+/// The part before the script of a batch job. It lets the script run only at a low load, and one job begin in each minute, so that the load
+/// shows the work of a job before the next begins: atd waits for a minute between two. A job that may not begin ends its try with
+/// EX_TEMPFAIL, and the next try follows after a wait. So a job that waits takes no slot.
 enum BatchStart {
     /// atd.c: LOADAVG_MX of Debian's at.
     static let loadMax = "1.5"

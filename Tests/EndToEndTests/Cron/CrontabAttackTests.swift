@@ -132,7 +132,7 @@ struct CrontabAttackTests {
     }
 
     @Test(
-        "C2: Attack 87: what is no regular file in the place of a crontab holds nobody up, is not read, and can be replaced and removed",
+        "C2: Attack 87: what is no regular file in the place of a crontab holds nobody up, is not read, and is replaced by root",
         arguments: ["mkfifo -m 666 $f", "ln -s /etc/secret $f", "mkdir $f", "mknod -m 666 $f c 1 5", "ln -s $f $f"])
     func noFile(made line: String) throws {
         let machine = try machine()
