@@ -49,7 +49,7 @@ struct RemoteRun {
     /// Since a signal has ended it whose reason only the engine can know.
     private var unexplained: Patience?
     private(set) var farewell = Farewell.none
-    /// A farewell was passed on, and what ends the run from now on may be its effect.
+    /// A farewell was passed on, so an end that the engine tells from now on may be its effect.
     private var wasBidFarewell = false
     /// The signals that people have sent it.
     private var passedOn: Set<Int32> = []
@@ -134,7 +134,7 @@ struct RemoteRun {
         lives()
     }
 
-    /// Nothing speaks for its end any more.
+    /// It has shown itself alive: the time without a sign of life is counted anew.
     private mutating func lives() {
         silence = Patience()
         ending = Patience()
@@ -227,7 +227,7 @@ struct RemoteRun {
         return vainCount <= Self.vainMax
     }
 
-    /// Its node was not up yet, or was lost or taken away before the wrapper began, or the wrapper did not see the directory. Should it have
+    /// Its node was not up yet, or was lost or taken away before the wrapper began, or the wrapper did not see the directory. If a run has
     /// begun nevertheless, its start mark keeps the next copy from beginning.
     private static let vainReasons: Set<EndReason> = [.completed, .failed, .nodeFail, .preempted]
     /// The number of times that a run may do nothing.
@@ -293,6 +293,7 @@ struct RemoteRun {
         return []
     }
 
+    /// The reason for a run that is lost while its engine has it wait, or after the farewell.
     private static let waitedAgain = "its engine had it wait again, and it showed no sign of life"
 
     /// The answer to `cancel` came, whatever it was. Returns true when it is that to the farewell.
@@ -364,6 +365,9 @@ struct RemoteRun {
 
     /// The engine's word is not final yet, or is about to be: it is asked again soon.
     var isUrgent: Bool { ending.count > 0 || stop != nil || isUnexplained || farewell != .none }
+
+    /// True when an order can be passed on: the run has been submitted.
+    var takesOrders: Bool { phase == .looking || phase == .submitted }
 
     /// True when `cancel` can be called: the engine may have the run, and no `submit` is under way.
     var canBeCanceled: Bool { phase != .submitting && mayBeThere }

@@ -23,19 +23,11 @@ final class RemoteRuns {
         /// The earliest `submitAt` in the line, and the earliest `askAt` of a stop.
         var submitAt: Instant?
         var stopAt: Instant?
-        /// Items of `signal`, `extend` and a last `cancel` that no call has taken yet.
-        var orders: [Order] = []
+        var orders = RemoteOrders()
         /// Since when questions have not been answered, and why.
         var failure: (since: Instant, why: String)?
 
         init(_ executor: String) { self.executor = executor }
-    }
-
-    private struct Order {
-        let verb: ExecutorCall.Verb
-        var item: ExecutorCall.Item
-        /// An order that did not reach its run is passed on again then.
-        var at: Instant?
     }
 
     private struct Call {
@@ -43,7 +35,7 @@ final class RemoteRuns {
         let verb: ExecutorCall.Verb
         let items: [(id: JobID, attempt: Int)]
         /// The orders that it passes on, in the order of the items. A `cancel` that is repeated anyway has none.
-        let orders: [Order]
+        let orders: [RemoteOrders.Order]
     }
 
     private var runs: [JobID: RemoteRun] = [:]
@@ -150,7 +142,7 @@ final class RemoteRuns {
         guard let run = runs[job.id], let executor = job.executor else { return }
         var item = ExecutorCall.Item(run)
         fill(&item)
-        group(of: job, executor).orders.append(Order(verb: verb, item: item))
+        group(of: job, executor).orders.add(verb, item)
     }
 
     /// The clock was set: nothing waits for an instant that may never come.
@@ -160,7 +152,7 @@ final class RemoteRuns {
             if group.submitAt != nil { group.submitAt = now }
             if group.stopAt != nil { group.stopAt = now }
             group.failure?.since = now
-            for index in group.orders.indices where group.orders[index].at != nil { group.orders[index].at = now }
+            group.orders.clockWasSet(at: now)
         }
         for id in runs.keys {
             runs[id]?.interrupt()
@@ -180,7 +172,9 @@ final class RemoteRuns {
             if group.underWay[.submit] == nil, !group.line.isEmpty { consider(group.submitAt) }
             if group.underWay[.cancel] == nil { consider(group.stopAt) }
             for verb in [ExecutorCall.Verb.poll, .find] where group.underWay[verb] == nil { consider(group.askAt[verb]) }
-            for order in group.orders where group.underWay[order.verb] == nil && mayPassOn(order) { consider(order.at) }
+            for order in group.orders.waiting where group.underWay[order.verb] == nil {
+                if runs[order.item.job.id]?.takesOrders == true { consider(order.at) }
+            }
         }
         return wake
     }
@@ -199,7 +193,8 @@ final class RemoteRuns {
     }
 
     private func call(
-        _ group: Group, _ verb: ExecutorCall.Verb, _ items: [ExecutorCall.Item], orders: [Order] = [], _ due: inout [ExecutorCall]
+        _ group: Group, _ verb: ExecutorCall.Verb, _ items: [ExecutorCall.Item], orders: [RemoteOrders.Order] = [],
+        _ due: inout [ExecutorCall]
     ) {
         lastNumber += 1
         group.underWay[verb] = lastNumber
@@ -233,7 +228,7 @@ final class RemoteRuns {
         var next: Instant?
         for id in group.members.sorted() {
             guard let run = runs[id], var stop = run.stop else { continue }
-            // `submit` is about to be answered, and that hurries this.
+            // When the `submit` that is under way is answered, the run's next `cancel` is due at once.
             guard run.canBeCanceled else { continue }
             if stop.askAt <= now, items.count < itemsMax {
                 let patience = run.job.definition.killAfterMilliseconds + 15 * settings.pollLeast
@@ -275,37 +270,12 @@ final class RemoteRuns {
         if items.isEmpty { group.askAt[verb] = nil } else { call(group, verb, items, &due) }
     }
 
-    /// Calls `signal`, `extend`, and the last `cancel` of runs that are about to be lost. An order is for one try, and is passed on when the
-    /// try has been submitted. A run that shows itself alive meanwhile is not canceled.
     private func passOn(_ group: Group, at now: Instant, _ due: inout [ExecutorCall]) {
-        group.orders.removeAll { order in
-            guard let run = runs[order.item.job.id], run.attempt == order.item.attempt else { return true }
-            return order.verb == .cancel && run.farewell != .wanted
-        }
-        for verb in [ExecutorCall.Verb.cancel, .signal, .extend] where group.underWay[verb] == nil {
-            var taken: [Order] = []
-            group.orders.removeAll { order in
-                guard order.verb == verb, taken.count < itemsMax, order.at ?? now <= now, mayPassOn(order) else { return false }
-                if verb == .cancel { runs[order.item.job.id]?.bidFarewell() }
-                taken.append(order)
-                taken[taken.count - 1].item.handle = runs[order.item.job.id]?.handle
-                return true
-            }
+        group.orders.dropVoid(runs)
+        for verb in RemoteOrders.verbs where group.underWay[verb] == nil {
+            let taken = group.orders.take(verb, itemsMax: itemsMax, at: now, &runs)
             if !taken.isEmpty { call(group, verb, taken.map(\.item), orders: taken, &due) }
         }
-    }
-
-    private func mayPassOn(_ order: Order) -> Bool {
-        let phase = runs[order.item.job.id]?.phase
-        return phase == .looking || phase == .submitted
-    }
-
-    /// Plans that an order which did not reach its run is passed on again. A signal is not, which must not come twice, nor what was refused.
-    private func repeatOrder(_ order: Order, after answer: ExecutorAnswer?, _ group: Group, _ settings: ExecutorSettings, at now: Instant) {
-        guard order.verb == .extend, answer?.kind != .asked, answer?.kind != .refused else { return }
-        var order = order
-        order.at = now.advanced(byMilliseconds: settings.pollMilliseconds)
-        group.orders.append(order)
     }
 
     // MARK: Answers
@@ -361,9 +331,12 @@ final class RemoteRuns {
                 }
             case .cancel, .signal, .extend:
                 let isFarewell = call.verb == .cancel && run.tookOrder()
-                if call.orders.indices.contains(index) { repeatOrder(call.orders[index], after: answer, group, settings, at: now) }
+                if call.orders.indices.contains(index) {
+                    let again = now.advanced(byMilliseconds: settings.pollMilliseconds)
+                    group.orders.addAgain(call.orders[index], after: answer, at: again)
+                }
                 if let marks = reply.marks[id] { steps = run.seen(marks) }
-                if steps.isEmpty, let remark = Self.remark(on: call.verb, answer, reply.failure, isFarewell: isFarewell) {
+                if steps.isEmpty, let remark = RemoteOrders.remark(on: call.verb, answer, reply.failure, isFarewell: isFarewell) {
                     steps = [.remark(remark)]
                 }
             }
@@ -382,20 +355,6 @@ final class RemoteRuns {
         }
         if group.members.isEmpty, group.underWay.isEmpty { groups = groups.filter { $0.value !== group } }
         return result
-    }
-
-    /// A sentence about an order that did not reach its run. Nil when it did, and for a `cancel` that is repeated.
-    private static func remark(
-        on verb: ExecutorCall.Verb, _ answer: ExecutorAnswer?, _ failure: String?, isFarewell: Bool
-    ) -> String? {
-        if answer?.kind == .asked { return nil }
-        let why = answer?.message ?? failure ?? "the executor did not answer"
-        return switch verb {
-        case .signal: "a signal did not reach it: \(why)"
-        case .extend: "the engine did not move its limit: \(why)"
-        case .cancel where isFarewell: "its engine had it wait again, and may have it yet, since it was not told to end it: \(why)"
-        case .submit, .poll, .find, .cancel: nil
-        }
     }
 
     /// A run whose phase has changed is asked about, or submitted.
