@@ -145,6 +145,16 @@ private final class RemotePlayer {
 }
 
 @Suite struct RemoteRunTests {
+    /// A run that has not begun when its engine says that it has ended in this way, again and again.
+    private static func endsInVain(_ title: String, _ end: String) -> RemoteStory {
+        RemoteStory(
+            title, (7...10).flatMap { ["submit \($0)", "poll ended \(end) x16"] },
+            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times", "submitting job 1",
+                "32 s: submit", "submitted job 1 8", "34 to 64 s: poll 16 times", "submitting job 1", "64 s: submit",
+                "submitted job 1 9", "66 to 96 s: poll 16 times", "submitting job 1", "96 s: submit", "submitted job 1 10",
+                "98 to 128 s: poll 16 times", "ended job 1 failed lost"])
+    }
+
     fileprivate static let stories: [RemoteStory] = [
         RemoteStory(
             "It runs and exits", ["submit 7", "poll pending", "began", "sees", "poll running", "exits 3", "sees"],
@@ -181,14 +191,7 @@ private final class RemotePlayer {
             gives: ["started job 1", "submitting job 1", "0 s: submit", "0 to 64 s: find 7 times", "64 s: submit",
                 "64 to 126 s: find 6 times",
                 "126 s: submit", "ended job 1 failed spawn"]),
-        RemoteStory(
-            "It ends and has done nothing: it is submitted again, three times",
-            ["submit 7", "poll ended completed 0 x16", "submit 8", "poll ended completed 0 x16", "submit 9", "poll ended completed 0 x16",
-                "submit 10", "poll ended completed 0 x16"],
-            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times", "submitting job 1",
-                "32 s: submit", "submitted job 1 8", "34 to 64 s: poll 16 times", "submitting job 1", "64 s: submit",
-                "submitted job 1 9", "66 to 96 s: poll 16 times", "submitting job 1", "96 s: submit", "submitted job 1 10",
-                "98 to 128 s: poll 16 times", "ended job 1 failed lost"]),
+        endsInVain("It ends and has done nothing: it is submitted again, three times", "completed 0"),
         RemoteStory(
             "An end mark counts while it is looked for", ["submit nothing", "exits 0", "find gone"],
             gives: ["started job 1", "submitting job 1", "0 s: submit", "0 s: find", "ended job 1 done"]),
@@ -241,14 +244,7 @@ private final class RemotePlayer {
             ["submit 7", "poll ended node_fail x8", "began", "poll ended node_fail x16"],
             gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 48 s: poll 24 times",
                 "ended job 1 failed lost"]),
-        RemoteStory(
-            "Its node is lost again and again before it began",
-            ["submit 7", "poll ended node_fail x16", "submit 8", "poll ended node_fail x16", "submit 9", "poll ended node_fail x16",
-                "submit 10", "poll ended node_fail x16"],
-            gives: ["started job 1", "submitting job 1", "0 s: submit", "submitted job 1 7", "2 to 32 s: poll 16 times", "submitting job 1",
-                "32 s: submit", "submitted job 1 8", "34 to 64 s: poll 16 times", "submitting job 1", "64 s: submit",
-                "submitted job 1 9", "66 to 96 s: poll 16 times", "submitting job 1", "96 s: submit", "submitted job 1 10",
-                "98 to 128 s: poll 16 times", "ended job 1 failed lost"]),
+        endsInVain("Its node is lost again and again before it began: it is submitted again, three times", "node_fail"),
         RemoteStory(
             "It is canceled, and its node is lost before it began: it is not submitted again",
             ["submit 7", "people cancel", "cancel asked", "poll ended node_fail x16"],

@@ -86,14 +86,12 @@ final class ClusterSpool {
     func submit(_ command: String, _ words: String...) throws -> String { try submit(command, words) }
 
     func submit(_ command: String, _ words: [String]) throws -> String {
-        let submitted = try spool.ctl(list: ["submit", "--executor", "slurm"] + words + ["--", command])
-        guard submitted.code == 0 else { throw spool.failure("submit: \(submitted)") }
-        return submitted.id
+        try spool.submit(to: "slurm", command, words)
     }
 
     /// Waits for the end of a job.
     func end(_ id: String) throws -> FoundJob {
-        try spool.wait(for: "the end of \(id)") { try spool.job(id, in: "done") ?? spool.job(id, in: "failed") }
+        try spool.end(ofID: id)
     }
 
     /// Waits until `spoolctl why` says this of a job, and returns its answer.
@@ -149,6 +147,15 @@ extension SpoolUnderTest {
             lead(standby)
             try logLine("event=started", "pid=\(standby.pid)", after: seen)
         }
+    }
+
+    /// Submits a job to an executor. Returns its id.
+    func submit(to executor: String, _ command: String, _ more: String...) throws -> String { try submit(to: executor, command, more) }
+
+    func submit(to executor: String, _ command: String, _ more: [String]) throws -> String {
+        let submitted = try ctl(list: ["submit", "--executor", executor] + more + ["--", command])
+        guard submitted.code == 0 else { throw failure("submit: \(submitted)") }
+        return submitted.id
     }
 
     /// Installs spoold with an executor beside its worker, as a package does.

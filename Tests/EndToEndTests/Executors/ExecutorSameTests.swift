@@ -6,26 +6,9 @@ import Testing
 
 /// What is the same for jobs that an executor runs as for jobs that run here: who waits for whom, and what is told.
 @Suite("Jobs elsewhere, as jobs here", .ownThreads) struct ExecutorSameTests {
-    private func makeSpool() throws -> (SpoolUnderTest, FakeExecutor) {
-        let spool = try SpoolUnderTest(configuration: FakeExecutor.configuration, starting: false)
-        let fake = try FakeExecutor(spool)
-        try spool.start()
-        return (spool, fake)
-    }
-
-    private func submit(_ spool: SpoolUnderTest, _ command: String, _ more: String...) throws -> String {
-        let submitted = try spool.ctl(list: ["submit", "--executor", "fake"] + more + ["--", command])
-        #expect(submitted.code == 0, "\(submitted)")
-        return submitted.id
-    }
-
-    private func end(_ spool: SpoolUnderTest, _ id: String) throws -> FoundJob {
-        try spool.wait(for: "the end of \(id)") { try spool.job(id, in: "done") ?? spool.job(id, in: "failed") }
-    }
-
     @Test("X4: A lock is held by one job, here or elsewhere", arguments: [false, true])
     func locks(isFirstHere: Bool) throws {
-        let (spool, _) = try makeSpool()
+        let (spool, _) = try FakeExecutor.spool()
         let gate = try spool.gate()
         let order = "echo $SPOOL_NAME >> \(spool.out)/order"
         let elsewhere = ["executor = \"fake\"", ""]
@@ -38,35 +21,35 @@ import Testing
         let why = try spool.ctl("why", second).output
         #expect(why.contains("lock disk"), "\(why)")
         try gate.release()
-        #expect(try end(spool, second).outcome == "done 0")
+        #expect(try spool.end(ofID: second).outcome == "done 0")
         #expect(try spool.linesNow("order") == ["first", "free", "second"])
     }
 
     @Test("X4: The more urgent job goes to the executor first, and one whose deadline has passed never does")
     func prioritiesAndDeadline() throws {
-        let (spool, fake) = try makeSpool()
+        let (spool, fake) = try FakeExecutor.spool()
         let gate = try spool.gate()
-        let held = try (0..<3).map { _ in try submit(spool, "read x < \(gate.path)") }
+        let held = try (0..<3).map { _ in try spool.submit(to: "fake", "read x < \(gate.path)") }
         try spool.wait(for: "three submissions") { fake.lines("submitted").count == 3 }
         let order = "echo $SPOOL_NAME >> \(spool.out)/order; true"
-        let low = try submit(spool, order, "--name", "low", "--priority", "-5")
-        let high = try submit(spool, order, "--name", "high", "--priority", "5")
-        let late = try submit(spool, order, "--name", "late", "--deadline", "300ms", "--priority", "9")
-        let expired = try end(spool, late)
+        let low = try spool.submit(to: "fake", order, "--name", "low", "--priority", "-5")
+        let high = try spool.submit(to: "fake", order, "--name", "high", "--priority", "5")
+        let late = try spool.submit(to: "fake", order, "--name", "late", "--deadline", "300ms", "--priority", "9")
+        let expired = try spool.end(ofID: late)
         #expect(expired.reason == "deadline" && expired.attempt == 0, "\(expired.outcome)")
         // One slot becomes free.
         try gate.release()
-        #expect(try end(spool, high).outcome == "done 0")
-        #expect(try end(spool, low).outcome == "done 0")
+        #expect(try spool.end(ofID: high).outcome == "done 0")
+        #expect(try spool.end(ofID: low).outcome == "done 0")
         #expect(try spool.linesNow("order") == ["high", "low"])
         try gate.release(2)
-        for id in held { #expect(try end(spool, id).outcome == "done 0") }
+        for id in held { #expect(try spool.end(ofID: id).outcome == "done 0") }
         #expect(fake.lines("submitted").count == 5)
     }
 
     @Test("X4: A second job with a text that is taken is not submitted while the first is elsewhere")
     func unique() throws {
-        let (spool, fake) = try makeSpool()
+        let (spool, fake) = try FakeExecutor.spool()
         let gate = try spool.gate()
         let words = ["submit", "--executor", "fake", "--unique", "nightly", "--unique-while", "active"]
         let first = try spool.ctl(list: words + ["--", "read x < \(gate.path)"])
@@ -75,14 +58,14 @@ import Testing
         let second = try spool.ctl(list: words + ["--", "true"])
         #expect(second.id == first.id, "\(second)")
         try gate.release()
-        #expect(try end(spool, first.id).outcome == "done 0")
+        #expect(try spool.end(ofID: first.id).outcome == "done 0")
         let third = try spool.ctl(list: words + ["--", "true; true"])
-        #expect(try third.id != first.id && end(spool, third.id).outcome == "done 0")
+        #expect(try third.id != first.id && spool.end(ofID: third.id).outcome == "done 0")
     }
 
     @Test("X4: A task that is due while its run is elsewhere does what overlap says", arguments: ["skip", "wait", "allow", "replace"])
     func overlap(rule: String) throws {
-        let (spool, _) = try makeSpool()
+        let (spool, _) = try FakeExecutor.spool()
         let gate = try spool.gate()
         let command = "echo begun >> \(spool.out)/starts; read x < \(gate.path) & trap \"kill $!; exit 9\" TERM; wait $!; exit 0"
         let task = """
@@ -118,15 +101,15 @@ import Testing
 
     @Test("X4: What a run writes about its progress and its result is told as that of a run here")
     func progressAndResult() throws {
-        let (spool, _) = try makeSpool()
+        let (spool, _) = try FakeExecutor.spool()
         let gate = try spool.gate()
         let ready = "echo '{\"fraction\":0.5,\"message\":\"half\"}' > \"$SPOOL_JOB_DIR/progress\"; echo > \(spool.out)/up"
-        let id = try submit(spool, "\(ready); read x < \(gate.path); echo 42 > \"$SPOOL_RESULT\"")
+        let id = try spool.submit(to: "fake", "\(ready); read x < \(gate.path); echo 42 > \"$SPOOL_RESULT\"")
         try spool.output("up")
         try spool.watchRun(id)
         try spool.wait(for: "the progress") { try spool.ctl("status", id).output.contains("50% half") }
         try gate.release()
-        let job = try end(spool, id)
+        let job = try spool.end(ofID: id)
         #expect(job.outcome == "done 0" && job.status["result"].map { JSON.write($0) } == "42", "\(job.outcome): \(job.error)")
     }
 }

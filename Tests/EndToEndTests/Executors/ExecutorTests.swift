@@ -6,31 +6,13 @@ import Testing
 
 /// Jobs that an executor runs, through the built programs, with an engine made of files.
 @Suite("Executors", .ownThreads) struct ExecutorTests {
-    private func makeSpool(_ more: String = "") throws -> (SpoolUnderTest, FakeExecutor) {
-        let spool = try SpoolUnderTest(configuration: FakeExecutor.configuration + more, starting: false)
-        let fake = try FakeExecutor(spool)
-        try spool.start()
-        return (spool, fake)
-    }
-
-    private func submit(_ spool: SpoolUnderTest, _ command: String, _ more: String...) throws -> String {
-        let submitted = try spool.ctl(list: ["submit", "--executor", "fake"] + more + ["--", command])
-        #expect(submitted.code == 0, "\(submitted)")
-        return submitted.id
-    }
-
-    /// Waits for the end of a job.
-    private func end(_ spool: SpoolUnderTest, _ id: String) throws -> FoundJob {
-        try spool.wait(for: "the end of \(id)") { try spool.job(id, in: "done") ?? spool.job(id, in: "failed") }
-    }
-
     @Test("N6: A job runs through an executor as it does here: output, variables, exit code, and what its record says")
     func aRun() throws {
-        let (spool, fake) = try makeSpool()
+        let (spool, fake) = try FakeExecutor.spool()
         let command = "echo \"try $SPOOL_TRY of $SPOOL_NAME\"; echo oh >&2; exit 7"
         let run = try spool.ctl("submit", "-w", "--executor", "fake", "--", command)
         #expect(run.code == 7 && run.output == "try 1 of echo\n" && run.errors.contains("oh\n"), "\(run)")
-        let job = try end(spool, run.id)
+        let job = try spool.end(ofID: run.id)
         #expect(job.outcome == "failed exit 7" && job.string("executor") == "fake")
         guard case .table(let remote)? = job.status["remote"]?.kind, case .string(let handle)? = remote["handle"]?.kind else {
             throw spool.failure("no remote in the status")
@@ -44,8 +26,8 @@ import Testing
 
     @Test("X4: An exit code and a signal are told as they are", arguments: [("exit 0", "done 0", nil), ("kill -9 $$", "failed signal", 9)])
     func ends(command: String, outcome: String, signal: Int?) throws {
-        let (spool, _) = try makeSpool()
-        let job = try end(spool, submit(spool, "\(command); true"))
+        let (spool, _) = try FakeExecutor.spool()
+        let job = try spool.end(ofID: spool.submit(to: "fake", "\(command); true"))
         #expect(job.outcome == outcome && job.integer("signal") == signal)
     }
 
@@ -56,31 +38,31 @@ import Testing
 
     @Test("X2: Whatever is lost on the way, a job begins once, and its exit code is told", arguments: troubles)
     func aLostAnswer(trouble: String) throws {
-        let (spool, fake) = try makeSpool()
+        let (spool, fake) = try FakeExecutor.spool()
         try fake.set(trouble)
         if trouble.hasPrefix("find") { try fake.set("submit.lose") }
         if trouble.hasPrefix("poll") { try fake.set("hold") }
-        let id = try submit(spool, "echo begun >> \(spool.out)/starts; exit 5")
+        let id = try spool.submit(to: "fake", "echo begun >> \(spool.out)/starts; exit 5")
         if trouble.hasPrefix("poll") {
             try spool.logLine("event=executor-trouble", "verb=poll")
             fake.clear("hold")
         }
-        #expect(try end(spool, id).outcome == "failed exit 5")
+        #expect(try spool.end(ofID: id).outcome == "failed exit 5")
         #expect(try spool.linesNow("starts") == ["begun"])
         try spool.logLine("event=executor-trouble", "executor=fake")
     }
 
     @Test("X4: What the engine refuses ends the job, and says why")
     func refused() throws {
-        let (spool, fake) = try makeSpool()
+        let (spool, fake) = try FakeExecutor.spool()
         try fake.set("submit.refused")
-        let job = try end(spool, submit(spool, "true; true"))
+        let job = try spool.end(ofID: spool.submit(to: "fake", "true; true"))
         #expect(job.outcome == "failed spawn" && job.error == "the engine says refused")
     }
 
     @Test("X4: A job whose executor is missing waits, and people are told")
     func missing() throws {
-        let (spool, _) = try makeSpool()
+        let (spool, _) = try FakeExecutor.spool()
         let id = try spool.ctl("submit", "--executor", "slrum", "--", "true").id
         try spool.logLine("event=executor-trouble", "there is no executor slrum")
         try spool.watchRun(id)
@@ -88,46 +70,46 @@ import Testing
         let why = try spool.ctl("why", id).output
         #expect(why.contains("there is no executor slrum"), "\(why)")
         #expect(try spool.ctl("cancel", id).code == 0)
-        #expect(try end(spool, id).outcome == "failed canceled")
+        #expect(try spool.end(ofID: id).outcome == "failed canceled")
     }
 
     @Test("X2: A job that is canceled before it begins never begins", arguments: [false, true])
     func canceledWhilePending(isAnswerLost: Bool) throws {
-        let (spool, fake) = try makeSpool()
+        let (spool, fake) = try FakeExecutor.spool()
         try fake.set("hold")
         if isAnswerLost { try fake.set("submit.lose") }
-        let id = try submit(spool, "echo begun >> \(spool.out)/starts")
+        let id = try spool.submit(to: "fake", "echo begun >> \(spool.out)/starts")
         try spool.wait(for: "its submission") { fake.lines("submitted").count == 1 }
         #expect(try spool.ctl("cancel", id).code == 0)
-        #expect(try end(spool, id).reason == "canceled")
+        #expect(try spool.end(ofID: id).reason == "canceled")
         fake.clear("hold")
         // The answer of the call by which it ended is no trouble of the executor.
         if !isAnswerLost { #expect(!spool.log.contains("executor-trouble")) }
         // A job that ends after the late copy had its chance.
-        #expect(try end(spool, submit(spool, "true; true")).outcome == "done 0")
+        #expect(try spool.end(ofID: spool.submit(to: "fake", "true; true")).outcome == "done 0")
         #expect(try spool.linesNow("starts") == [])
     }
 
     @Test("X4: A job that is canceled or killed while it runs ends, and its record says so", arguments: ["cancel", "kill"])
     func canceledWhileItRuns(how: String) throws {
-        let (spool, _) = try makeSpool()
+        let (spool, _) = try FakeExecutor.spool()
         let gate = try spool.gate()
-        let id = try submit(
-            spool, gate.waiting(trap: "TERM", "echo caught >> \(spool.out)/caught; exit 3", ready: "echo up >> \(spool.out)/up"))
+        let id = try spool.submit(
+            to: "fake", gate.waiting(trap: "TERM", "echo caught >> \(spool.out)/caught; exit 3", ready: "echo up >> \(spool.out)/up"))
         try spool.lines("up", count: 1)
         #expect(try spool.ctl(how, id).code == 0)
-        #expect(try end(spool, id).reason == (how == "kill" ? "signal" : "canceled"))
+        #expect(try spool.end(ofID: id).reason == (how == "kill" ? "signal" : "canceled"))
         if how == "cancel" { try spool.output("caught") }
     }
 
     @Test(
         "X4: The end of spoold ends no job elsewhere, and the next one finds it", arguments: ["submitting", "pending", "running", "ended"])
     func restarts(when: String) throws {
-        let (spool, fake) = try makeSpool()
+        let (spool, fake) = try FakeExecutor.spool()
         let gate = try spool.gate()
         if when == "pending" { try fake.set("hold") }
         if when == "submitting" { try fake.set("submit.hang") }
-        let id = try submit(spool, "echo begun >> \(spool.out)/starts; read x < \(gate.path); exit 6")
+        let id = try spool.submit(to: "fake", "echo begun >> \(spool.out)/starts; read x < \(gate.path); exit 6")
         try spool.wait(for: "its submission") { fake.lines("submitted").count == 1 }
         if when == "running" || when == "ended" { try spool.lines("starts", count: 1) }
         try spool.crash()
@@ -142,7 +124,7 @@ import Testing
             try spool.lines("starts", count: 1)
             try gate.release()
         }
-        #expect(try end(spool, id).outcome == "failed exit 6")
+        #expect(try spool.end(ofID: id).outcome == "failed exit 6")
         #expect(try spool.linesNow("starts") == ["begun"])
     }
 
@@ -153,7 +135,7 @@ import Testing
         try fake.set("hold")
         try spool.launch(arguments: [rule])
         try spool.notification("READY=1")
-        let id = try submit(spool, "echo begun >> \(spool.out)/starts; exit 6")
+        let id = try spool.submit(to: "fake", "echo begun >> \(spool.out)/starts; exit 6")
         try spool.wait(for: "its submission") { fake.lines("submitted").count == 1 }
         let gate = try spool.gate()
         let here = try spool.ctl("submit", gate.waiting(trap: "TERM", "exit 3", ready: "echo > \(spool.out)/up", endsAll: true)).id
@@ -162,18 +144,18 @@ import Testing
         try spool.logLine("event=draining", "running=1")
         if rule == "--drain" { try gate.release() }
         #expect(try spool.exitCode() == 0)
-        #expect(try end(spool, here).outcome == (rule == "--drain" ? "done 0" : "failed exit 3"))
+        #expect(try spool.end(ofID: here).outcome == (rule == "--drain" ? "done 0" : "failed exit 3"))
         #expect(try spool.job(id, in: "running") != nil)
         try spool.start()
         fake.clear("hold")
-        let job = try end(spool, id)
+        let job = try spool.end(ofID: id)
         #expect(job.outcome == "failed exit 6" && job.string("remark") == nil, "\(job.outcome)")
         #expect(try spool.linesNow("starts") == ["begun"])
     }
 
     @Test("X4: doctor has each executor check itself, and says which are missing or do not answer")
     func doctor() throws {
-        let (spool, fake) = try makeSpool("[queues.far]\nexecutor = \"slrum\"\n")
+        let (spool, fake) = try FakeExecutor.spool("[queues.far]\nexecutor = \"slrum\"\n")
         func lines() throws -> [String] { try spool.ctl("doctor").lines.filter { $0.contains("executor ") } }
         let found = try lines()
         #expect(found.count == 3, "\(found)")
@@ -188,7 +170,7 @@ import Testing
 
     @Test("X4: doctor asks the executors of tasks and of waiting jobs, and names the hosts that jobs name")
     func doctorOfTasks() throws {
-        let (spool, _) = try makeSpool()
+        let (spool, _) = try FakeExecutor.spool()
         for name in ["mine", "yours"] {
             let hosts = "sed -n 's/.*\"hosts\":\\[\\([^]]*\\)\\].*/\\1/p' | tr -d '\"' > \(spool.out)/asked.\(name)"
             try Files.write("\(spool.whole)/executors/\(name)", "#!/bin/sh\n\(hosts)\n", mode: 0o755)
@@ -203,9 +185,9 @@ import Testing
 
     @Test("X4: An extension that does not reach the engine is passed on again, and once more by the next spoold")
     func extensionAgain() throws {
-        let (spool, fake) = try makeSpool()
+        let (spool, fake) = try FakeExecutor.spool()
         let gate = try spool.gate()
-        let id = try submit(spool, "echo begun >> \(spool.out)/starts; read x < \(gate.path)", "--timeout", "1h")
+        let id = try spool.submit(to: "fake", "echo begun >> \(spool.out)/starts; read x < \(gate.path)", "--timeout", "1h")
         try spool.lines("starts", count: 1)
         func extensions() -> Int { fake.lines("calls").count { $0.hasPrefix("extend ") } }
         try fake.set("extend.later")
@@ -215,35 +197,36 @@ import Testing
         try spool.start()
         try spool.wait(for: "the call of the next spoold") { extensions() == 3 }
         try gate.release()
-        #expect(try end(spool, id).outcome == "done 0")
+        #expect(try spool.end(ofID: id).outcome == "done 0")
         #expect(extensions() == 3)
     }
 
     @Test("X2: A repeated job and a second try have marks of their own, and begin")
     func repeated() throws {
-        let (spool, _) = try makeSpool()
-        let id = try submit(spool, "echo begun >> \(spool.out)/starts; exit 4")
-        #expect(try end(spool, id).outcome == "failed exit 4")
-        #expect(try end(spool, spool.ctl("retry", id).id).outcome == "failed exit 4")
+        let (spool, _) = try FakeExecutor.spool()
+        let id = try spool.submit(to: "fake", "echo begun >> \(spool.out)/starts; exit 4")
+        #expect(try spool.end(ofID: id).outcome == "failed exit 4")
+        #expect(try spool.end(ofID: spool.ctl("retry", id).id).outcome == "failed exit 4")
         #expect(try spool.linesNow("starts") == ["begun", "begun"])
-        let twice = try submit(spool, "echo $SPOOL_TRY >> \(spool.out)/twice; test $SPOOL_TRY = 2", "--tries", "2", "--backoff", "0")
-        #expect(try end(spool, twice).outcome == "done 0")
+        let second = "echo $SPOOL_TRY >> \(spool.out)/twice; test $SPOOL_TRY = 2"
+        let twice = try spool.submit(to: "fake", second, "--tries", "2", "--backoff", "0")
+        #expect(try spool.end(ofID: twice).outcome == "done 0")
         #expect(try spool.linesNow("twice") == ["1", "2"])
     }
 
     @Test("X4: An executor's jobs use its slots, and none of this machine's")
     func slots() throws {
-        let (spool, fake) = try makeSpool()
+        let (spool, fake) = try FakeExecutor.spool()
         try fake.set("hold")
         var ids: [String] = []
-        for _ in 0..<5 { ids.append(try submit(spool, "true; true")) }
+        for _ in 0..<5 { ids.append(try spool.submit(to: "fake", "true; true")) }
         try spool.wait(for: "three submissions") { fake.lines("submitted").count == 3 }
         #expect(try spool.ctl("submit", "-w", "--", "true").code == 0)
         let why = try spool.ctl("why", ids[4]).output
         #expect(why.contains("executor fake has as many jobs as it may have: its 3 slots are taken by"), "\(why)")
         #expect(fake.lines("submitted").count == 3)
         fake.clear("hold")
-        for id in ids { #expect(try end(spool, id).outcome == "done 0") }
+        for id in ids { #expect(try spool.end(ofID: id).outcome == "done 0") }
     }
 
     /// The directory of the last call, and its variables but for those that its shell sets.
@@ -255,9 +238,9 @@ import Testing
 
     @Test("X4: Whoever calls an executor, it runs in the root directory, with the variables of its user alone")
     func surroundings() throws {
-        let (spool, fake) = try makeSpool()
+        let (spool, fake) = try FakeExecutor.spool()
         let gate = try spool.gate()
-        let id = try submit(spool, "read x < \(gate.path)")
+        let id = try spool.submit(to: "fake", "read x < \(gate.path)")
         let words = ["-C", spool.base] + spool.environment + ["\(SpoolUnderTest.programs)/spoolctl", "--config", spool.configuration]
         let follower = try Commands.Running("env", words + ["logs", "-f", id])
         try spool.wait(for: "a call of logs") { fake.lines("calls").contains { $0.hasPrefix("logs ") } }
@@ -266,15 +249,15 @@ import Testing
             #expect(surroundings(fake, verb) == ["/", "HOME", "LANG", "LOGNAME", "PATH", "SHELL", "USER"], "\(verb)")
         }
         try gate.release()
-        #expect(try end(spool, id).outcome == "done 0")
+        #expect(try spool.end(ofID: id).outcome == "done 0")
         _ = try follower.end()
     }
 
     @Test("X4: logs -f has the executor bring output while somebody follows, and shows the rest at the end")
     func followed() throws {
-        let (spool, fake) = try makeSpool()
+        let (spool, fake) = try FakeExecutor.spool()
         let gate = try spool.gate()
-        let id = try submit(spool, "read x < \(gate.path); echo over")
+        let id = try spool.submit(to: "fake", "read x < \(gate.path); echo over")
         try Files.write("\(spool.out)/followed", "")
         let output = try FileDescriptor.open("\(spool.out)/followed", O_WRONLY)
         let follower = try Child(
@@ -283,14 +266,14 @@ import Testing
         try spool.wait(for: "what was brought") { try spool.linesNow("followed").contains("brought from afar") }
         #expect(fake.lines("calls").contains("logs \(geteuid())"))
         try gate.release()
-        #expect(try end(spool, id).outcome == "done 0")
+        #expect(try spool.end(ofID: id).outcome == "done 0")
         #expect(follower.exitCode() == 0)
         #expect(try spool.linesNow("followed").last == "over")
     }
 
     @Test("X4: submit -w has the executor bring output too")
     func awaited() throws {
-        let (spool, fake) = try makeSpool()
+        let (spool, fake) = try FakeExecutor.spool()
         let gate = try spool.gate()
         let run = try spool.startCtl(["submit", "-w", "--executor", "fake", "--", "read x < \(gate.path); echo over; exit 3"])
         try run.awaitOutput("brought from afar\n")
@@ -302,9 +285,9 @@ import Testing
 
     @Test("X4: Tables and metrics tell how it stands with a run at its executor, and whether that answers")
     func views() throws {
-        let (spool, fake) = try makeSpool()
+        let (spool, fake) = try FakeExecutor.spool()
         try fake.set("hold")
-        let id = try submit(spool, "true; true")
+        let id = try spool.submit(to: "fake", "true; true")
         try spool.watchRun(id)
         try spool.wait(for: "its state") { try spool.job(id, in: "running")?.status["remote"] != nil }
         if Commands.has("tmux") {
@@ -327,13 +310,13 @@ import Testing
         try fake.set("poll.hang")
         try spool.wait(for: "the trouble in the metrics") { metric("spoold_executor_trouble{executor=\"fake\"") == "1" }
         fake.clear("hold")
-        #expect(try end(spool, id).outcome == "done 0")
+        #expect(try spool.end(ofID: id).outcome == "done 0")
         try spool.wait(for: "no runs") { metric("\(runs)\"pending\"") == "0" && metric("spoold_executor_trouble{executor=\"fake\"") == "0" }
     }
 
     @Test("X4: A queue can have an executor, and keys that only this machine can carry out are refused with one")
     func queue() throws {
-        let (spool, fake) = try makeSpool("[queues.far]\nexecutor = \"fake\"\n")
+        let (spool, fake) = try FakeExecutor.spool("[queues.far]\nexecutor = \"fake\"\n")
         #expect(try spool.ctl("submit", "-w", "--queue", "far", "--", "true; true").code == 0)
         #expect(fake.lines("submitted").count == 1)
         try spool.drop("limited.toml", "command = \":\"\nqueue = \"far\"\nlimits.nofile = 9")
@@ -347,7 +330,7 @@ import Testing
 
     @Test("X4: Input that submit -w is given goes to an executor's job whole, and a job is refused that could not read it")
     func input() throws {
-        let (spool, _) = try makeSpool("[queues.far]\nexecutor = \"fake\"\n")
+        let (spool, _) = try FakeExecutor.spool("[queues.far]\nexecutor = \"fake\"\n")
         for words in [["--executor", "fake"], ["--queue", "far"]] {
             let run = try spool.ctl(list: ["submit", "-w"] + words + ["--", "wc -l; true"], input: "one\ntwo\n")
             #expect(run.code == 0 && run.output == "2\n", "\(run)")
@@ -363,16 +346,16 @@ import Testing
 
     @Test("X2: A copy of a spool calls no executor for what ran in the original")
     func copied() throws {
-        let (spool, fake) = try makeSpool()
+        let (spool, fake) = try FakeExecutor.spool()
         try fake.set("hold")
-        let id = try submit(spool, "true; true")
+        let id = try spool.submit(to: "fake", "true; true")
         try spool.wait(for: "its submission") { fake.lines("submitted").count == 1 }
         try spool.crash()
         let calls = fake.lines("calls").count
         let copy = try SpoolUnderTest(configuration: FakeExecutor.configuration, starting: false)
         try Commands.succeed("cp", "-a", "\(spool.path)/.", copy.path)
         try copy.start()
-        #expect(try end(copy, id).outcome == "failed lost")
+        #expect(try copy.end(ofID: id).outcome == "failed lost")
         try copy.stop()
         #expect(fake.lines("calls").count == calls)
         fake.clear("hold")
@@ -380,12 +363,12 @@ import Testing
 
     @Test("X4: A user's job is taken there as that user, never as root", .enabled(if: geteuid() == 0, "only root can have jobs of others"))
     func users() throws {
-        let (spool, fake) = try makeSpool()
+        let (spool, fake) = try FakeExecutor.spool()
         for directory in [spool.base, spool.whole, "\(spool.whole)/running", spool.out] { chmod(directory, 0o755) }
         chmod(spool.out, 0o777)
         let submitted = try spool.ctl(
             "submit", "--executor", "fake", "--user", "nobody", "-C", "/", "--", "id -u > \(spool.out)/who; true")
-        #expect(try end(spool, submitted.id).outcome == "done 0")
+        #expect(try spool.end(ofID: submitted.id).outcome == "done 0")
         let number = try Commands.run("id", "-u", "nobody").output
         #expect(try Files.text("\(spool.out)/who") == number)
         let callers = Set(fake.lines("calls").compactMap { $0.split(separator: " ").last.map(String.init) })
@@ -396,7 +379,7 @@ import Testing
         "X4: Root who follows a user's job runs no executor for it",
         .enabled(if: geteuid() == 0, "only root can have jobs of others"), arguments: ["nobody", "root"])
     func followedByRoot(user: String) throws {
-        let (spool, fake) = try makeSpool()
+        let (spool, fake) = try FakeExecutor.spool()
         for directory in [spool.base, spool.whole, "\(spool.whole)/running"] { chmod(directory, 0o755) }
         chmod(spool.out, 0o777)
         let gate = try spool.gate()
@@ -409,7 +392,7 @@ import Testing
         try follower.awaitOutput("up\n")
         if user == "root" { try follower.awaitOutput("brought from afar\n") }
         try gate.release()
-        #expect(try end(spool, id).outcome == "done 0")
+        #expect(try spool.end(ofID: id).outcome == "done 0")
         let output = try follower.end().output
         #expect(output.hasSuffix("over\n") && fake.lines("calls").contains("logs 0") == (user == "root"), "\(output)")
     }

@@ -27,6 +27,14 @@ struct FakeExecutor {
 
         """
 
+    /// A spool with this executor, whose daemon has started.
+    static func spool(_ more: String = "") throws -> (SpoolUnderTest, FakeExecutor) {
+        let spool = try SpoolUnderTest(configuration: configuration + more, starting: false)
+        let fake = try FakeExecutor(spool)
+        try spool.start()
+        return (spool, fake)
+    }
+
     init(_ spool: SpoolUnderTest) throws {
         self.spool = spool
         engine = "\(spool.out)/engine"

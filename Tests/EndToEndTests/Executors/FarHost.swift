@@ -154,6 +154,29 @@ final class FarHost {
     }
 }
 
+extension FarHost {
+    /// A spool with the executor ssh and these hosts, whose daemon has started. `more` is in the executor's table.
+    static func spool(_ hosts: [FarHost], _ more: String = "") throws -> SpoolUnderTest {
+        let directory = hosts[0].base
+        try Files.write("\(directory)/ssh_config", hosts.map(\.configuration).joined())
+        let configuration = """
+            slots = 2
+            [executors.ssh]
+            config = "\(directory)/ssh_config"
+            hosts = {\(hosts.map { "\($0.name) = 100" }.joined(separator: ", "))}
+            poll = "300ms"
+            lag = "3s"
+            find_grace = "3s"
+            \(more)
+
+            """
+        let spool = try SpoolUnderTest(configuration: configuration, starting: false)
+        try spool.install(executor: "ssh")
+        try spool.start()
+        return spool
+    }
+}
+
 /// A link to a host over which every byte takes its time: Tests/ssh/delay.py.
 final class SlowLink {
     let port: UInt16

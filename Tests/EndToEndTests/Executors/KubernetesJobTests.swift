@@ -23,16 +23,6 @@ struct KubernetesJobTests {
         return spool
     }
 
-    private static func submit(_ spool: SpoolUnderTest, _ command: String, _ more: String...) throws -> String {
-        let submitted = try spool.ctl(list: ["submit", "--executor", "kubernetes"] + more + ["--", command])
-        guard submitted.code == 0 else { throw spool.failure("submit: \(submitted)") }
-        return submitted.id
-    }
-
-    private static func end(_ spool: SpoolUnderTest, _ id: String) throws -> FoundJob {
-        try spool.wait(for: "the end of \(id)") { try spool.job(id, in: "done") ?? spool.job(id, in: "failed") }
-    }
-
     @Test("X4: A job's variables, output and exit code pass through Kubernetes, and its record says where it ran")
     func whole() throws {
         let cluster = try KubernetesCluster()
@@ -40,7 +30,7 @@ struct KubernetesJobTests {
         let command = "echo \"$COLOUR $SPOOL_TRY\"; echo oh >&2; exit 7"
         let run = try spool.ctl("submit", "-w", "--executor", "kubernetes", "-E", "COLOUR=red", "--", command)
         #expect(run.code == 7, "\(run)")
-        let job = try Self.end(spool, run.id)
+        let job = try spool.end(ofID: run.id)
         // The log of a container has both streams.
         #expect(try job.outcome == "failed exit 7" && job.stdout.split(separator: "\n").sorted() == ["oh", "red 1"], "\(job.outcome)")
         #expect(job.string("executor") == "kubernetes" && job.remote("handle")?.hasPrefix("team/s-") == true)
@@ -53,21 +43,21 @@ struct KubernetesJobTests {
         let cluster = try KubernetesCluster()
         let spool = try Self.spool(cluster)
         try cluster.tell("hold")
-        let id = try Self.submit(spool, "trap 'exit 9' TERM; echo up; while :; do sleep 0.1; done")
+        let id = try spool.submit(to: "kubernetes", "trap 'exit 9' TERM; echo up; while :; do sleep 0.1; done")
         try spool.watchRun(id)
         try spool.wait(for: "why to say it") { try spool.ctl("why", id).output.contains("Unschedulable") }
         let follower = try spool.startCtl(["logs", "-f", id])
         try cluster.tell("place")
         try follower.awaitOutput("up\n")
         #expect(try spool.ctl("cancel", id).code == 0)
-        #expect(try Self.end(spool, id).reason == "canceled")
+        #expect(try spool.end(ofID: id).reason == "canceled")
         _ = try follower.end()
         try cluster.tell("hold")
-        let never = try Self.submit(spool, "echo begun > \(spool.out)/begun")
+        let never = try spool.submit(to: "kubernetes", "echo begun > \(spool.out)/begun")
         try spool.watchRun(never)
         try spool.wait(for: "why to say it") { try spool.ctl("why", never).output.contains("Unschedulable") }
         #expect(try spool.ctl("cancel", never).code == 0)
-        #expect(try Self.end(spool, never).reason == "canceled")
+        #expect(try spool.end(ofID: never).reason == "canceled")
         #expect(!Files.exists("\(spool.out)/begun"))
     }
 
@@ -76,11 +66,11 @@ struct KubernetesJobTests {
         let cluster = try KubernetesCluster()
         let spool = try Self.spool(cluster)
         let gate = try spool.gate()
-        let id = try Self.submit(spool, "echo begun >> \(spool.out)/starts; read x < \(gate.path); echo over; exit 6")
+        let id = try spool.submit(to: "kubernetes", "echo begun >> \(spool.out)/starts; read x < \(gate.path); echo over; exit 6")
         try spool.lines("starts", count: 1)
         try spool.replaceDaemon(how)
         try gate.release()
-        let job = try Self.end(spool, id)
+        let job = try spool.end(ofID: id)
         #expect(try job.outcome == "failed exit 6" && job.stdout == "over\n", "\(job.outcome): \(job.error)")
         #expect(try spool.linesNow("starts") == ["begun"] && cluster.created.count == 1)
     }
@@ -90,16 +80,16 @@ struct KubernetesJobTests {
         let cluster = try KubernetesCluster()
         let spool = try Self.spool(cluster)
         try cluster.tell("lose create")
-        let id = try Self.submit(spool, "echo begun >> \(spool.out)/starts; exit 4")
-        #expect(try Self.end(spool, id).outcome == "failed exit 4")
+        let id = try spool.submit(to: "kubernetes", "echo begun >> \(spool.out)/starts; exit 4")
+        #expect(try spool.end(ofID: id).outcome == "failed exit 4")
         #expect(try spool.linesNow("starts") == ["begun"] && cluster.created.count == 1)
 
         for onCrash in ["fail", "retry"] {
             let command = "echo $SPOOL_TRY >> \(spool.out)/\(onCrash); test $SPOOL_TRY = 2 || sleep 1000; true"
-            let lost = try Self.submit(spool, command, "--on-crash", onCrash)
+            let lost = try spool.submit(to: "kubernetes", command, "--on-crash", onCrash)
             try spool.lines(onCrash, count: 1)
             try cluster.tell("evict")
-            let job = try Self.end(spool, lost)
+            let job = try spool.end(ofID: lost)
             #expect(job.outcome == (onCrash == "fail" ? "failed lost" : "done 0"), "\(job.outcome): \(job.error)")
             #expect(try spool.linesNow(onCrash) == (onCrash == "fail" ? ["1"] : ["1", "2"]))
         }

@@ -7,40 +7,17 @@ import Testing
 
 @Suite("Jobs on a host that is away", .ownThreads, .enabled(if: FarHost.areHere, FarHost.reason))
 struct SSHAwayTests {
-    private static func spool(_ host: FarHost, _ more: String = "") throws -> SpoolUnderTest {
-        try Files.write("\(host.base)/ssh_config", host.configuration)
-        let configuration = """
-            slots = 2
-            [executors.ssh]
-            config = "\(host.base)/ssh_config"
-            hosts = {\(host.name) = 100}
-            poll = "300ms"
-            lag = "3s"
-            find_grace = "3s"
-            \(more)
-
-            """
-        let spool = try SpoolUnderTest(configuration: configuration, starting: false)
-        try spool.install(executor: "ssh")
-        try spool.start()
-        return spool
-    }
-
     @Test("X3: A link that is slow ends nothing and loses nothing", .enabled(if: SlowLink.areHere, SlowLink.reason))
     func slowLink() throws {
         let host = try FarHost("build1")
         host.link = try SlowLink(to: host, milliseconds: 150)
-        let spool = try Self.spool(host)
+        let spool = try FarHost.spool([host])
         let gate = try spool.gate()
         let id = try Self.begin(spool, gate)
         try gate.release()
-        let job = try Self.end(spool, id)
+        let job = try spool.end(ofID: id)
         #expect(try job.outcome == "failed exit 6" && job.stdout == "over\n", "\(job.outcome)")
         #expect(try spool.linesNow("starts") == ["begun"])
-    }
-
-    private static func end(_ spool: SpoolUnderTest, _ id: String) throws -> FoundJob {
-        try spool.wait(for: "the end of \(id)") { try spool.job(id, in: "done") ?? spool.job(id, in: "failed") }
     }
 
     /// A job that has begun there, and waits at the gate.
@@ -61,7 +38,7 @@ struct SSHAwayTests {
     @Test("X3: A host that is away leaves its job undecided, why says so, and its end is told when it is back")
     func away() throws {
         let host = try FarHost("build1")
-        let spool = try Self.spool(host)
+        let spool = try FarHost.spool([host])
         let gate = try spool.gate()
         let id = try Self.begin(spool, gate)
         host.stop()
@@ -69,7 +46,7 @@ struct SSHAwayTests {
         try gate.release()
         #expect(try spool.job(id, in: "running") != nil)
         try host.start()
-        let job = try Self.end(spool, id)
+        let job = try spool.end(ofID: id)
         #expect(try job.outcome == "failed exit 6" && job.stdout == "over\n", "\(job.outcome)")
         #expect(try spool.linesNow("starts") == ["begun"])
     }
@@ -77,11 +54,11 @@ struct SSHAwayTests {
     @Test("X3: With lost_after in the configuration, the job of a host that stays away is lost")
     func awayForGood() throws {
         let host = try FarHost("build1")
-        let spool = try Self.spool(host, "lost_after = \"1s\"")
+        let spool = try FarHost.spool([host], "lost_after = \"1s\"")
         let gate = try spool.gate()
         let id = try Self.begin(spool, gate)
         host.stop()
-        let job = try Self.end(spool, id)
+        let job = try spool.end(ofID: id)
         #expect(job.outcome == "failed lost" && job.error.contains("its executor has not answered for"), "\(job.outcome)")
         try gate.release()
     }
@@ -92,14 +69,14 @@ struct SSHAwayTests {
     func cutLink() throws {
         let network = try NetworkNamespace()
         let host = try FarHost("build1", in: network)
-        let spool = try Self.spool(host, "options = [\"ConnectTimeout=1\", \"ServerAliveInterval=1\", \"ServerAliveCountMax=1\"]")
+        let spool = try FarHost.spool([host], "options = [\"ConnectTimeout=1\", \"ServerAliveInterval=1\", \"ServerAliveCountMax=1\"]")
         let gate = try spool.gate()
         let id = try Self.begin(spool, gate)
         try network.cut()
         try Self.awaitUndecided(spool, id)
         try gate.release()
         try network.mend()
-        let job = try Self.end(spool, id)
+        let job = try spool.end(ofID: id)
         #expect(try job.outcome == "failed exit 6" && job.stdout == "over\n", "\(job.outcome)")
         #expect(try spool.linesNow("starts") == ["begun"])
     }

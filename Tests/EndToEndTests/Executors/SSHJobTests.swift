@@ -7,37 +7,14 @@ import Testing
 
 @Suite("Jobs through ssh", .ownThreads, .enabled(if: FarHost.areHere, FarHost.reason))
 struct SSHJobTests {
-    private static func spool(_ hosts: [FarHost]) throws -> SpoolUnderTest {
-        let directory = hosts[0].base
-        try Files.write("\(directory)/ssh_config", hosts.map(\.configuration).joined())
-        let configuration = """
-            slots = 2
-            [executors.ssh]
-            config = "\(directory)/ssh_config"
-            hosts = {\(hosts.map { "\($0.name) = 100" }.joined(separator: ", "))}
-            poll = "300ms"
-            lag = "3s"
-            find_grace = "3s"
-
-            """
-        let spool = try SpoolUnderTest(configuration: configuration, starting: false)
-        try spool.install(executor: "ssh")
-        try spool.start()
-        return spool
-    }
-
-    private static func end(_ spool: SpoolUnderTest, _ id: String) throws -> FoundJob {
-        try spool.wait(for: "the end of \(id)") { try spool.job(id, in: "done") ?? spool.job(id, in: "failed") }
-    }
-
     @Test("X3: A job's input, output and exit code pass through ssh; it can be signaled, canceled and has its timeout")
     func whole() throws {
         let host = try FarHost("build1")
-        let spool = try Self.spool([host])
+        let spool = try FarHost.spool([host])
         let words = ["submit", "-w", "--executor", "ssh", "--", "cat; echo $HOME; echo oh >&2; exit 7"]
         let run = try spool.ctl(list: words, input: "one\ntwo\n")
         #expect(run.code == 7 && run.output == "one\ntwo\n\(host.home)\n" && run.errors.contains("oh\n"), "\(run)")
-        let job = try Self.end(spool, run.id)
+        let job = try spool.end(ofID: run.id)
         #expect(job.outcome == "failed exit 7" && job.string("executor") == "ssh", "\(job.outcome)")
         #expect(job.remote("handle")?.hasPrefix("build1:") == true)
 
@@ -49,10 +26,10 @@ struct SSHJobTests {
         #expect(try spool.ctl("kill", "-s", "USR1", id).code == 0)
         try spool.lines("usr", count: 1)
         #expect(try spool.ctl("cancel", id).code == 0)
-        #expect(try Self.end(spool, id).reason == "canceled")
+        #expect(try spool.end(ofID: id).reason == "canceled")
 
         let slow = try spool.ctl("submit", "--executor", "ssh", "--timeout", "500ms", "--", "echo begun; sleep 1000; true").id
-        let ended = try Self.end(spool, slow)
+        let ended = try spool.end(ofID: slow)
         #expect(try ended.outcome == "failed timeout" && ended.stdout == "begun\n", "\(ended.outcome)")
         let lines = try spool.ctl("doctor").lines.filter { $0.contains("executor ssh") }
         #expect(!lines.isEmpty && lines.allSatisfy { $0.hasPrefix("ok\t") }, "\(lines)")
@@ -61,14 +38,14 @@ struct SSHJobTests {
     @Test("X3: A job on another host outlives spoold, and the next one has its exit code", arguments: ["crash", "upgrade", "standby"])
     func daemonEnds(how: String) throws {
         let host = try FarHost("build1")
-        let spool = try Self.spool([host])
+        let spool = try FarHost.spool([host])
         let gate = try spool.gate()
         let command = "echo begun >> \(spool.out)/starts; read x < \(gate.path); echo over; exit 6"
         let id = try spool.ctl("submit", "--executor", "ssh", "--", command).id
         try spool.lines("starts", count: 1)
         try spool.replaceDaemon(how)
         try gate.release()
-        let job = try Self.end(spool, id)
+        let job = try spool.end(ofID: id)
         #expect(try job.outcome == "failed exit 6" && job.stdout == "over\n", "\(job.outcome)")
         #expect(try spool.linesNow("starts") == ["begun"])
     }
@@ -78,7 +55,7 @@ struct SSHJobTests {
         let count = JobsUnderKills.number("SPOOLD_SSH_JOBS", 40)
         let kills = JobsUnderKills.number("SPOOLD_SSH_KILLS", 12)
         let hosts = [try FarHost("build1"), try FarHost("build2")]
-        let spool = try Self.spool(hosts)
+        let spool = try FarHost.spool(hosts)
         let jobs = JobsUnderKills(spool, executor: "ssh", count: count)
         var done = [0, 0, 0, 0]
         for _ in 0..<kills {

@@ -10,7 +10,7 @@ import Testing
 
 @Suite("The executor slurm at the limits of Slurm", .serialized, .ownThreads, .enabled(if: SlurmCluster.isHere, SlurmCluster.reason))
 struct SlurmQueueTests {
-    @Test("X2: While slurmctld's table of jobs is full, jobs are to be submitted later and certainly are not there, and then they are taken")
+    @Test("X2: While slurmctld's table of jobs is full, it has none of the jobs that are to be submitted later; then it takes them")
     func fullQueue() throws {
         // Of this number, slurmctld takes one less.
         let cluster = try SlurmCluster(["--set", "MaxJobCount=2"])

@@ -96,6 +96,9 @@ extension SpoolUnderTest {
     /// Waits for the one job of this name to end.
     func end(of name: String) throws -> FoundJob { try ended(name, count: 1)[0] }
 
+    /// Waits for the end of a job.
+    func end(ofID id: String) throws -> FoundJob { try wait(for: "the end of \(id)") { try job(id, in: "done") ?? job(id, in: "failed") } }
+
     /// Waits for a job of this name to be running.
     func running(_ name: String) throws -> FoundJob {
         try wait(for: "\(name) to run") { try self.jobs(in: "running", named: name).first }
