@@ -37,7 +37,8 @@ extension Suite {
         let directory = try place.fresh("sbatch")
         let runs = try Runs(self, "\(directory)/runs")
         let script = "#!/bin/sh\\n\(runs.line)\\n"
-        let loop = "i=0; while [ $i -lt \(count) ]; do printf '\(script)' | sbatch --parsable --output=/dev/null || exit; i=$((i + 1)); done"
+        let one = "printf '\(script)' | sbatch --parsable --output=/dev/null || exit"
+        let loop = "i=0; while [ $i -lt \(count) ]; do \(one); i=$((i + 1)); done"
         return try System.seconds {
             let code = try system.run("/bin/sh", ["-c", loop], environment: cluster.environment, seconds: Self.slurmGuardSeconds)
             guard code == 0 else { throw Trouble.failed("sbatch failed") }

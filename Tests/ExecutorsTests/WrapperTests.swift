@@ -116,7 +116,7 @@ extension WrapperTests {
     @Test("The start mark is on the disk before the command begins", arguments: shellsWithOtherCommands)
     func durableStart(shell: WrapperUnderTest.Shell) throws {
         let wrapper = try WrapperUnderTest(shell)
-        // In the place of sync(1).
+        // A sync(1) that writes down what it is to sync, and what the command has written by then.
         let sync = "echo \"$# $(cd started.1 && echo *) $(cat out 2>/dev/null)\" >>\(wrapper.path)/syncs"
         try Directory.open(wrapper.path).writeFile("sync", Array("#!/bin/sh\n\(sync)\n".utf8), mode: 0o700)
         try wrapper.write(wrapper.submission("echo begun >\(wrapper.directory)/out"))
@@ -280,7 +280,7 @@ extension WrapperTests {
         arguments: shellsWithOtherCommands)
     func shortTimers(shell: WrapperUnderTest.Shell) throws {
         let wrapper = try WrapperUnderTest(shell)
-        // In the place of sleep(1).
+        // A sleep(1) that writes down for how long it is asked to sleep.
         let sleep = "#!/bin/sh\necho \"$1\" >>'\(wrapper.directory)/sleeps'\nPATH=/usr/bin:/bin exec sleep \"$1\"\n"
         try Directory.open(wrapper.path).writeFile("sleep", Array(sleep.utf8), mode: 0o700)
         var item = wrapper.submission("trap 'echo asked' TERM; echo ready; while :; do sleep 0.05; done")

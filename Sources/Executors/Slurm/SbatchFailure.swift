@@ -20,7 +20,8 @@ public struct SbatchFailure: Sendable, Equatable {
         "connect failure", "Munge encode failed", "in standby mode", "Resource temporarily unavailable", "Unable to resolve", "MaxSubmit",
         "Job submission is disabled", "Slurmctld is starting", "try again",
         "Requested partition configuration not available now", "Unable to contact slurm controller", "Protocol authentication error",
-        "Requested nodes are busy", "Disk quota exceeded", "I/O error writing script/environment to file", "Nodes required for job are DOWN",
+        "Requested nodes are busy", "Disk quota exceeded", "I/O error writing script/environment to file",
+        "Nodes required for job are DOWN",
     ]
 
     /// Texts after which sbatch sleeps for a second, then for two and so on, up to 15 times, and tries again what slurmctld has just

@@ -115,7 +115,7 @@ extension Wrapper {
         fine=
         sleep 0.001 2>/dev/null && fine=1
         # timer MILLISECONDS WORD: says the word then. It says the word early when its sleep is ended by others. TERM ends it silently.
-        # Nobody ends the timers of a wrapper that was killed, so none is longer than timer_max: for what is later, one is made later.
+        # Nobody ends the timers of a wrapper that was killed, so none is longer than timer_max. Before a later moment several run in turn.
         timer_max=30000
         timer() {
             (

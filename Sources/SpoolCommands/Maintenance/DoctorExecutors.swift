@@ -30,7 +30,7 @@ extension Doctor {
         return tasks.filter { $0.crontab == nil }.compactMap { try? $0.job(context).definition }  // `check` tells its problems
     }
 
-    /// As many waiting jobs are read; there may be very many that name the same executor.
+    /// The number of waiting jobs that are read. There may be very many, and most name the same few executors.
     private static let waitingMax = 1000
 
     private func openJobs(_ add: (JobDefinition) -> Void, _ addName: (String) -> Void) throws(Failure) {
@@ -82,6 +82,7 @@ extension Doctor {
         }
         return found.isEmpty ? [.ok(what, "\(path), which checks nothing")] : found
     }
+
     /// The environment of executors. Nil when this process may not run them.
     private func environmentOfOwner() throws(SystemError) -> [String]? {
         try session.mayRunExecutors() ? session.executorEnvironment() : nil

@@ -81,7 +81,7 @@ struct JobWait {
             if rest == 0 { return timedOut(timeoutMilliseconds!) }
             if let news = try own?.checkForRing() { complain(news) }
             let until = isUnsettled ? min(rest ?? .max, Self.settlingMilliseconds) : rest
-            // What is to be done before the wait is over.
+            // The own checks and the bringer may have something to do before the wait is over.
             let next = [own?.millisecondsToNextCheck, bringer?.millisecondsToNext].lazy.compactMap(\.self).min()
             let isForNext = next.map { $0 < until ?? .max } ?? false
             let isWoken = try watch.wait(

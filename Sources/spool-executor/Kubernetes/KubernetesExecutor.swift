@@ -262,7 +262,7 @@ struct KubernetesExecutor: Executor {
     /// Brings the output and then the end of a run whose container has ended. Returns false when the output could not be read now.
     ///
     /// An end must not wait for ever for a log that a node has lost: it comes without the rest of the output once the log could not be read
-    /// for ``logPatience``, and at once with `isForced`, which is what people order who want the run to be over.
+    /// for ``logPatience``. With `isForced`, the order of people who want the run to be over, it comes at once.
     private func finish(_ seen: Seen, isForced: Bool = false) throws(SystemError) -> Bool {
         guard case .ended(let end) = seen.word.state else { preconditionFailure("only what has ended has an end") }
         let marks = try LocalMarks(seen.run.directory, attempt: seen.run.attempt)
@@ -285,7 +285,7 @@ struct KubernetesExecutor: Executor {
         return true
     }
 
-    /// The time from the first question for the log of an ended container that failed to the last one.
+    /// The time for which the log of an ended container is asked for again, from the first question that failed.
     private static let logPatience: Int64 = 600_000
 
     /// True when the log could not be read for long. The first time is kept in the job's directory.
@@ -311,9 +311,9 @@ struct KubernetesExecutor: Executor {
     private enum LogReading {
         /// All that the container has written is here.
         case isHere
-        /// What is not here never comes.
+        /// The rest of the output cannot be read any more, for this reason.
         case isLost(String)
-        /// Another call has made the file meanwhile.
+        /// Another call has written to the file meanwhile.
         case askAgain
         /// The log could not be asked for now.
         case unreadable
@@ -358,7 +358,8 @@ struct KubernetesExecutor: Executor {
         return 0
     }
 
-    /// The content of that mark: the run was never seen at the engine when its end was ordered first, at this time.
+    /// The content of the mark ``orderedName(_:)`` of a run whose end was first ordered at this time, when it had never been seen at the
+    /// engine.
     private static func absent(at now: Int64) -> String { "absent \(now)\n" }
 
     /// True when its end was ordered, neither the Job nor a pod is there, and no Job can come any more: it was there when its end was
