@@ -37,9 +37,9 @@ final class Program {
     private var isErrorOpen = true
     private var endAt: MonotonicInstant
     private let retreats: [String]
-    /// It had not said yet then what it has said since.
+    /// The last look at which it had not written more to standard error.
     private var silentAt: MonotonicInstant
-    /// It cannot have tried again before. Nil while it has not said one of its `retreats`.
+    /// The earliest time at which it can have tried again. Nil while it has not said one of its `retreats`.
     private var retreatEnd: MonotonicInstant?
     /// It got SIGTERM.
     private var isEnded = false
@@ -157,7 +157,7 @@ final class Program {
         endAt = now.advanced(byMilliseconds: 2000)
     }
 
-    /// What it has said just now it said after `silentAt`.
+    /// Called when it has written to standard error, which was after `silentAt`.
     private func endIfRetreating() {
         guard retreatEnd == nil, !isEnded, !retreats.isEmpty else { return }
         let text = String(decoding: errors, as: UTF8.self)
@@ -166,9 +166,9 @@ final class Program {
         end(at: .now())
     }
 
-    /// Ends what programs have left that were ended by their limits. To be called at the end of the call.
+    /// Ends the processes that are left of programs which were ended by their limits. To be called at the end of the call.
     static func endRest() {
-        // The group of whoever has called this program is not its own.
+        // Without a group of its own, this program is in its caller's.
         guard hasEndedSome, getpgrp() == getpid() else { return }
         signal(SIGTERM, SIG_IGN)
         kill(0, SIGTERM)

@@ -185,16 +185,16 @@ struct SlurmExecutor: Executor {
     // MARK: Ending
 
     func cancel(_ orders: [Order]) -> Int32 {
-        var begun: [Order] = []
+        // The names of the runs that have begun, or may have.
+        var begun: Set<String> = []
         for order in orders {
             do throws(SystemError) {
                 let marks = try LocalMarks(order.run.directory, attempt: order.run.attempt)
                 if try marks.keepFromBeginning() { continue }
-                begun.append(order)
             } catch {
                 Told.person("\(order.run.id): \(error)")
-                begun.append(order)
             }
+            begun.insert(order.run.name)
         }
         guard let queue = queue() else {
             for order in orders { Told.answer(.failed(order.run, .later, "Slurm does not answer")) }
@@ -207,34 +207,32 @@ struct SlurmExecutor: Executor {
         var removed: [String] = []
         var waiting: [String] = []
         var asked: [String] = []
-        var forced: [Order] = []
-        let begunNames = Set(begun.map(\.run.name))
+        var forced: [Run] = []
         for order in orders where has(order.run) {
             let run = order.run
-            guard begunNames.contains(run.name) else {
+            guard begun.contains(run.name) else {
                 removed.append(run.name)
                 continue
             }
             if has(run, { $0.meaning == .pending }) { waiting.append(run.name) }
             guard has(run, { $0.meaning == .running || $0.meaning == .open }) else { continue }
-            if order.force { forced.append(order) } else { asked.append(run.name) }
+            if order.force { forced.append(run) } else { asked.append(run.name) }
         }
         var isDone = scancel([], removed)
         isDone = scancel(["--state=PENDING"], waiting) && isDone
         isDone = scancel(["--signal=TERM", "--batch"], asked) && isDone
         if !forced.isEmpty {
-            isDone = scancel(["--signal=\(Wrapper.signal(forwarding: SIGKILL))", "--batch"], forced.map(\.run.name)) && isDone
-            let left = EndMarks.await(forced.map(\.run), milliseconds: Self.forceMilliseconds).map(\.name)
+            isDone = scancel(["--signal=\(Wrapper.signal(forwarding: SIGKILL))", "--batch"], forced.map(\.name)) && isDone
+            let left = EndMarks.await(forced, milliseconds: Self.forceMilliseconds).map(\.name)
             isDone = scancel(["--signal=KILL", "--full"], left) && isDone
             isDone = scancel([], left) && isDone
         }
-        let forcedNames = Set(forced.map(\.run.name))
         for order in orders {
             let run = order.run
             if !isDone, has(run) {
                 Told.answer(.failed(run, .later, "scancel did not succeed"))
             } else {
-                Told.answer(.asked(run, isGone: begunNames.contains(run.name) && !has(run) && !forcedNames.contains(run.name)))
+                Told.answer(.asked(run, isGone: begun.contains(run.name) && !has(run)))
             }
         }
         return 0
