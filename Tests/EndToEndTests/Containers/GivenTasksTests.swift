@@ -52,8 +52,7 @@ struct GivenTasksTests {
             try spool.logLine("event=defined", "tasks/other", after: seen)
             try file.write(Array("command = 'echo two'".utf8))
         }
-        try spool.logLine("event=defined", "tasks/report", after: seen)
-        #expect(try spool.ctl("run", "report", "-w").output == "two\n")
+        try spool.wait(for: "the new text") { try spool.ctl("show", "report").output.contains("echo two") }
     }
 
     @Test("W5: Definitions in a mounted directory are tasks; a new version of the volume counts at once, and a bad one changes nothing")
