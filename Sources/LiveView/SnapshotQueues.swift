@@ -3,6 +3,11 @@
 
 import Store
 
+extension JobStatus {
+    /// The time since when a waiting job could run, were it alone.
+    public var waitsSince: Instant { max(createdAt, notBefore ?? due) }
+}
+
 extension Snapshot {
     public struct Queue: Sendable {
         /// Nil for a queue of root's part, or of a spool of one user.
@@ -70,8 +75,7 @@ extension Snapshot {
             queue.running = running.count { $0.queue == name }
             for job in waiting where job.queue == name {
                 queue.waiting += 1
-                let since = max(job.createdAt, job.notBefore ?? job.due)
-                if since <= now { queue.oldest = queue.oldest.map { min($0, since) } ?? since }
+                if job.waitsSince <= now { queue.oldest = min(queue.oldest ?? job.waitsSince, job.waitsSince) }
             }
             return queue
         }

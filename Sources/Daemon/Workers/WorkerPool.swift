@@ -68,8 +68,7 @@ final class WorkerPool: Part {
         self.surroundings.inherit(inheritedByDefault)
         self.surroundings.reportsOutput = output != nil
         output?.onTaken = { [unowned self] worker, count in
-            // A worker that is gone reports its end on its socket.
-            try? workers[worker]?.send(.outputTaken(count))
+            try? workers[worker]?.send(.outputTaken(count))  // a worker that is gone reports its end on its socket
         }
         for part in [self, adopted, startLimit] as [any Part] { loop.add(part) }
     }

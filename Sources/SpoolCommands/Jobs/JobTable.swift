@@ -76,7 +76,7 @@ struct JobTable {
     private func took(_ record: JobRecord) -> String {
         let status = record.status
         if record.place.state == .new {
-            let waited = session.now.milliseconds - max(status.createdAt, status.notBefore ?? status.due).milliseconds
+            let waited = session.now.milliseconds - status.waitsSince.milliseconds
             return waited < 1000 ? "-" : TimeText.clock(waited)
         }
         return status.tookMilliseconds(now: session.now).map { TimeText.short($0) } ?? "-"

@@ -50,7 +50,7 @@ struct MetricsReport {
         case .busy, .foreign, .other: throw Failure(ExitCode.failed, "\(session.spoolPath)/\(Layout.metrics) is no file of the daemon's")
         }
         metrics.add(.up, [], .truth(try session.daemon() != nil))
-        let standbys = try? Standby.all(ofSpool: session.spoolPath).count  // left out
+        let standbys = try? Standby.all(ofSpool: session.spoolPath).count  // unreadable: left out
         metrics.add(.standbys, [], standbys.map { .count($0) })
         metrics.add(.freeBytes, [], DiskSpace.freeBytes(atPath: session.spoolPath).map { .count($0) })
         let since = metrics.milliseconds(of: .oldestWait)

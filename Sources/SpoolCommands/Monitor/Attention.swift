@@ -32,9 +32,8 @@ struct Attention {
         }
         takeLate(context)
         for pause in context.snapshot.pauses {
-            let note = pause.note.isEmpty ? "" : pause.note
-            items.append(
-                Item(mark: PageContext.tag("skip", "‖", "paused"), what: "<b>\(pause.scope.spoken(of: pause.owner))</b>", text: note))
+            let what: Markup = "<b>\(pause.scope.spoken(of: pause.owner))</b>"
+            items.append(Item(mark: PageContext.tag("skip", "‖", "paused"), what: what, text: pause.note))
         }
     }
 

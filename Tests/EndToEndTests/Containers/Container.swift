@@ -6,7 +6,7 @@ extension SpoolUnderTest {
     /// True when tests can make containers.
     static let canContain: Bool = {
         guard geteuid() == 0, Commands.has("unshare"), Commands.has("pivot_root"), Commands.has("setpriv") else { return false }
-        return (try? Commands.run("unshare", "-m", "-p", "-i", "-u", "--fork", "true"))?.code == 0
+        return (try? Commands.run("unshare", "-m", "-p", "-i", "-u", "--fork", "true"))?.code == 0  // no unshare: said above
     }()
 
     /// True when users can make containers too.

@@ -37,8 +37,7 @@ struct OverviewPage {
 
     private func figures(_ ended: EndedToday, _ attention: Attention) -> Markup {
         let (_, used, slots) = snapshot.slots[0]
-        let oldest = snapshot.waiting.map { max($0.status.createdAt, $0.status.notBefore ?? $0.status.due) }.filter { $0 <= context.now }
-            .min()
+        let oldest = snapshot.waiting.map(\.status.waitsSince).filter { $0 <= context.now }.min()
         let waits: Markup =
             oldest.map { "waiting, the oldest for \(TimeText.clock(context.now.milliseconds - $0.milliseconds))" } ?? "waiting"
         let due = snapshot.due.first { $0.instant > context.now }

@@ -49,7 +49,7 @@ struct WaitingPage {
     private func row(_ one: Snapshot.Waiting) -> [Markup] {
         let status = one.status
         let clauses = HoldClauses(status: status, wording: context.session.wording, shown: PageContext.brief)
-        let since = max(status.createdAt, status.notBefore ?? status.due)
+        let since = status.waitsSince
         return [
             context.job(status), "\(clauses.sentence(context.snapshot.holds(on: one)))", "\(Snapshot.queue(of: status))",
             since > context.now ? "<span class=\"quiet\">starts</span> \(context.distance(since))" : context.distance(since),
