@@ -98,8 +98,7 @@ struct ContainerTests {
         let pids = try Processes.children(of: one)
         #expect(!pids.isEmpty)
         try gate.release()
-        for pid in pids { try Processes.awaitEnd(of: pid) }
-        try spool.wait(for: "the standby to reap") { try Processes.children(of: one).isEmpty }
+        for pid in pids { try Processes.awaitReaping(of: pid) }
         try spool.signalContained(SIGKILL)
         _ = leader.exitCode()
         spool.lead(standby)

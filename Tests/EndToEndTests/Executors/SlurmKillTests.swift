@@ -42,15 +42,20 @@ struct SlurmKillTests {
         let machines = Kill.machines + (hasAccounting ? [.database] : [])
         let calls = Kill.calls(ofAccounting: hasAccounting)
         var done: [Kill: Int] = [:]
-        for number in 0..<kills {
-            try jobs.drop(max(1, count / max(1, kills)))
-            try jobs.awaitChanges(jobs.random(1...40))
-            if jobs.random(0...3) == 0 { try jobs.cancelOne() }
-            let kind = number % 2 == 0 ? machines[number / 2 % machines.count] : calls[jobs.random(0...calls.count - 1)]
-            done[kind, default: 0] += 1
-            try carryOut(kind, far, jobs)
+        do {
+            for number in 0..<kills {
+                try jobs.drop(max(1, count / max(1, kills)))
+                try jobs.awaitChanges(jobs.random(1...40))
+                if jobs.random(0...3) == 0 { try jobs.cancelOne() }
+                let kind = number % 2 == 0 ? machines[number / 2 % machines.count] : calls[jobs.random(0...calls.count - 1)]
+                done[kind, default: 0] += 1
+                try carryOut(kind, far, jobs)
+            }
+            try jobs.finish()
+        } catch {
+            let story = try far.story.split(separator: "\n").suffix(40).joined(separator: "\n")
+            throw WaitFailed(description: "seed \(jobs.seed): \(error)\n--- Slurm\n\(story)")
         }
-        try jobs.finish()
         let mayBeLost = done.keys.contains { $0.losesRuns }
         // Slurm itself cancels a job that has the number of a forgotten one, when that ends or its node still has it.
         let reasons = ["does not know it any more", "NODE_FAIL", "it wrote no end", "had it wait again", "canceled at its engine"]

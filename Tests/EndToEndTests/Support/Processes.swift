@@ -119,6 +119,17 @@ enum Processes {
         }
     }
 
+    /// Waits until a process that is not a child of this one has ended and its parent has read its exit code. Nothing tells a third process of
+    /// that, so this looks until it is so.
+    static func awaitReaping(of pid: pid_t) throws {
+        try awaitEnd(of: pid)
+        let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
+        while kill(pid, 0) == 0 {
+            guard MonotonicInstant.now() < end else { throw WaitFailed(description: "process \(pid) is not reaped") }
+            usleep(1000)
+        }
+    }
+
     static func isAlive(_ pid: pid_t) -> Bool {
         guard let status = try? ProcessStatus.read(pid) else { return false }  // gone
         return status.state != UInt8(ascii: "Z")

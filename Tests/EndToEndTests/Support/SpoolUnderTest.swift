@@ -237,7 +237,7 @@ final class SpoolUnderTest {
     // MARK: Failing
 
     func failure(_ what: String) -> WaitFailed {
-        WaitFailed(description: "\(what)\n--- spoold's log\n\(log)--- the tree\n\(Files.tree(path))--- out\n\(Files.tree(out))")
+        WaitFailed(description: "\(what)\n--- the tree\n\(Files.tree(path))--- out\n\(Files.tree(out))--- spoold's log\n\(log)")
     }
 }
 
