@@ -307,6 +307,14 @@ static inline int linux_has_capabilities(void) {
     return all != 0;
 }
 
+/* capget(2) of the calling thread: 1 when it may read every file, CAP_DAC_READ_SEARCH, 0 when not, -1 with errno. */
+static inline int linux_may_read_all(void) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct sets[2] = {{0, 0, 0}, {0, 0, 0}};
+    if (syscall(SYS_capget, &header, sets) != 0) { return -1; }
+    return (sets[0].effective >> CAP_DAC_READ_SEARCH & 1) != 0;
+}
+
 /* prctl(2) PR_SET_DUMPABLE off: nobody but root can trace the process, dump it or look into its /proc/PID/fd. */
 static inline int linux_close_to_tracing(void) { return prctl(PR_SET_DUMPABLE, 0ul, 0ul, 0ul, 0ul); }
 

@@ -150,16 +150,26 @@ link.sendall(("GET %s HTTP/1.0\\r\\n\\r\\n" % sys.argv[1]).encode())
 sys.stdout.write(link.makefile(encoding="utf-8", newline="").read())
 """
 
+GET = """
+import sys, urllib.error, urllib.request
+fields = {"Authorization": "Bearer " + sys.argv[2]} if len(sys.argv) > 2 else {}
+try:
+    print(urllib.request.urlopen(urllib.request.Request(sys.argv[1], headers=fields), timeout=60).status)
+except urllib.error.HTTPError as error:
+    print(error.code)
+"""
+
 
 @check
 def page(machine):
     """The page of the machine's spool is served to root alone, on a socket that starts the service, and shows the jobs of all users. The
-    service sees no home, no log and no secret, and can write nowhere."""
+    service has a user of its own, who may read and do nothing else, sees no home, no log and no secret, and can write nowhere. A page
+    on a port wants its token."""
     machine.succeed(f"cat >/tmp/ask.py <<'END'{ASK}END")
     machine.succeed("systemctl start spoold-monitor.socket && test \"$(stat -c %a:%U /run/spoold-monitor.sock)\" = 600:root")
     machine.succeed("! systemctl is-active spoold-monitor.service")
     ids = [machine.succeed("spoolctl submit -w -q --name of-root -- true; spoolctl jobs -q --name of-root").split()[-1]]
-    ids += [machine.succeed("runuser -u u1 -- env SPOOL_DIR=/var/spool/spoold sh -c 'spoolctl submit -w -q --name of-u1 -- echo says-u1; "
+    ids += [machine.succeed("runuser -u u1 -- env SPOOL_DIR=/var/spool/spoold sh -c 'spoolctl submit -w -q --name of-u1 -- printf says-%s u1; "
                             "spoolctl jobs -q --name of-u1'").split()[-1]]
     code, jobs = machine.run("python3 /tmp/ask.py /jobs || { systemctl status --no-pager -l spoold-monitor.service; journalctl -q -u spoold-monitor.service; }")
     expect(" 200 OK" in jobs and ids[0] in jobs and f"u1/{ids[1]}" in jobs and 'role="alert"' not in jobs, jobs)
@@ -169,10 +179,33 @@ def page(machine):
     expect('spoold_up{user="u1"}' in machine.succeed("python3 /tmp/ask.py /metrics"), "no metrics of a user")
     expect(machine.run("runuser -u u1 -- python3 /tmp/ask.py /")[0] != 0, "a user reaches the page")
     pid = machine.succeed("systemctl show -P MainPID spoold-monitor").strip()
-    seen = machine.run(f"cd /proc/{pid}/root && ls -A home root var var/spool etc")[1]
-    expect("shadow" not in seen and "log" not in seen.split() and "u1" not in seen.split() and "cron" not in seen.split(), seen)
+    process = dict(line.split(":", 1) for line in machine.succeed(f"cat /proc/{pid}/status").splitlines())
+    users = {int(user) for user in process["Uid"].split()}
+    # The users that systemd makes, systemd.exec(5).
+    expect(len(users) == 1 and users < set(range(61184, 65520)), process)
+    expect({int(group) for group in process["Groups"].split()} == users, process)
+    expect(process["NoNewPrivs"].strip() == "1" and process["Seccomp"].strip() == "2", process)
+    # CAP_DAC_READ_SEARCH, capabilities(7).
+    expect({int(process[f"Cap{one}"], 16) for one in ("Prm", "Eff", "Bnd", "Amb")} == {1 << 2}, process)
+    seen = machine.run(f"cd /proc/{pid}/root && ls -A . home root run var var/spool etc")[1]
+    expect(not {"shadow", "log", "u1", "cron", "dbus", "media", "srv"} & set(seen.split()), seen)
     expect(machine.run(f"nsenter -t {pid} -m touch /var/spool/spoold/tmp/x")[0] != 0, "the service can write to the spool")
+    # A link in a user's part leads to a secret that the service sees, too.
+    machine.succeed(f"cp -p /etc/spoold/spoold.toml /root/ && echo '# hunter2' >>/etc/spoold/spoold.toml && chmod 600 /etc/spoold/spoold.toml")
+    machine.succeed(f"runuser -u u1 -- ln -sfn /etc/spoold/spoold.toml /var/spool/spoold/done/u1/{ids[1]}/stdout")
+    linked = machine.succeed(f"python3 /tmp/ask.py /jobs/u1/{ids[1]}")
+    expect(" 200 OK" in linked and "hunter2" not in linked and "says-u1" not in linked, linked)
+    machine.succeed("cp -p /root/spoold.toml /etc/spoold/")
     machine.succeed("systemctl stop spoold-monitor.socket spoold-monitor.service")
+    machine.succeed("systemd-run -q --unit=page-on-a-port spoolctl monitor --listen 127.0.0.1:0")
+    machine.wait("journalctl -q -o cat -u page-on-a-port | grep -q token=")
+    address = machine.succeed("journalctl -q -o cat -u page-on-a-port | grep token=").strip()
+    machine.succeed(f"cat >/tmp/get.py <<'END'{GET}END")
+    place, token = address.split("?token=")
+    for words, wanted in [(place, 401), (f"{place} wrong-{token}", 401), (f"{place} {token}", 200)]:
+        code = machine.succeed(f"python3 /tmp/get.py {words}").strip()
+        expect(code == str(wanted), f"{words}: {code}")
+    machine.succeed("systemctl stop page-on-a-port")
 
 
 @check

@@ -23,8 +23,10 @@ public struct FileDescriptor: ~Copyable, Sendable {
 
     /// Opens a path, open(2) with O_CLOEXEC. `mode` is used with O_CREAT only. See ``withoutWaiting(_:)``.
     public static func open(_ path: String, _ flags: Int32, mode: mode_t = 0) throws(SystemError) -> FileDescriptor {
-        FileDescriptor(
+        let file = FileDescriptor(
             owning: try attempt("open", at: path) { linux_openat(AT_FDCWD, $0, withoutWaiting(flags) | O_CLOEXEC, mode) })
+        try Reader.check(file.raw, of: path)
+        return file
     }
 
     /// Adds O_NONBLOCK and O_NOCTTY for a file that is opened for reading with O_NOFOLLOW. Such a path should be a regular file, but

@@ -27,8 +27,10 @@ public struct Directory: ~Copyable, Sendable {
     /// Opens a file, openat(2) with O_CLOEXEC. `mode` is used with O_CREAT only. See ``FileDescriptor/withoutWaiting(_:)``.
     public borrowing func openFile(_ name: String, _ flags: Int32, mode: mode_t = 0o600) throws(SystemError) -> FileDescriptor {
         let raw = raw
-        return FileDescriptor(
+        let file = FileDescriptor(
             owning: try attempt("open", at: name) { linux_openat(raw, $0, FileDescriptor.withoutWaiting(flags) | O_CLOEXEC, mode) })
+        try Reader.check(file.raw, of: name)
+        return file
     }
 
     /// Puts the names in this directory on the disk, fsync(2).

@@ -1,4 +1,5 @@
 import Documents
+import Linux
 
 /// Finds the command that a command line names, runs it, and returns the exit code.
 enum Dispatch {
@@ -57,6 +58,8 @@ enum Dispatch {
     private static func run(
         _ command: SpoolCommand, _ arguments: Arguments, output: Output, errors: Output
     ) throws(Failure) -> Int32 {
+        // A service of a user of its own, which may only read, serves the page of all users.
+        if command.name == SpoolCommand.monitor.name { Reader.takePlaceOfRoot() }
         let session = Session(command, arguments, output: output, errors: errors)
         for remark in arguments.remarks { session.complain(remark) }
         if arguments.flag("verbose") { session.describeSurroundings() }

@@ -1,4 +1,5 @@
 import Glibc
+import Linux
 import Store
 
 struct JobList {
@@ -206,7 +207,7 @@ extension JobList {
 extension Session {
     /// A record as root sees it: with the user's name, also in the names of jobs and tasks.
     func qualified(_ record: JobRecord) -> JobRecord {
-        guard let owner, getuid() == 0 else { return record }
+        guard let owner, Reader.isRoots else { return record }
         var record = record
         record.status.qualify(by: owner.name)
         let status = record.status

@@ -11,12 +11,12 @@ enum EverybodysSpool {
 
     /// The caller's part, when an ordinary user names a shared spool; otherwise the spool itself.
     static func partOfCaller(_ located: Result<String, Failure>) -> (Result<String, Failure>, User?) {
-        let id = geteuid()
+        let id = Reader.user
         guard id != 0, case .success(let path) = located, UserPart.servesEverybody(path) else { return (located, nil) }
         // A job of root's that runs as another user works on root's part, which holds the job.
         if let job = environment("SPOOL_JOB_DIR"), job.hasPrefix("\(path)/\(Layout.running)/") { return (located, nil) }
         do throws(SystemError) {
-            let user = try UserPart.user(id: id, group: getegid())
+            let user = try UserPart.user(id: id, group: Reader.group)
             return (.success(UserPart.path(of: user.name, inSpool: path)), user)
         } catch {
             return (.failure(Failure(error)), nil)
@@ -68,7 +68,7 @@ enum EverybodysSpool {
 
     /// A session for each user's part of a shared spool; empty unless root calls.
     static func users(_ session: Session) throws(Failure) -> [Session] {
-        guard geteuid() == 0, session.owner == nil, UserPart.servesEverybody(session.spoolPath) else { return [] }
+        guard Reader.user == 0, session.owner == nil, UserPart.servesEverybody(session.spoolPath) else { return [] }
         let spool = session.spoolPath
         return try attempt { () throws(SystemError) in
             var sessions: [Session] = []
@@ -149,13 +149,13 @@ enum EverybodysSpool {
 extension Session {
     /// Runs `body` with the rights of the user whose part this is, so that root follows the user's files with the user's rights only.
     func asOwner<Value>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
-        guard let owner, geteuid() == 0 else { return try body() }
+        guard let owner, Reader.user == 0 else { return try body() }
         let spool = UserPart.spool(ofPart: spoolPath, of: owner.name)
         let (credentials, mounted) = try attempt { () throws(SystemError) in
             (try owner.credentials(), try UserPart.mountPoint(inPart: owner.name, ofSpool: spool))
         }
         if let mounted { throw Failure(ExitCode.failed, "something is mounted on \(mounted)") }
-        return try credentials.acting(body)
+        return try Reader.reading(as: credentials, in: spool, body)
     }
 
     /// Runs `body` as the caller, while this process acts as the user whose part this is.
@@ -182,7 +182,7 @@ extension Session {
 
     /// A name with its user, as root sees it: `alice/backup`.
     func qualified(_ name: String) -> String {
-        guard let owner, getuid() == 0 else { return name }
+        guard let owner, Reader.isRoots else { return name }
         return UserPart.qualified(name, of: owner.name)
     }
 }

@@ -72,7 +72,7 @@ final class Session {
 
     /// True for the spool that a user has without naming one.
     var isUsersOwnSpool: Bool {
-        owner == nil && geteuid() != 0 && arguments.value("spool") == nil && environment("SPOOL_DIR") == nil
+        owner == nil && Reader.user != 0 && arguments.value("spool") == nil && environment("SPOOL_DIR") == nil
     }
 
     private static func locateSpool(_ given: String?) -> Result<String, Failure> {
@@ -81,7 +81,7 @@ final class Session {
             path = given
         } else if let named = environment("SPOOL_DIR") {
             path = named
-        } else if geteuid() == 0 {
+        } else if Reader.user == 0 {
             path = rootsSpool
         } else if let state = environment("XDG_STATE_HOME") {
             path = "\(state)/spoold"
@@ -159,7 +159,7 @@ final class Session {
 
     /// Root's daemon, while it serves this user's part without a process of the user, because nothing is due there.
     private func servesAtRest() throws(Failure) -> SpoolLock.Holder? {
-        guard access(spoolPath, F_OK) == 0, let table = try daemonTable(), table.text("state") == "resting",
+        guard isThere, let table = try daemonTable(), table.text("state") == "resting",
             let pid = table.whole("pid").flatMap({ pid_t(exactly: $0) }), pid > 1, kill(pid, 0) == 0 || errno == EPERM
         else { return nil }
         // With hidden processes (hidepid) the start time cannot be read, and the number alone is compared.
@@ -167,13 +167,16 @@ final class Session {
         return SpoolLock.Holder(pid: pid, host: table.text("host") ?? "?")
     }
 
+    /// access(2) would ask for the rights of the real user, who may have fewer.
+    private var isThere: Bool { (try? FileStatus.read(spoolPath, followingLinks: true)) != nil }  // a reason changes nothing
+
     // MARK: Reading
 
     /// The configuration file that the spool's daemon reads, or read last. When unknown, the file that a daemon would look for.
     var configurationPath: String? {
         if let given = arguments.value("config") { return given }
         if !isOfAnother, let file = published?.configuration.file, FileName.isAccessible(file) { return file }
-        if geteuid() == 0 || owner != nil { return "/etc/spoold/spoold.toml" }
+        if Reader.user == 0 || owner != nil { return "/etc/spoold/spoold.toml" }
         if let config = environment("XDG_CONFIG_HOME") { return "\(config)/spoold/spoold.toml" }
         return homeDirectory().map { "\($0)/.config/spoold/spoold.toml" }
     }
@@ -214,7 +217,8 @@ final class Session {
 
     /// True while root reads a spool or part of another user: root follows no path that the user has published.
     private var isOfAnother: Bool {
-        guard geteuid() == 0 else { return false }
+        // In the place of root nobody else checks what the user may read.
+        guard Reader.user == 0 || Reader.isInPlaceOfRoot else { return false }
         if owner != nil { return true }
         // A spool that is missing is reported when it is opened.
         return (try? FileStatus.read(spoolPath, followingLinks: true)).map { $0.owner != 0 } ?? false

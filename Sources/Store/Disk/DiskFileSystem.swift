@@ -11,9 +11,9 @@ public final class DiskFileSystem: FileSystem {
     private let top: OpenDirectory
     /// A spare descriptor. It is closed when the system can open nothing more, so that current work can be finished.
     public let reserve = DescriptorReserve()
-    private let isRoot = geteuid() == 0
+    private let isRoot = Reader.user == 0
     /// Root accesses a user's part as that user, who may write to all of it.
-    private let isAnothers = getuid() == 0 && geteuid() != 0
+    private let isAnothers = Reader.isAnother
     /// The directories above those that were given to other users let everybody pass.
     private var isPassable = false
     private var ownDirectories = OwnDirectories()

@@ -43,7 +43,7 @@ final class SpoolAnchors: Sendable {
         do throws(SystemError) {
             let file = try FileDescriptor.open("\(path)/\(name)", O_RDONLY | O_DIRECTORY)
             let status = try file.status()
-            guard status.owner == geteuid(), status.mode & 0o044 == 0 else { return nil }
+            guard status.owner == Reader.user, status.mode & 0o044 == 0 else { return nil }
             return file
         } catch {
             // A missing directory or another user's is not an anchor.

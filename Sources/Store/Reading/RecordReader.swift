@@ -12,7 +12,7 @@ public final class RecordReader {
     private let directories: [(state: JobState, raw: Int32)]
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
     private var path: [CChar] = []
-    private let user = geteuid()
+    private let user = Reader.user
 
     init(_ directories: [(state: JobState, raw: Int32)]) { self.directories = directories }
 

@@ -62,19 +62,18 @@ struct MonitorTests {
     }
 
     @Test(
-        "W2: A user's page shows that user's part alone; root's shows all, also with no capability but to become a user",
+        "W2: A user's page shows that user's part alone; root's shows all, also with few rights, and so does that of one who may only read",
         .enabled(if: TestUser.areHere && Commands.has("curl"), "\(TestUser.reason), and curl"))
     func everybody() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         try spool.acceptedTask("roots", "command = \"true\"")
         for user in [TestUser.games, .daemon] {
-            let made = try spool.ctl(as: user, "create", "of-\(user.name)", "echo says-\(user.name)")
+            let made = try spool.ctl(as: user, "create", "of-\(user.name)", "printf says-%s \(user.name)")
             #expect(made.code == 0, "\(made.error)")
             #expect(try spool.ctl(as: user, "run", "-w", "of-\(user.name)").code == 0)
         }
         let job = try spool.ctl("jobs", "-q").lines.first { $0.contains("of-games") } ?? ""
-        for words in [[], ["setpriv", "--bounding-set=-all,+setuid,+setgid", "--no-new-privs"]] {
-            let prefix = words.isEmpty ? ["env"] : words
+        for prefix in [["env"], ["setpriv", "--bounding-set=-all,+setuid,+setgid", "--no-new-privs"], Self.reader] {
             let pages = try page(spool, prefix, "/tasks", "/jobs/\(job)", "/tasks/daemon/of-daemon", "/metrics", "/")
             for name in ["roots", "games/of-games", "daemon/of-daemon"] { #expect(pages[0].contains(">\(name)<"), "\(pages[0])") }
             #expect(pages[1].contains("says-games"), "\(pages[1])")
@@ -87,6 +86,52 @@ struct MonitorTests {
             spool, ["setpriv", "--reuid=5", "--regid=5", "--init-groups"], "/tasks", "/jobs", "/metrics", "/search?q=daemon", "/")
         #expect(own[0].contains(">of-games<") && own[1].contains("of-games"))
         for text in own { #expect(!text.contains("of-daemon") && !text.contains("roots") && !text.contains("says-daemon")) }
+    }
+
+    /// Runs a monitor as the unit does: a user who owns nothing and may read every file.
+    private static let reader: [String] = {
+        let right = "-all,+dac_read_search"
+        let user = ["--reuid=64102", "--regid=64102", "--clear-groups", "--no-new-privs"]
+        return ["setpriv"] + user + ["--inh-caps=\(right)", "--ambient-caps=\(right)", "--bounding-set=\(right)"]
+    }()
+
+    @Test(
+        "W2: Attack 88: the page shows a user's own files alone, wherever links in that user's part lead",
+        .enabled(if: TestUser.areHere && Commands.has("curl"), "\(TestUser.reason), and curl"), arguments: [false, true])
+    func links(isReader: Bool) throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        let prefix = isReader ? Self.reader : ["env"]
+        func run(_ user: TestUser, _ name: String) throws -> String {
+            #expect(try spool.ctl(as: user, "submit", "-w", "--name", name, "printf says-%s \(user.name)").code == 0)
+            return try spool.ctl(as: user, "jobs", "-q", "--name", name).output.filter { $0 != "\n" }
+        }
+        let ids = try ["plain", "linked", "named", "moved"].map { try run(.games, $0) }
+        let foreign = try run(.daemon, "foreign")
+        let whole = try page(spool, prefix, "/jobs/games/\(ids[0])", "/jobs/daemon/\(foreign)")
+        #expect(whole[0].contains("says-games") && whole[1].contains("says-daemon"), "\(whole)")
+        // A secret of root's, in the form of everything that a part can have.
+        let secret = "\(spool.base)/secret"
+        try Files.makeDirectory(secret)
+        for name in ["stdout", "stderr"] { try Files.write("\(secret)/\(name)", "hunter2\n") }
+        try Files.write("\(secret)/task.toml", "command = \"hunter2\"\n")
+        try Commands.succeed("cp", "\(spool.path)/done/games/\(ids[3])/status.json", secret)
+        try Commands.succeed("chmod", "-R", "go=", secret)
+        let done = "\(spool.path)/done/games"
+        try TestUser.games.shell(
+            """
+            cd \(done) && ln -sf \(secret)/stdout \(ids[1])/stdout && rm -r \(ids[2])/stdout \(ids[3]) && ln -s \(secret) \(ids[3]) &&
+            ln -s ../daemon/\(foreign) \(foreign) && ln -s \(secret)/task.toml ../../tasks/games/linked.toml
+            """)
+        // Where hard links are not protected, the user can make these as well, proc_sys_fs(5).
+        try Commands.succeed("ln", "\(secret)/stdout", "\(done)/\(ids[2])/stdout")
+        try Commands.succeed("ln", "\(secret)/task.toml", "\(spool.path)/tasks/games/named.toml")
+        let jobs = (ids.dropFirst() + [foreign]).map { "/jobs/games/\($0)" }
+        let pages = ["/jobs", "/tasks", "/tasks/games/linked", "/tasks/games/named", "/metrics", "/"] + jobs
+        for address in pages {
+            let text = try page(spool, prefix, address)[0]
+            #expect(!text.contains("hunter2") && !text.contains("says-daemon") && !text.contains("says-%s daemon"), "\(address): \(text)")
+        }
+        #expect(try page(spool, prefix, "/jobs/games/\(ids[0])")[0].contains("says-games"))
     }
 
     /// Root's pages keep queues, pauses and tasks of the same name apart, and their links lead to what they count.
