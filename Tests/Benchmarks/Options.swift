@@ -18,7 +18,7 @@ struct Options {
 
     enum Measure: String, CaseIterable {
         case drain, peers, latency, punctuality, recurrence, idle, submit, records, calls, flood, tasks, steady, paths, executors, slurm,
-            crontabs
+            crontabs, page
     }
 
     struct Refusal: Error { var message: String }

@@ -70,6 +70,7 @@ final class Suite {
             if options.wants(.punctuality) {
                 try take("punctuality, \(last.name)") { try measurePunctuality($0, on: last) }
             }
+            if options.wants(.page) { try take("page, \(last.name)") { try measurePage($0, on: last) } }
             if options.wants(.records) { try take("records, \(places[0].name)") { try measureRecords($0, on: places[0]) } }
             if options.wants(.flood) { try take("flood, \(places[0].name)") { try measureFlood($0, on: places[0]) } }
             if options.wants(.tasks) { try take("tasks, \(places[0].name)") { try measureTasks($0, on: places[0]) } }
