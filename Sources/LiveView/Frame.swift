@@ -120,6 +120,7 @@ struct Composer {
             parts.append(StyledLine(PlainText.oneLine("overdue: \(daemon.overdue.joined(separator: ", "))"), .red))
         }
         for why in snapshot.unreadable { parts.append(StyledLine(PlainText.oneLine(why), .red)) }
+        if let why = snapshot.polled { parts.append(StyledLine(PlainText.oneLine(why), .yellow)) }
         if daemon.problems > 0 {
             let problems = daemon.problems == 1 ? "1 problem" : "\(daemon.problems) problems"
             parts.append(StyledLine("\(problems), see spoolctl status", .red))

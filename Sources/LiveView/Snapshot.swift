@@ -85,6 +85,8 @@ public struct Snapshot: Sendable {
     var parts: [String: Snapshot] = [:]
     /// The reasons why parts of the spool are not shown.
     public var unreadable: [String] = []
+    /// The sentence that says why changes are noticed late; nil when they are not.
+    public var polled: String?
 
     public init(now: Instant, zone: Zone, spool: String) {
         self.now = now

@@ -390,24 +390,101 @@ def activation():
     expect(process.wait(PATIENCE) == 0, "ended")
 
 
+def follow(monitor, view, *fields):
+    link = monitor.connect()
+    lines = ["GET /events?view=%s HTTP/1.1" % view, "Host: localhost", *fields, "", ""]
+    link.sendall("\r\n".join(lines).encode())
+    return link
+
+
+def until_without(link, unwanted):
+    """Waits for an event of the page that does not have a text."""
+    data = b""
+    while True:
+        *whole, data = data.split(b"\n\n")
+        if any(b"event: page" in one and unwanted not in one for one in whole):
+            return
+        piece = link.recv(65536)
+        if not piece:
+            raise AssertionError("closed before a page without %r came" % unwanted)
+        data += piece
+
+
+def few_watches(name, count):
+    """Where inotify has not what the page needs, the page says so, follows what happens all the same, and recovers."""
+    limit = "/proc/sys/user/" + name
+    under = ["unshare", "-U", "-r", "sh", "-c", "echo %s >%s && exec \"$@\"" % (count, limit), "sh"]
+    gate = tempfile.mkdtemp() + "/gate"
+    os.mkfifo(gate)
+    # The definition has the words in another form than the output.
+    job = ctl("submit", "-q", "--name", "teller",
+              "echo fi''rst; read x <{0}; echo sec''ond; read x <{0}; echo thi''rd".format(gate))
+    monitor = Monitor("--no-token", under=under)
+    setting = b"fs.inotify." + name.replace("inotify", "user").encode()
+    try:
+        with follow(monitor, "/jobs/" + job) as link:
+            # Output is watched when the job has begun.
+            until(link, setting)
+            for word in [b"second", b"third"]:
+                with open(gate, "w") as file:
+                    file.write("\n")
+                until(link, word)
+            with follow(monitor, "/waiting") as waiting:
+                until(waiting, b"</main>")
+                ctl("submit", "--name", "comes", "--in", "1h", "true")
+                until(waiting, b"comes")
+        # Once: what needs no events needs no watches either.
+        once = subprocess.run([*under, SPOOLCTL, "--spool", SPOOL, "top"], capture_output=True, text=True, timeout=PATIENCE)
+        expect(once.returncode == 0 and "comes" in once.stdout, "top: %s" % once)
+        job = ctl("submit", "-q", "--name", "teller", "echo fi''rst; read x <{0}; echo sec''ond".format(gate))
+        with follow(monitor, "/jobs/" + job) as link:
+            until(link, setting)
+            subprocess.run(["nsenter", "-U", "--preserve-credentials", "-t", str(monitor.process.pid), "sh", "-c", "echo 1000 >" + limit],
+                           check=True)
+            until_without(link, setting)
+            with open(gate, "w") as file:
+                file.write("\n")
+            until(link, b"second")
+    finally:
+        shutil.rmtree(os.path.dirname(gate))
+
+
+def full_disk():
+    """The page writes nothing: where the disk is full, it is served, shows what the daemon cannot write, and is live."""
+    for name in ["before", "while"]:
+        with open("%s/tmp/%s.toml" % (SPOOL, name), "w") as file:
+            file.write('command = "true"\n')
+    with open(SPOOL + "/tmp/.filler", "wb", buffering=0) as file:
+        for size in [65536, 1]:
+            try:
+                while True:
+                    file.write(b"x" * size)
+            except OSError as error:
+                expect(error.errno == 28, "%s" % error)
+    os.rename(SPOOL + "/tmp/before.toml", SPOOL + "/new/before.toml")
+    monitor = Monitor("--no-token")
+    expect(b"before" in monitor.get("/waiting"), "what waits is not shown")
+    expect(status(monitor.get("/metrics")) == 200, "no metrics")
+    with follow(monitor, "/health") as health, follow(monitor, "/waiting") as waiting:
+        until(health, b"No space left")
+        os.rename(SPOOL + "/tmp/while.toml", SPOOL + "/new/while.toml")
+        until(waiting, b"while")
+        os.remove(SPOOL + "/tmp/.filler")
+        until_without(health, b"No space left")
+    ctl("wait", "before", "while")
+
+
 def events():
     """A page's events: the present state at once, a change as it comes, nothing again for a client that has it, and a limit on
     clients."""
     monitor = Monitor("--no-token")
-
-    def follow(*fields, view="/waiting"):
-        link = monitor.connect()
-        lines = ["GET /events?view=%s HTTP/1.1" % view, "Host: localhost", *fields, "", ""]
-        link.sendall("\r\n".join(lines).encode())
-        return link
-
-    with follow() as link:
+    with follow(monitor, "/waiting") as link:
         first = until(link, b"</main>")
         for part in [b"\r\nContent-Type: text/event-stream\r\n", b"event: page\n", b"retry: "]:
             expect(part in first, "%r" % first[:300])
         known = re.search(rb"\nid: (\w+)\n", first)[1].decode()
         # A reader that has the page gets no event before something changes.
-        with follow("Last-Event-ID: " + known) as again:
+        with follow(monitor, "/waiting", "Last-Event-ID: " + known) as again:
             until(again, b"retry: ")
             name = "seen-%d" % os.getpid()
             ctl("submit", "--name", name, "--in", "1h", "true")
@@ -418,7 +495,7 @@ def events():
             expect(line == b"" or line.startswith((b"event: ", b"id: ", b"data: ", b"retry: ", b":")), "%r" % line)
     asked = "/events?view=/waiting"
     expect(status(monitor.get(asked, method="HEAD")) == 200 and status(monitor.get("/events", method="HEAD")) == 400, "HEAD")
-    links = [follow() for _ in range(101)]
+    links = [follow(monitor, "/waiting") for _ in range(101)]
     answers = [link.recv(12) for link in links]
     expect(answers.count(b"HTTP/1.1 503") >= 1 and answers.count(b"HTTP/1.1 200") >= 90, "%s" % answers)
     expect(status(monitor.get(asked, method="HEAD")) == 503, "HEAD tells why a stream is refused")
@@ -515,7 +592,8 @@ def quiet():
 
 if __name__ == "__main__":
     try:
-        globals()[CASE]()
+        case, *arguments = CASE.split(":")
+        globals()[case](*arguments)
     except AssertionError as error:
         sys.exit("%s: %s" % (CASE, error))
     finally:

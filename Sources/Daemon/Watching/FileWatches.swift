@@ -119,22 +119,3 @@ final class FileWatches: Part {
     var wakeAt: Wake { Wake(monotonic: [retryAt, mountPauses.wakeAt].compactMap(\.self).min()) }
     var isIdle: Bool { retryAt == nil && mountPauses.wakeAt == nil }
 }
-
-/// An inotify instance whose owner is an object, so that a class can hold it in an optional variable.
-final class InotifyInstance {
-    let inotify: Inotify
-
-    init() throws(SystemError) { inotify = try Inotify() }
-}
-
-extension SystemError {
-    /// The reason why inotify could not watch, and the setting that a person can change.
-    var whyNotWatched: String {
-        switch (call, errno) {
-        case ("inotify_add_watch", ENOSPC): "there are no more watches: sysctl fs.inotify.max_user_watches is too low"
-        case ("inotify_init1", EMFILE):
-            "there are no more inotify instances: sysctl fs.inotify.max_user_instances is too low, or descriptors have run out"
-        default: "\(self)"
-        }
-    }
-}

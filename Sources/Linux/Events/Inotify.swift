@@ -121,3 +121,22 @@ public struct InotifyMask: OptionSet, Sendable {
     /// In events only: the name is a directory.
     public static let isDirectory = Self(rawValue: 0x4000_0000)
 }
+
+/// An inotify instance whose owner is an object, so that a class can hold it in an optional variable.
+public final class InotifyInstance {
+    public let inotify: Inotify
+
+    public init() throws(SystemError) { inotify = try Inotify() }
+}
+
+extension SystemError {
+    /// The reason why inotify could not watch, and the setting that a person can change.
+    public var whyNotWatched: String {
+        switch (call, errno) {
+        case ("inotify_add_watch", ENOSPC): "there are no more watches: sysctl fs.inotify.max_user_watches is too low"
+        case ("inotify_init1", EMFILE):
+            "there are no more inotify instances: sysctl fs.inotify.max_user_instances is too low, or descriptors have run out"
+        default: "\(self)"
+        }
+    }
+}

@@ -15,7 +15,8 @@ extension SpoolCommand {
             """
             ADDRESS is an address of this machine with a port, or unix: and the path of a Unix socket. Any local user can connect to a \
             port, so the page wants a token there, which is in the address that the command prints. A program sends the field \
-            "Authorization: Bearer TOKEN". A Unix socket is protected by its mode, and the page wants none.
+            "Authorization: Bearer TOKEN". A browser sends the cookie that keeps the token to every port of the host, also to those of \
+            other users. A Unix socket is protected by its mode, and the page wants none: prefer it where there are other users.
             """,
             """
             Root's page shows the parts of all users; a user's page shows that user's part alone. Started by systemd with a socket, \
@@ -45,6 +46,7 @@ extension SpoolCommand {
         let port = listener.port
         let gate = MonitorGate(token: token, port: port, hosts: session.arguments.values("host"))
         defer { if case .unix(let path, _) = address { unlink(path) } }
+        if let why = site.polled { session.complain(why) }
         let server = try MonitorServer(listener, gate, site)
         session.output.line(address.text(port: port, token: token, isPrinted: session.arguments.value("token-file") == nil))
         session.output.flush()

@@ -11,25 +11,33 @@ final class MonitorSite {
     private let session: Session
     private let parts: TopParts
     /// The directories of running jobs whose output somebody looks at.
-    private var outputs: Inotify
+    private var outputs: InotifyInstance?
     private var outputWatches: Set<Int32> = []
+    /// Set while an output that somebody looks at cannot be watched: why, and when its page is made again.
+    private var unwatchedOutput: (why: String, pollAt: MonotonicInstant)?
 
     private static let outputWatchesMax = 256
 
     init(_ session: Session) throws(Failure) {
         self.session = session
         parts = try TopParts(session)
-        outputs = try attempt { () throws(SystemError) in try Inotify() }
         try parts.refresh()
     }
+
+    /// The sentence that says why changes are noticed late; nil when they are not.
+    var polled: String? { parts.snapshot.polled }
 
     // MARK: Changes
 
     /// Readable when a page may have changed.
-    var watches: [Int32] { parts.watches + parts.daemons + [outputs.descriptor.raw] }
+    var watches: [Int32] { parts.watches + parts.daemons + [outputsRaw] }
+
+    private var outputsRaw: Int32 { outputs?.inotify.descriptor.raw ?? -1 }
 
     /// When something must be read again without an event.
-    var retryAt: MonotonicInstant? { parts.isBehind ? .now() : parts.retryAt }
+    var retryAt: MonotonicInstant? { [partsRetryAt, unwatchedOutput?.pollAt].compactMap(\.self).min() }
+
+    private var partsRetryAt: MonotonicInstant? { parts.isBehind ? .now() : parts.retryAt }
 
     /// The pages that were made since the last change, by their addresses. They hold for the second in which they were made, because they
     /// say how long something is ago.
@@ -43,13 +51,14 @@ final class MonitorSite {
 
     /// Reads the changes in the spool, if there are any. `output` means that only the output of running jobs has changed.
     func refresh() -> Change {
-        let isOutput = isReadable(outputs.descriptor.raw)
+        let isOutput = isReadable(outputsRaw) || unwatchedOutput.map { $0.pollAt <= .now() } ?? false
         if isOutput {
+            unwatchedOutput = nil
             var events: [InotifyEvent] = []
-            _ = try? outputs.readEvents(into: &events)  // an event says only that there is more output, and so does an error
+            _ = try? outputs?.inotify.readEvents(into: &events)  // an event says only that there is more output, and so does an error
             pages = pages.filter { !MonitorSite.showsOutput($0.value.address) }
         }
-        let isRetryDue = retryAt.map { $0 <= .now() } ?? false
+        let isRetryDue = partsRetryAt.map { $0 <= .now() } ?? false
         guard isRetryDue || (parts.watches + parts.daemons).contains(where: isReadable) else { return isOutput ? .output : .none }
         pages = [:]
         for raw in parts.daemons where isReadable(raw) { parts.noteExit(ofDaemon: raw) }
@@ -72,14 +81,22 @@ final class MonitorSite {
 
     /// Makes a followed page change with the output of a running job.
     func watchOutput(inDirectory path: String) {
-        guard let watch = try? outputs.add(path, [.modified, .created, .movedTo]) else { return }  // moved: the spool's watches report it
-        outputWatches.insert(watch)
+        do throws(SystemError) {
+            let watcher: InotifyInstance
+            if let outputs { watcher = outputs } else { watcher = try InotifyInstance() }
+            outputs = watcher
+            outputWatches.insert(try watcher.inotify.add(path, [.modified, .created, .movedTo]))
+        } catch {
+            // The spool's watches report a directory that has moved.
+            guard error.isOutOfWatches else { return }
+            unwatchedOutput = (error.whyNotWatched, MonotonicInstant.now().advanced(byMilliseconds: TopFeed.pollMilliseconds))
+        }
         if outputWatches.count > Self.outputWatchesMax { forgetOutputs() }
     }
 
     /// Forgets the outputs that somebody has looked at. The pages that are made next watch theirs again.
     func forgetOutputs() {
-        guard !outputWatches.isEmpty, let fresh = try? Inotify() else { return }  // without one, the old watches stay
+        guard !outputWatches.isEmpty, let fresh = try? InotifyInstance() else { return }  // without one, the old watches stay
         outputs = fresh
         outputWatches = []
         pages = pages.filter { !MonitorSite.showsOutput($0.value.address) }
@@ -149,7 +166,9 @@ final class MonitorSite {
                 status: error.code == ExitCode.notFound ? .notFound : error.code == ExitCode.failed ? .failed : .badRequest,
                 title: error.code == ExitCode.notFound ? "Not found" : "Error", main: Self.message(error.lines))
         }
-        let troubles = snapshot.unreadable + (failure?.lines ?? []) + remarks.kept.split(separator: "\n").map { String($0.dropFirst(10)) }
+        let unwatched = Self.showsOutput(address) ? unwatchedOutput : nil
+        var troubles = snapshot.polled.map { [$0] } ?? unwatched.map { ["output is shown after up to 2 s: \($0.why)"] } ?? []
+        troubles += snapshot.unreadable + (failure?.lines ?? []) + remarks.kept.split(separator: "\n").map { String($0.dropFirst(10)) }
         if !troubles.isEmpty { page.main += Self.message(troubles) }
         page.live = MonitorDocument.live(page, context)
         page.id = MonitorDocument.id(of: page.live)

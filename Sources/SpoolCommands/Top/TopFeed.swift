@@ -50,12 +50,18 @@ final class TopFeed {
         try load()
     }
 
+    /// When the whole spool is read again, by the monotonic clock, because not all of it is watched; nil when all is.
+    var pollAt: MonotonicInstant? { watch.shortage == nil ? nil : loadedAt.advanced(byMilliseconds: Self.pollMilliseconds) }
+    private var loadedAt = MonotonicInstant.now()
+    static let pollMilliseconds: Int64 = 2000
+
     /// True when a known change has not been read yet.
     var isBehind: Bool { unread.values.contains { !$0.isEmpty } }
 
     // MARK: The whole spool
 
     private func load() throws(Failure) {
+        loadedAt = .now()
         runningNames = Set(try names(Layout.running).filter { $0.kind == .directory }.map(\.name))
         for id in runningWatches.keys where !runningNames.contains(id) { unwatch(id) }
         running = [:]
@@ -109,7 +115,10 @@ final class TopFeed {
 
     /// Takes the pending events, without reading the files that they are about.
     func drain() throws(Failure) {
-        guard let events = try watch.read() else { return try load() }
+        let isPollDue = pollAt.map { $0 <= .now() } ?? false
+        // Watched first, and read then, so that no change is missed.
+        if isPollDue { try watch.retry() }
+        guard let events = try watch.read(), !isPollDue else { return try load() }
         for (place, event) in events {
             switch place {
             case .new:

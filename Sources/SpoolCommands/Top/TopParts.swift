@@ -34,7 +34,10 @@ final class TopParts {
     private var failures: [String: [String]] = [:]
     private(set) var snapshot: Snapshot
     /// When unreadable parts are tried again, by the monotonic clock; nil when all parts are readable.
-    private(set) var retryAt: MonotonicInstant?
+    private var unreadableRetryAt: MonotonicInstant?
+
+    /// When something must be read again without an event, by the monotonic clock.
+    var retryAt: MonotonicInstant? { ([unreadableRetryAt] + all.map(\.feed.pollAt)).compactMap(\.self).min() }
 
     private static let retryMilliseconds: Int64 = 2000
 
@@ -65,7 +68,7 @@ final class TopParts {
         snapshot = own.feed.snapshot
         let now = MonotonicInstant.now()
         // An unreadable part is tried again only at `retryAt`, not at each change in another part.
-        let isRetryDue = retryAt.map { $0 <= now } ?? true
+        let isRetryDue = unreadableRetryAt.map { $0 <= now } ?? true
         let known = failures
         failures = [:]
         if own.feed.areUsersChanged {
@@ -92,7 +95,14 @@ final class TopParts {
         }
         users = refreshed
         snapshot.unreadable = failures.sorted { $0.key < $1.key }.flatMap(\.value)
-        if failures.isEmpty { retryAt = nil } else if isRetryDue { retryAt = now.advanced(byMilliseconds: Self.retryMilliseconds) }
+        if failures.isEmpty {
+            unreadableRetryAt = nil
+        } else if isRetryDue {
+            unreadableRetryAt = now.advanced(byMilliseconds: Self.retryMilliseconds)
+        }
+        snapshot.polled = all.lazy.compactMap(\.feed.watch.shortage).first.map { why in
+            "changes are shown after up to \(TopFeed.pollMilliseconds / 1000) s: \(why)"
+        }
         for (name, part) in refreshed.sorted(by: { $0.key < $1.key }) { snapshot.add(part.feed.snapshot, of: name) }
         return message
     }

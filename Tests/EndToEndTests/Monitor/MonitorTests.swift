@@ -27,6 +27,15 @@ struct MonitorTests {
     func clients(name: String) throws { try run("clients.py", name, try SpoolUnderTest()) }
 
     @Test(
+        "W2: While inotify watches or instances are short the page says so, follows all the same, and recovers",
+        .enabled(if: WatchLimitTests.canLimit, WatchLimitTests.reason),
+        arguments: [("max_inotify_instances", 0), ("max_inotify_instances", 1), ("max_inotify_watches", 3), ("max_inotify_watches", 9)])
+    func fewWatches(name: String, count: Int) throws { try run("clients.py", "few_watches:\(name):\(count)", try SpoolUnderTest()) }
+
+    @Test("W2: On a full disk the page is served and live", .enabled(if: FullDiskTests.canMount, FullDiskTests.reason))
+    func fullDisk() throws { try run("clients.py", "full_disk", try SpoolUnderTest(tmpfsBytes: 2 << 20)) }
+
+    @Test(
         "W2: A wrong address, mode or token file is refused with the reason",
         arguments: [
             (["--listen", "8080"], Int32(2), "is not ADDRESS:PORT"), (["--listen", "example.org:80"], 2, "names are not looked up"),
