@@ -34,6 +34,13 @@ public struct SchedulerLimits: Sendable {
         self.queueSlots = queueSlots
         self.startable = startable
     }
+
+    /// What the configuration says of slots and executors.
+    public init(_ configuration: Configuration) {
+        self.init(slots: configuration.slots, queueSlots: configuration.queueSlots)
+        queueExecutors = configuration.queueExecutors
+        executors = configuration.executors
+    }
 }
 
 /// The facts of the configuration and the machine on which jobs and follow-ups depend.

@@ -26,10 +26,17 @@ public struct Simulation {
         public var waiting = 0
     }
 
-    /// A time in which all slots, or all slots of a queue, were in use.
+    /// Slots that can be used up.
+    public enum Slots: Hashable, Comparable, Sendable {
+        /// Those of this machine.
+        case here
+        case queue(String)
+        case executor(String)
+    }
+
+    /// A time in which all slots of a kind were in use.
     public struct FullTime: Sendable, Equatable {
-        /// Nil means all slots.
-        public var queue: String?
+        public var slots: Slots
         public var from: Instant
         public var to: Instant
         /// The maximum number of jobs that waited in this time, for any reason.
@@ -48,7 +55,7 @@ public struct Simulation {
     private var now: Instant
     private var durations: [String: Int64] = [:]
     private var ends = Heap<End>()
-    private var open: [String?: FullTime] = [:]
+    private var open: [Slots: FullTime] = [:]
     private var starts = 0
 
     private struct End: Comparable {
@@ -150,7 +157,7 @@ public struct Simulation {
         }
         reached = starts < Self.startsMax ? end : now
         for key in Array(open.keys) { close(key, at: reached) }
-        full.sort { ($0.from, $0.queue ?? "") < ($1.from, $1.queue ?? "") }
+        full.sort { ($0.from, $0.slots) < ($1.from, $1.slots) }
         for job in scheduler.jobs.values where job.state == .new { tasks[job.task ?? ""]?.waiting += 1 }
     }
 
@@ -202,20 +209,23 @@ public struct Simulation {
 
     private mutating func noteFull() {
         mostRunning = max(mostRunning, scheduler.runningCount)
-        note(queue: nil, isFull: scheduler.slotsUsed >= limits.slots)
-        for (queue, slots) in limits.queueSlots { note(queue: queue, isFull: (scheduler.runningByQueue[queue] ?? 0) >= slots) }
+        note(.here, isFull: scheduler.slotsUsed >= limits.slots)
+        for (queue, slots) in limits.queueSlots { note(.queue(queue), isFull: (scheduler.runningByQueue[queue] ?? 0) >= slots) }
+        for (name, settings) in limits.executors {
+            note(.executor(name), isFull: (scheduler.executors[name]?.count ?? 0) >= settings.slots)
+        }
     }
 
-    private mutating func note(queue: String?, isFull: Bool) {
-        guard isFull else { return close(queue, at: now) }
+    private mutating func note(_ slots: Slots, isFull: Bool) {
+        guard isFull else { return close(slots, at: now) }
         let waiting = scheduler.jobs.count - scheduler.runningCount
-        var time = open[queue] ?? FullTime(queue: queue, from: now, to: now, waiting: 0)
+        var time = open[slots] ?? FullTime(slots: slots, from: now, to: now, waiting: 0)
         time.waiting = max(time.waiting, waiting)
-        open[queue] = time
+        open[slots] = time
     }
 
-    private mutating func close(_ queue: String?, at instant: Instant) {
-        guard var time = open.removeValue(forKey: queue) else { return }
+    private mutating func close(_ slots: Slots, at instant: Instant) {
+        guard var time = open.removeValue(forKey: slots) else { return }
         time.to = instant
         if time.from < time.to { full.append(time) }
     }

@@ -50,7 +50,7 @@ import Testing
         let at2 = "[[schedule]]\ncron = \"0 2 * * *\""
         let simulation = try Self.played(
             [("a", at2, 600), ("b", at2, 600), ("c", "deadline = \"5m\"\n" + at2, 60), ("d", "priority = -1\n" + at2, 60)], slots: 2)
-        #expect(simulation.full == [Simulation.FullTime(queue: nil, from: at("02:00"), to: at("02:10"), waiting: 2)])
+        #expect(simulation.full == [Simulation.FullTime(slots: .here, from: at("02:00"), to: at("02:10"), waiting: 2)])
         #expect(simulation.mostRunning == 2)
         #expect(simulation.tasks["c"]?.runs == 0 && simulation.tasks["c"]?.missedDeadlines == 1)
         let last = try #require(simulation.tasks["d"])
@@ -63,8 +63,28 @@ import Testing
             [("a", "queue = \"q\"\n" + hourly, 600), ("b", "queue = \"q\"\n" + hourly, 600), ("c", hourly, 600)], queues: ["q": 1],
             until: "02:30")
         #expect(simulation.tasks["c"]?.longestWaitMilliseconds == 0)
-        #expect(simulation.full.map(\.queue) == ["q", "q"])
+        #expect(simulation.full.map(\.slots) == [.queue("q"), .queue("q")])
         #expect(simulation.full.map(\.from) == [at("01:00"), at("02:00")] && simulation.full.map(\.to) == [at("01:20"), at("02:20")])
+    }
+
+    @Test("A run at an executor takes its slot there, also when the queue names the executor, and none here")
+    func executors() throws {
+        var limits = SchedulerLimits(slots: 1, queueSlots: ["far": 8])
+        limits.queueExecutors = ["far": "slurm"]
+        var engine = ExecutorSettings()
+        engine.slots = 2
+        limits.executors = ["slurm": engine]
+        var simulation = Simulation(limits: limits, zones: zones, zone: .utc, from: at("00:00"))
+        let hourly = "[[schedule]]\ncron = \"0 * * * *\""
+        for name in ["a", "b"] { try simulation.add(Self.task(name, "executor = \"slurm\"\n" + hourly), duration: 600_000) }
+        try simulation.add(Self.task("c", "queue = \"far\"\nresources.cpus = 2\n" + hourly), duration: 600_000)
+        try simulation.add(Self.task("d", hourly), duration: 600_000)
+        simulation.play(until: at("02:30"))
+        #expect(simulation.tasks.values.allSatisfy { $0.runs == 2 && $0.waiting == 0 })
+        #expect(simulation.tasks["d"]?.longestWaitMilliseconds == 0 && simulation.mostRunning == 3)
+        #expect(simulation.tasks.values.filter { $0.longestWaitMilliseconds == 600_000 }.count == 1, "one of three waits for the engine")
+        let full = simulation.full.filter { $0.slots == .executor("slurm") }
+        #expect(full.map(\.from) == [at("01:00"), at("02:00")] && full.map(\.to) == [at("01:10"), at("02:10")])
     }
 
     @Test("Intervals count from the journal's last run, and include the length of each run")

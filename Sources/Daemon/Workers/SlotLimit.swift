@@ -4,7 +4,7 @@ import Scheduler
 /// daemon's share, when several daemons share the slots of a machine. The third holds while the machine refuses to start more processes.
 /// Every change is an event for the scheduler.
 final class SlotLimit {
-    private var configured = SchedulerLimits(slots: Configuration().slots, queueSlots: [:])
+    private var configured = SchedulerLimits(Configuration())
     /// This daemon's share of the slots. Nil when the slots are not shared.
     private(set) var granted: Int?
     /// The number of jobs that the machine lets run. Nil when it starts all processes that are requested.
@@ -21,9 +21,7 @@ final class SlotLimit {
     var isShort: Bool { service.scheduler.isShortOfSlots && startable == nil }
 
     func configure(_ configuration: Configuration) {
-        configured = SchedulerLimits(slots: configuration.slots, queueSlots: configuration.queueSlots)
-        configured.queueExecutors = configuration.queueExecutors
-        configured.executors = configuration.executors
+        configured = SchedulerLimits(configuration)
         apply()
     }
 

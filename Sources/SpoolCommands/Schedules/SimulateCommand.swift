@@ -6,7 +6,8 @@ extension SpoolCommand {
         details: [
             """
             Simulates all tasks from --from to --to with their schedules and the configured slots and queues. Shows how often each task \
-            runs, how long its runs wait, which due times are skipped, and when all slots are taken. The spool is not changed.
+            runs, how long its runs wait, which due times are skipped, and when all slots are taken, of this machine, of a queue or of an \
+            executor. The spool is not changed.
             """,
             """
             A run takes as long as the median of the task's latest recorded runs; without a record 0 s, marked in TAKES. The simulation \
@@ -59,9 +60,9 @@ private struct Simulate {
     }
 
     func run() throws(Failure) -> Int32 {
-        let limits = SchedulerLimits(slots: configuration.slots, queueSlots: configuration.queueSlots)
         var simulation = Simulation(
-            limits: limits, zones: session.zones, zone: configuration.zone, calendars: configuration.calendars, from: from)
+            limits: SchedulerLimits(configuration), zones: session.zones, zone: configuration.zone, calendars: configuration.calendars,
+            from: from)
         let due = try DueTimes(session, catalog.fs, for: entries)
         for entry in entries {
             guard let task = entry.task else { continue }
@@ -139,11 +140,15 @@ private struct Simulate {
         }
         table.write(to: output)
         let isLong = { (a: Simulation.FullTime, b: Simulation.FullTime) in a.length > b.length }
-        for queue in [nil] + configuration.queueSlots.keys.sorted().map(Optional.some) {
-            let times = simulation.full.filter { $0.queue == queue }
-            let what = queue.map { "queue \($0), \(configuration.queueSlots[$0] ?? 0) slots" } ?? "all \(configuration.slots) slots"
+        var rows = [(Simulation.Slots.here, "all \(configuration.slots) slots")]
+        rows += configuration.queueSlots.sorted { $0.key < $1.key }.map { (.queue($0.key), "queue \($0.key), \($0.value) slots") }
+        for (name, settings) in configuration.executors.sorted(by: { $0.key < $1.key }) {
+            rows.append((.executor(name), "executor \(name), \(settings.slots) slots"))
+        }
+        for (slots, what) in rows {
+            let times = simulation.full.filter { $0.slots == slots }
             guard !times.isEmpty else {
-                output.line("\(what): never full" + (queue == nil ? ", \(simulation.mostRunning) at most run at once" : ""))
+                output.line("\(what): never full" + (slots == .here ? ", \(simulation.mostRunning) at most run at once" : ""))
                 continue
             }
             output.line("\(what): full for \(TimeText.length(times.reduce(0) { $0 + $1.length })) in \(times.count) times, the longest:")
@@ -188,7 +193,11 @@ private struct Simulate {
                 writer.member("waiting", report.waiting)
             }
             writer.member("full", objects: simulation.full) { writer, time in
-                writer.member("queue", time.queue)
+                switch time.slots {
+                case .here: break
+                case .queue(let name): writer.member("queue", name)
+                case .executor(let name): writer.member("executor", name)
+                }
                 writer.member("from", time.from)
                 writer.member("to", time.to)
                 writer.member("waiting", time.waiting)

@@ -323,7 +323,8 @@ struct WhyTests {
 
     @Test("N9: simulate plays all schedules forward, with the run times on record and the configured slots, and touches nothing")
     func simulate() throws {
-        let spool = try SpoolUnderTest(configuration: "slots = 2\n[queues.q]\nslots = 1\n", starting: false)
+        let spool = try SpoolUnderTest(configuration: "slots = 2\n[queues.q]\nslots = 1\n[executors.slurm]\nslots = 1\n", starting: false)
+        try spool.task("far", "command = [\"true\"]\nexecutor = \"slurm\"\n[[schedule]]\ncron = \"0 * * * *\"\n")
         try spool.task("a", "command = [\"true\"]\nqueue = \"q\"\n[[schedule]]\ncron = \"0 * * * *\"\n")
         try spool.task("b", "command = [\"true\"]\nqueue = \"q\"\noverlap = \"skip\"\n[[schedule]]\ncron = \"0 * * * *\"\n")
         try spool.task("c", "command = [\"true\"]\n")
@@ -347,10 +348,12 @@ struct WhyTests {
         #expect(rows[0].prefix(3) == ["a", "23", "1m00s"], "\(result.output)")
         #expect(rows[1].prefix(3) == ["b", "12", "1h30m (assumed)"] && rows[1].last == "12 overlap", "\(result.output)")
         #expect(rows[2].prefix(4) == ["c", "47", "5.0s (assumed)", "0ms"], "\(result.output)")
-        #expect(result.output.contains("queue q, 1 slots: full for "))
+        #expect(rows[3].prefix(4) == ["far", "24", "5.0s (assumed)", "0ms"], "\(result.output)")
+        for slots in ["queue q", "executor slurm"] { #expect(result.output.contains("\(slots), 1 slots: full for ")) }
         guard case .table(let report) = try spool.ctl(list: options + ["--json"]).json.kind else { throw spool.failure("no object") }
-        #expect(objects(report, "tasks").map { $0.text("name") } == ["a", "b", "c"])
+        #expect(objects(report, "tasks").map { $0.text("name") } == ["a", "b", "c", "far"])
         #expect(objects(report, "full").contains { $0.text("queue") == "q" })
+        #expect(objects(report, "full").contains { $0.text("executor") == "slurm" })
         #expect(Files.tree(spool.path) == before)
         #expect(try spool.ctl("simulate", "--run-time", "none=5s").code == 3)
         #expect(try spool.ctl("simulate", "--from", "tomorrow", "--to", "now").code == 2)

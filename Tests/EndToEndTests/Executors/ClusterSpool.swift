@@ -108,6 +108,15 @@ final class ClusterSpool {
         try cluster.run("squeue", "-h", "-o", "%j %T").output.split(separator: "\n").map(String.init)
     }
 
+    /// Has Slurm use the nodes again that it has taken out of service itself, as its operator does. A slurmctld that was killed and gives
+    /// numbers again takes out each node that still has an older job of such a number.
+    func resumeDoubted() throws {
+        let lines = try cluster.run("sinfo", "-h", "-N", "-t", "drain", "-o", "%N %E").output.split(separator: "\n")
+        for line in lines where line.hasSuffix(" Duplicate jobid") {
+            try control("update", "NodeName=\(line.prefix { $0 != " " })", "State=RESUME")
+        }
+    }
+
     /// Calls scontrol as an operator of Slurm does.
     func control(_ words: String...) throws {
         let result = try Commands.run("env", ["SLURM_CONF=\(cluster.configuration)", "scontrol"] + words)

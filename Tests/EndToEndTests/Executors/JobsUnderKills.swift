@@ -94,7 +94,9 @@ final class JobsUnderKills {
     }
 
     /// Drops the rest, and waits until all jobs have ended: as long as jobs end.
-    func finish() throws {
+    ///
+    /// - Parameter repair: what an operator of the engine does meanwhile.
+    func finish(repair: () throws -> Void = {}) throws {
         try drop(jobs.count)
         var last = -1
         while true {
@@ -108,6 +110,7 @@ final class JobsUnderKills {
                 guard awaitReadable([spool.inotify.descriptor.raw], until: end) else { throw spool.failure("jobs do not end") }
                 _ = try spool.inotify.readEvents(into: &events)
                 if try isIdle { break }
+                try repair()
             }
         }
     }

@@ -51,7 +51,7 @@ struct SlurmKillTests {
                 done[kind, default: 0] += 1
                 try carryOut(kind, far, jobs)
             }
-            try jobs.finish()
+            try jobs.finish { try far.resumeDoubted() }
         } catch {
             let story = try far.story.split(separator: "\n").suffix(40).joined(separator: "\n")
             throw WaitFailed(description: "seed \(jobs.seed): \(error)\n--- Slurm\n\(story)")
