@@ -181,6 +181,12 @@ public final class Scheduler {
         return turn
     }
 
+    /// The records since the last turn. The caller journals them before those of the next turn, which does not have them.
+    public func takeRecords() -> [(at: Instant, record: Record)] {
+        defer { turn.records = [] }
+        return turn.records
+    }
+
     func commit(_ record: Record, at now: Instant) {
         turn.records.append((now, record))
         apply(record, at: now)

@@ -73,6 +73,7 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
             for found in tasks {
                 loadTask(found.stem, found, context)
                 gone.remove(found.stem)
+                service.writeRecords()
             }
             for name in gone.sorted() { loadTask(name) }
             for found in try spool.findDefinitions(in: Layout.schedules) { loadSchedule(found.stem, found) }

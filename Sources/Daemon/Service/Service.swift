@@ -274,16 +274,24 @@ package final class Service<FS: FileSystem, W: World> {
     /// Carries out the decisions, and starts nothing.
     func journalDecisions() throws(SystemError) { try carryOut(scheduler.takeTurn(at: now, mayStart: false)) }
 
+    /// Writes the records so far, which the next turn commits with its own. Many definitions that are read at the start are not in memory as
+    /// records beside their states then, and leave no holes between these.
+    func writeRecords() { write(scheduler.takeRecords()) }
+
+    private func write(_ records: [(at: Instant, record: Record)], _ placed: [JobID: Job] = [:]) {
+        for (at, record) in records {
+            spool.journal.add(record, at: at)
+            log.write(record, at: at) { placed[$0] ?? scheduler.jobs[$0] }
+        }
+    }
+
     /// Carries out a turn in order. Returns when everything is done.
     private func carryOut(_ turn: Turn) throws(SystemError) {
         for (scope, note) in turn.pauses { try requests.makePause(scope, note: note) }
         // The jobs that this turn has ended are only there.
         var placed: [JobID: Job] = [:]
         if log.takesSubjects { for job in turn.places { placed[job.id] = job } }
-        for (at, record) in turn.records {
-            spool.journal.add(record, at: at)
-            log.write(record, at: at) { placed[$0] ?? scheduler.jobs[$0] }
-        }
+        write(turn.records, placed)
         for refusal in turn.refusals {
             let place = refusal.ending.map { "\(refusal.file).\($0):" } ?? ""
             health.report(problem: [place + refusal.why], of: refusal.file)
