@@ -268,8 +268,9 @@ final class MonitorServer {
         let cost = end.milliseconds(since: begin)
         renderAt = end.advanced(byMilliseconds: cost)
         stream.isStale = false
-        stream.renderAt = begin.advanced(byMilliseconds: max(Self.renderMilliseconds, Self.costFactor * cost))
         let isNew = page.id != stream.shown
+        // A page that is as it was has disturbed nobody: what comes next, as the end of a job after its last status, is shown at once.
+        stream.renderAt = begin.advanced(byMilliseconds: max(isNew ? Self.renderMilliseconds : 0, Self.costFactor * cost))
         stream.shown = page.id
         one.stream = stream
         guard isNew else { return }
