@@ -33,6 +33,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#if defined(__x86_64__) && __GLIBC_PREREQ(2, 33)
+#include <sys/platform/x86.h>
+#endif
 
 // MARK: Files
 
@@ -333,10 +336,16 @@ static const int linux_topdir_flag = FS_TOPDIR_FL;
 // CRC-32C by the processor's own instruction, from a state to the state after the bytes: no inversion at either end. Call it only where
 // linux_has_crc32c is true.
 #if defined(__x86_64__)
+#if __GLIBC_PREREQ(2, 33)
+/* glibc knows: it has asked the processor. __builtin_cpu_supports asks it some fifteen times more at each start, and a virtual machine
+   takes microseconds to answer each. */
+static inline int linux_has_crc32c(void) { return CPU_FEATURE_ACTIVE(SSE4_2); }
+#else
 static inline int linux_has_crc32c(void) {
     __builtin_cpu_init();
     return __builtin_cpu_supports("sse4.2") != 0;
 }
+#endif
 #define LINUX_CRC32C_TARGET __attribute__((target("sse4.2")))
 #define LINUX_CRC32C_WORD(crc, word) ((uint32_t)__builtin_ia32_crc32di(crc, word))
 #define LINUX_CRC32C_BYTE(crc, byte) ((uint32_t)__builtin_ia32_crc32qi(crc, byte))

@@ -44,16 +44,16 @@ final class Suite {
 
     private init(_ options: Options, _ programs: Programs, _ other: Programs?) throws {
         self.options = options
-        self.programs = programs
-        ownPrograms = programs
-        otherPrograms = other
         report = Report(isJSON: options.isJSON)
         system = try System()
         places = try Place.all(options)
-        guard let first = places.first else {
+        guard let first = places.first, let last = places.last else {
             throw Trouble.unavailable("neither /dev/shm nor $TMPDIR or /var/tmp is a place for spools; give --directory")
         }
         logs = try first.fresh("logs")
+        ownPrograms = try programs.copied(to: try last.fresh("programs"))
+        otherPrograms = try other?.copied(to: try last.fresh("programs"))
+        self.programs = ownPrograms
     }
 
     private func measure() -> Int32 {
