@@ -75,7 +75,7 @@ package final class Run {
 
     private func whatWaitsIsExplained() throws(Violation) {
         guard let service = world.service, !service.hasWork, !service.hasUnplaced, service.troubles.isEmpty, !service.scheduler.isHeld,
-            world.millisecondsToWake.map({ $0 > 0 }) ?? true
+            !service.isEnding, world.millisecondsToWake.map({ $0 > 0 }) ?? true
         else { return }
         try HoldCheck(scheduler: service.scheduler, configuration: world.configuration, now: world.now).whatWaitsIsHeld()
     }
@@ -92,6 +92,7 @@ package final class Run {
         case .work: _ = world.work(pick)
         case .engine: _ = world.engine.step(pick, isTroubled: true)
         case .stop: try world.stopDaemon()
+        case .drain: try world.drain(stoppingJobs: pick % 3 == 0)
         case .rotate: try world.rotate()
         case .pass:
             if let left = world.millisecondsToWake { world.pass(milliseconds: min(left, 600_000)) }

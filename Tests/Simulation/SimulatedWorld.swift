@@ -280,6 +280,7 @@ package final class SimulatedWorld: World {
         }
         // The disk has stopped the daemon, although the daemon continued after the failed call.
         if disk.isStopped { killDaemon() }
+        try endIfDrained()
     }
 
     private func takeEvents(_ service: Service<SimulatedDisk, SimulatedWorld>) throws(SystemError) {
@@ -323,6 +324,27 @@ package final class SimulatedWorld: World {
         do throws(SystemError) { try service.finish() } catch { return try daemonEnded(error) }
         killDaemon()
     }
+
+    /// Has the daemon end when no job runs here, as process 1 of a container does. With `stoppingJobs` they are asked to end.
+    func drain(stoppingJobs: Bool) throws(Violation) {
+        guard let service else { return }
+        service.isEnding = true
+        // A job whose directory could not be moved has begun, and is started when it could.
+        let running = service.scheduler.jobs.values.lazy.filter { $0.state == .running }
+        begunBeforeEnd = Set(running.map { Try(id: $0.id.text, number: $0.attempt) })
+        if stoppingJobs { service.stopRunning("asked to end") }
+        try endIfDrained()
+    }
+
+    private func endIfDrained() throws(Violation) {
+        if let startedWhileEnding { throw Violation("\(startedWhileEnding) was started while the daemon waited for its end") }
+        guard let service, service.isEnding, service.scheduler.runningHereCount == 0 else { return }
+        try stopDaemon()
+    }
+
+    /// The tries that had begun when the daemon was told to end, and another that it has started since.
+    private var begunBeforeEnd: Set<Try> = []
+    private var startedWhileEnding: JobID?
 
     /// Has the journal begin a new segment.
     package func rotate() throws(Violation) {
@@ -416,6 +438,7 @@ package final class SimulatedWorld: World {
 
     package func start(_ job: Job) {
         guard !disk.isStopped else { return }
+        if service?.isEnding == true, !begunBeforeEnd.contains(Try(id: job.id.text, number: job.attempt)) { startedWhileEnding = job.id }
         if let outcome = refusal() {
             service?.submit(.ended(job.id, attempt: job.attempt, RunResult(outcome: outcome, startedAt: nil, endedAt: now)))
             return

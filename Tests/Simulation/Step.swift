@@ -3,7 +3,7 @@
 package struct Step: Sendable, CustomStringConvertible {
     package enum Kind: String, CaseIterable, Sendable {
         // The daemon and its workers.
-        case start, turn, work, stop, rotate, roots
+        case start, turn, work, stop, drain, rotate, roots
         // An executor and its engine.
         case dropFar, engine
         // Time.
@@ -23,7 +23,7 @@ package struct Step: Sendable, CustomStringConvertible {
     package var description: String { "\(kind.rawValue) \(pick)" }
 
     private static let weights: [(Kind, Int)] = [
-        (.start, 10), (.turn, 60), (.work, 60), (.stop, 2), (.rotate, 2), (.roots, 1), (.dropFar, 10), (.engine, 50),
+        (.start, 10), (.turn, 60), (.work, 60), (.stop, 2), (.drain, 2), (.rotate, 2), (.roots, 1), (.dropFar, 10), (.engine, 50),
         (.pass, 20), (.wait, 8), (.clock, 2), (.clockByYears, 2),
         (.drop, 14), (.submit, 8), (.dropSlowly, 3), (.finishSlow, 4), (.dropBad, 3), (.dropScript, 3), (.makeExecutable, 6), (.edit, 4),
         (.editRecord, 2), (.remove, 4), (.retry, 5),
