@@ -414,21 +414,23 @@ def few_watches(name, count):
     """Where inotify has not what the page needs, the page says so, follows what happens all the same, and recovers."""
     limit = "/proc/sys/user/" + name
     under = ["unshare", "-U", "-r", "sh", "-c", "echo %s >%s && exec \"$@\"" % (count, limit), "sh"]
-    gate = tempfile.mkdtemp() + "/gate"
-    os.mkfifo(gate)
+    # A gate for each wait: a reader that comes before the writer of the last wait is gone would not wait.
+    gates = tempfile.mkdtemp()
+    for gate in ["second", "third", "fourth"]:
+        os.mkfifo(os.path.join(gates, gate))
     # The definition has the words in another form than the output.
     job = ctl("submit", "-q", "--name", "teller",
-              "echo fi''rst; read x <{0}; echo sec''ond; read x <{0}; echo thi''rd".format(gate))
+              "cd {0}; echo fi''rst; read x <second; echo sec''ond; read x <third; echo thi''rd".format(gates))
     monitor = Monitor("--no-token", under=under)
     setting = b"fs.inotify." + name.replace("inotify", "user").encode()
     try:
         with follow(monitor, "/jobs/" + job) as link:
             # Output is watched when the job has begun.
             until(link, setting)
-            for word in [b"second", b"third"]:
-                with open(gate, "w") as file:
+            for word in ["second", "third"]:
+                with open(os.path.join(gates, word), "w") as file:
                     file.write("\n")
-                until(link, word)
+                until(link, word.encode())
             with follow(monitor, "/waiting") as waiting:
                 until(waiting, b"</main>")
                 ctl("submit", "--name", "comes", "--in", "1h", "true")
@@ -436,17 +438,17 @@ def few_watches(name, count):
         # Once: what needs no events needs no watches either.
         once = subprocess.run([*under, SPOOLCTL, "--spool", SPOOL, "top"], capture_output=True, text=True, timeout=PATIENCE)
         expect(once.returncode == 0 and "comes" in once.stdout, "top: %s" % once)
-        job = ctl("submit", "-q", "--name", "teller", "echo fi''rst; read x <{0}; echo sec''ond".format(gate))
+        job = ctl("submit", "-q", "--name", "teller", "cd {0}; echo fi''rst; read x <fourth; echo fou''rth".format(gates))
         with follow(monitor, "/jobs/" + job) as link:
             until(link, setting)
             subprocess.run(["nsenter", "-U", "--preserve-credentials", "-t", str(monitor.process.pid), "sh", "-c", "echo 1000 >" + limit],
                            check=True)
             until_without(link, setting)
-            with open(gate, "w") as file:
+            with open(os.path.join(gates, "fourth"), "w") as file:
                 file.write("\n")
-            until(link, b"second")
+            until(link, b"fourth")
     finally:
-        shutil.rmtree(os.path.dirname(gate))
+        shutil.rmtree(gates)
 
 
 def full_disk():

@@ -57,12 +57,11 @@ struct MonitorTests {
     private func page(_ spool: SpoolUnderTest, _ prefix: [String], _ addresses: String...) throws -> [String] {
         let socket = "\(spool.out)/page-\(UInt32.random(in: 0...(.max))).sock"
         let line = prefix + ["\(SpoolUnderTest.programs)/spoolctl", "monitor", "--spool", spool.path, "--listen", "unix:\(socket)"]
-        let monitor = try Commands.Running(line[0], Array(line.dropFirst()), environment: spool.environment)
+        let monitor = try Commands.Running(
+            "sh", ["-c", "exec \"$@\" > \(socket).told", "sh"] + line, environment: spool.environment)
         defer { monitor.child.kill(SIGTERM) }
-        // The socket has its name before somebody listens there.
-        try spool.wait(for: "the monitor") {
-            try Commands.run("curl", "-s", "--unix-socket", socket, "http://localhost/favicon.svg").code == 0
-        }
+        // The socket has its name before somebody listens there; then the monitor says so.
+        try spool.wait(for: "the monitor") { (try? Files.text("\(socket).told"))?.hasSuffix("\n") ?? false }  // not yet
         return try addresses.map { address in
             let found = try Commands.run("curl", "-s", "--unix-socket", socket, "http://localhost\(address)")
             #expect(found.code == 0, "\(address): \(found.error)")
