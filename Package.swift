@@ -81,10 +81,9 @@ let package = Package(
                 "WorkerProtocol", "Linux", "CLinux",
             ],
             swiftSettings: small),
-        // The other programs too, so that `swift run spoolctl demo` builds what it starts.
-        .executableTarget(
-            name: "spoolctl", dependencies: ["SpoolCommands", "spoold", "spool-worker", "spool-executor"], swiftSettings: strict,
-            linkerSettings: lean),
+        // Without the programs that it starts: the package manager would link their modules into it, and --gc-sections removes nothing that
+        // conforms to a protocol.
+        .executableTarget(name: "spoolctl", dependencies: ["SpoolCommands"], swiftSettings: strict, linkerSettings: lean),
         .executableTarget(
             name: "spool-worker", dependencies: ["WorkerProtocol", "Lines", "Linux", "CLinux"],
             swiftSettings: strict + [.unsafeFlags(["-static-executable"])],
