@@ -109,10 +109,10 @@ final class ClusterSpool {
     }
 
     /// Has Slurm use the nodes again that it has taken out of service itself, as its operator does. A slurmctld that was killed and gives
-    /// numbers again takes out each node that still has an older job of such a number.
+    /// numbers again takes out each node that still has an older job of such a number. A node that still runs jobs is left alone.
     func resumeDoubted() throws {
-        let lines = try cluster.run("sinfo", "-h", "-N", "-t", "drain", "-o", "%N %E").output.split(separator: "\n")
-        for line in lines where line.hasSuffix(" Duplicate jobid") {
+        let lines = try cluster.run("sinfo", "-h", "-N", "-t", "drained", "-o", "%N %T %E").output.split(separator: "\n")
+        for line in lines where line.hasSuffix(" drained Duplicate jobid") {
             try control("update", "NodeName=\(line.prefix { $0 != " " })", "State=RESUME")
         }
     }
