@@ -274,8 +274,8 @@ package final class Service<FS: FileSystem, W: World> {
     /// Carries out the decisions, and starts nothing.
     func journalDecisions() throws(SystemError) { try carryOut(scheduler.takeTurn(at: now, mayStart: false)) }
 
-    /// Writes the records so far, which the next turn commits with its own. Many definitions that are read at the start are not in memory as
-    /// records beside their states then, and leave no holes between these.
+    /// Writes the records so far, which the next turn commits with its own. Many definitions that are read at the start are not in memory
+    /// as records beside their states then, and leave no holes between these.
     func writeRecords() { write(scheduler.takeRecords()) }
 
     private func write(_ records: [(at: Instant, record: Record)], _ placed: [JobID: Job] = [:]) {

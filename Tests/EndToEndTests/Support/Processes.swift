@@ -119,8 +119,8 @@ enum Processes {
         }
     }
 
-    /// Waits until a process that is not a child of this one has ended and its parent has read its exit code. Nothing tells a third process of
-    /// that, so this looks until it is so.
+    /// Waits until a process that is not a child of this one has ended and its parent has read its exit code. Nothing tells a third
+    /// process of that, so this looks until it is so.
     static func awaitReaping(of pid: pid_t) throws {
         try awaitEnd(of: pid)
         let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
