@@ -76,7 +76,10 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
                 service.writeRecords()
             }
             for name in gone.sorted() { loadTask(name) }
-            for found in try spool.findDefinitions(in: Layout.schedules) { loadSchedule(found.stem, found) }
+            for found in try spool.findDefinitions(in: Layout.schedules) {
+                loadSchedule(found.stem, found)
+                service.writeRecords()
+            }
             warnOfMissingTasks(of: scheduler.tasks.values)
         } catch {
             if error.mayPass { service.intake.lookAgain(atPath: Layout.tasks) }
