@@ -28,7 +28,7 @@ public struct Simulation {
 
     /// Slots that can be used up.
     public enum Slots: Hashable, Comparable, Sendable {
-        /// Those of this machine.
+        /// The slots of this machine.
         case here
         case queue(String)
         case executor(String)
@@ -212,7 +212,7 @@ public struct Simulation {
         note(.here, isFull: scheduler.slotsUsed >= limits.slots)
         for (queue, slots) in limits.queueSlots { note(.queue(queue), isFull: (scheduler.runningByQueue[queue] ?? 0) >= slots) }
         for (name, settings) in limits.executors {
-            note(.executor(name), isFull: (scheduler.executors[name]?.count ?? 0) >= settings.slots)
+            note(.executor(name), isFull: scheduler.derived.remote.count(of: name) >= settings.slots)
         }
     }
 

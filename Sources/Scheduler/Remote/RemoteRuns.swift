@@ -459,5 +459,4 @@ public struct ExecutorLoad: Sendable, Hashable {
     public var runs: [RemoteView.Phase: Int] = [:]
     /// True while questions about some of them are not answered.
     public var isUnanswered = false
-    public var count: Int { runs.values.reduce(0, +) }
 }
