@@ -169,8 +169,8 @@ def page(machine):
     machine.succeed("systemctl start spoold-monitor.socket && test \"$(stat -c %a:%U /run/spoold-monitor.sock)\" = 600:root")
     machine.succeed("! systemctl is-active spoold-monitor.service")
     ids = [machine.succeed("spoolctl submit -w -q --name of-root -- true; spoolctl jobs -q --name of-root").split()[-1]]
-    ids += [machine.succeed("runuser -u u1 -- env SPOOL_DIR=/var/spool/spoold sh -c 'spoolctl submit -w -q --name of-u1 -- printf says-%s u1; "
-                            "spoolctl jobs -q --name of-u1'").split()[-1]]
+    ids += [machine.succeed("runuser -u u1 -- env SPOOL_DIR=/var/spool/spoold sh -c "
+                            "'spoolctl submit -w -q --name of-u1 -- printf says-%s u1; spoolctl jobs -q --name of-u1'").split()[-1]]
     code, jobs = machine.run("python3 /tmp/ask.py /jobs || { systemctl status --no-pager -l spoold-monitor.service; journalctl -q -u spoold-monitor.service; }")
     expect(" 200 OK" in jobs and ids[0] in jobs and f"u1/{ids[1]}" in jobs and 'role="alert"' not in jobs, jobs)
     expect("says-u1" in machine.succeed(f"python3 /tmp/ask.py /jobs/u1/{ids[1]}"), "the output of a user's job is not shown")
@@ -191,7 +191,8 @@ def page(machine):
     expect(not {"shadow", "log", "u1", "cron", "dbus", "media", "srv"} & set(seen.split()), seen)
     expect(machine.run(f"nsenter -t {pid} -m touch /var/spool/spoold/tmp/x")[0] != 0, "the service can write to the spool")
     # A link in a user's part leads to a secret that the service sees, too.
-    machine.succeed(f"cp -p /etc/spoold/spoold.toml /root/ && echo '# hunter2' >>/etc/spoold/spoold.toml && chmod 600 /etc/spoold/spoold.toml")
+    machine.succeed("cp -p /etc/spoold/spoold.toml /root/ && echo '# hunter2' >>/etc/spoold/spoold.toml && "
+                    "chmod 600 /etc/spoold/spoold.toml")
     machine.succeed(f"runuser -u u1 -- ln -sfn /etc/spoold/spoold.toml /var/spool/spoold/done/u1/{ids[1]}/stdout")
     linked = machine.succeed(f"python3 /tmp/ask.py /jobs/u1/{ids[1]}")
     expect(" 200 OK" in linked and "hunter2" not in linked and "says-u1" not in linked, linked)

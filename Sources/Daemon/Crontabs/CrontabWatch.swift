@@ -11,8 +11,8 @@ import Scheduler
 /// - A crontab is gone when the system says that there is none. One that cannot be looked at stays as it was accepted.
 /// - A file is opened once, without waiting, and the opened file is checked, see ``OpenedCrontab``.
 /// - A change of a file that was read within one tick of the clock for files is noticed too.
-/// - A file that somebody is writing is read when it is closed. Until then its earlier text is in force, and it is looked at twice a second:
-///   the kernel reports the close before it counts the writer as gone, and reports none when the file was opened by another name.
+/// - A file that somebody is writing is read when it is closed. Until then its earlier text is in force, and it is looked at twice a
+///   second: the kernel reports the close before it counts the writer as gone, and reports none when the file was opened by another name.
 /// - A file or directory that changes all the time is looked at twice a second, see ``LookPauses``.
 /// - The descriptor of a user's crontab goes to the user's daemon without a lease, which would let that daemon hold up writers.
 final class CrontabWatch: FileWatcher, Part {

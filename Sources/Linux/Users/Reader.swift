@@ -3,11 +3,11 @@ import Glibc
 
 /// The user as whom this process reads files.
 ///
-/// That is the effective user, geteuid(2). But a process that only reads can take the place of root without being root: with
-/// CAP_DAC_READ_SEARCH it may read every file, capabilities(7). Where root reads files of another user as that user, seteuid(2), it reads
-/// them in that user's place. The kernel does not check then whose files these are. So this type does: a file that the process opens must
-/// belong to that user, wherever links have led, and is closed unread otherwise. A directory may also be root's, because root's
-/// directories and links lead to the user's.
+/// Most processes read as their effective user, geteuid(2), and the kernel checks what that user may read. A process with
+/// CAP_DAC_READ_SEARCH may read every file, capabilities(7), so it can read in the place of root under another user. Where root becomes a
+/// user to read that user's files, seteuid(2), such a process reads them in the place of that user, and the kernel checks nothing. So this
+/// type does: a file that the process opens must belong to the user, wherever links have led, and is closed unread otherwise. A directory
+/// may also be root's, because root's directories and links lead to the user's.
 public enum Reader {
     private struct Place {
         var user: uid_t

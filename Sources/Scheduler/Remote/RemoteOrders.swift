@@ -4,7 +4,8 @@
 /// Invariants:
 /// - An order is for one try. It is passed on when the engine may have the try, and dropped when the try is over.
 /// - A farewell is dropped when its run shows itself alive.
-/// - A signal is passed on once, since a second call could send it twice. An extension is passed on until the engine has taken or refused it.
+/// - A signal is passed on once, since a second call could send it twice. An extension is passed on until the engine has taken or refused
+///   it.
 struct RemoteOrders {
     struct Order {
         let verb: ExecutorCall.Verb
@@ -44,7 +45,8 @@ struct RemoteOrders {
         var taken: [Order] = []
         waiting.removeAll { order in
             let id = order.item.job.id
-            guard order.verb == verb, taken.count < itemsMax, order.at ?? now <= now, let run = runs[id], run.takesOrders else { return false }
+            guard order.verb == verb, taken.count < itemsMax, order.at ?? now <= now, let run = runs[id], run.takesOrders
+            else { return false }
             if verb == .cancel { runs[id]?.bidFarewell() }
             taken.append(order)
             taken[taken.count - 1].item.handle = run.handle
