@@ -39,6 +39,16 @@ struct SlurmJobTests {
         #expect(job.outcome == "done 0" && job.status["result"].map { JSON.write($0) } == "42", "\(job.outcome): \(job.error)")
     }
 
+    @Test("X1: why says that Slurm has taken all nodes out of service, and the job runs when an operator has it use them again")
+    func drained() throws {
+        let far = try ClusterSpool()
+        try far.control("update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
+        let id = try far.submit("exit 3")
+        try far.why(id, "DRAINED")
+        try far.control("update", "NodeName=n1,n2", "State=RESUME")
+        #expect(try far.end(id).outcome == "failed exit 3")
+    }
+
     @Test("X1: With accounting, a job runs as ever, and why says that a limit of its quality of service has it wait",
         .enabled(if: SlurmCluster.hasAccounting, SlurmCluster.accountingReason))
     func accounting() throws {
