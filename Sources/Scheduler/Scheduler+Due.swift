@@ -81,8 +81,12 @@ extension Scheduler {
         }
         fire(schedule, backlog.runs, onRecord, at: now)
         plan(schedule)
-        return !onRecord.isEmpty && backlog.runs.contains { onRecord.contains(JobID(task: schedule.task, schedule: schedule.id, due: $0)) }
+        guard !onRecord.isEmpty || !recorded.retries.isEmpty else { return false }
+        return backlog.runs.contains { isOnRecord(JobID(task: schedule.task, schedule: schedule.id, due: $0), onRecord) }
     }
+
+    /// True when the spool has a record of the run, or a person has made a retry of its record.
+    private func isOnRecord(_ id: JobID, _ onRecord: Set<JobID>) -> Bool { onRecord.contains(id) || recorded.retries.contains(id) }
 
     private func skip(
         _ schedule: ScheduleState, from: Instant, through: Instant, count: Int?, _ reason: SkippedDue.Reason,
@@ -103,7 +107,7 @@ extension Scheduler {
         for first in dues {
             let free = ([first] + repetitions(of: first, schedule)).first { due in
                 let id = JobID(task: schedule.task, schedule: schedule.id, due: due)
-                return jobs[id] == nil && agenda.ended[id] == nil && !onRecord.contains(id)
+                return jobs[id] == nil && agenda.ended[id] == nil && !isOnRecord(id, onRecord)
             }
             // The clock was set back, and the schedule was removed and added again: the run of this due time exists already.
             guard let due = free else {

@@ -33,6 +33,15 @@ import Testing
     /// Faults that other seeds found, and that were mended. Each is run every time.
     static let found: [(what: String, steps: [String])] = [
         (
+            "A due time that the clock repeats makes no second run of the one whose record a person has made a retry of",
+            [
+                "editCrontab 4343765633035931740", "turn 394790292249963668", "pass 12619560455260553525", "work 8601892192082849985",
+                "clock 10812037640195342711", "defineTask 13322853723793304558", "drop 15188048969802927366", "work 6801483090362529499",
+                "turn 2772512918970839299", "work 1543758472062631754", "pass 7496933020828312099", "pass 16667147473509397268",
+                "work 11129334000973783788", "turn 10042523485648102463", "retry 8788092228472252848", "pass 1677668218852409840",
+            ]
+        ),
+        (
             "A power cut that takes the directory of a remote run just after its start keeps no copy from beginning",
             [
                 "dropFar 8178262415260541041", "turn 18346474368729114790", "interject 11437532472886058341", "engine 6653377401819772629",

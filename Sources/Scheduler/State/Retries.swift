@@ -26,6 +26,11 @@ public struct Retries: Sendable {
         members[first, default: [first]].append(id)
     }
 
+    public var isEmpty: Bool { members.isEmpty }
+
+    /// True for a job that was retried or repeats another.
+    public func contains(_ id: JobID) -> Bool { firsts[id] != nil }
+
     /// The job and all jobs that it repeats or that repeat it, newest first.
     public func family(of id: JobID) -> [JobID] { firsts[id].flatMap { members[$0] }?.reversed() ?? [id] }
 
