@@ -7,7 +7,7 @@ extension Suite {
     private static let pageGuardSeconds = 30.0
     /// The time that a job waits before it ends: the monitor has shown its beginning then, and nothing is due.
     private static let quietMilliseconds = 400
-    /// A person takes this for at once. The issue of the page asks for it.
+    /// A person takes this for at once.
     private static let pageMilliseconds = 1000.0
 
     func measurePage(_ name: String, on place: Place) throws {
