@@ -225,6 +225,23 @@ extension WrapperTests {
         #expect(moment >= 5, "at least the mark, the output, its error output and the beat are made")
     }
 
+    @Test("A TERM is not lost while the command's process is still a copy of the shell",
+        .enabled(if: FileName.isAccessible("/usr/bin/strace", X_OK), "needs strace"), arguments: WrapperUnderTest.shells)
+    func stoppedWhileCopied(shell: WrapperUnderTest.Shell) throws {
+        // A copy catches what the shell catches until it has set each signal back, and a shell may drop what came until then.
+        // Microseconds at each of these calls. Which one has the signal come to the copy differs between machines.
+        for delay in [0, 50, 100, 200, 400, 800, 1600] {
+            let options = ["-e", "trace=rt_sigaction", "-e", "inject=rt_sigaction:delay_exit=\(delay)"]
+            let wrapper = try WrapperUnderTest(shell.traced(options))
+            let changes = try StartChanges(wrapper)
+            let pid = try wrapper.start(wrapper.submission("sleep 100"))
+            #expect(try changes.reach(2))
+            kill(pid, SIGTERM)
+            #expect(wrapper.wait(pid) == 143, "\(delay)")
+            #expect(try wrapper.end().integer("signal") == 15, "\(delay)")
+        }
+    }
+
     @Test("Signals are forwarded to the command's group", arguments: WrapperUnderTest.shells, [1, 2, 3, 10, 12, 14, 15, 18, 25])
     func forwarded(shell: WrapperUnderTest.Shell, number: Int32) throws {
         let wrapper = try WrapperUnderTest(shell)

@@ -9,6 +9,11 @@ final class WrapperUnderTest {
     struct Shell: Sendable, CustomStringConvertible {
         var words: [String]
         var description: String { words.joined(separator: " ") }
+
+        /// This shell and all that it starts, under strace(1), which is no parent of it.
+        func traced(_ options: [String]) -> Shell {
+            Shell(words: ["/usr/bin/strace", "-D", "-f", "-qq", "-o", "/dev/null"] + options + ["--"] + words)
+        }
     }
 
     static let shells: [Shell] = [["/bin/dash"], ["/bin/bash", "--posix"], ["/bin/busybox", "sh"]]

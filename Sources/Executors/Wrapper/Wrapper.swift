@@ -66,7 +66,7 @@ public struct Wrapper: Sendable {
         text += "    exec $session $clean -i --".utf8
         for variable in item.environment { text += [UInt8(ascii: " ")] + ShellText.word(variable) }
         for name in kept { text += " ${\(name)+\"\(name)=$\(name)\"}".utf8 }
-        text += " \"$@\"\n}\nset --".utf8
+        text += " \"$@\" 9>&-\n}\nset --".utf8
         for argument in item.arguments { text += [UInt8(ascii: " ")] + ShellText.word(argument) }
         text += "\n".utf8
         text += Self.body.utf8

@@ -15,7 +15,7 @@ extension Wrapper {
         LC_ALL=C
         export PATH LC_ALL
         umask 077
-        listening= early= p= w= s= state= user= sys= limit= kill_at= timed_out= stopping= seen=
+        listening= early= p= begun= w= s= state= user= sys= limit= kill_at= timed_out= stopping= seen=
         beat_timer= limit_timer= kill_timer=
 
         # Those that end a process and that people send. The number n is forwarded. TERM is the order to end. 33+n forwards n for any n,
@@ -130,6 +130,17 @@ extension Wrapper {
             ) </dev/null >/dev/null 2>&1 &
         }
 
+        # A timer that has only just begun does not catch the signal yet.
+        end_timers() { # PID…
+            for x in $*; do
+                n=0
+                while kill -15 "$x" 2>/dev/null && [ "$n" -lt 100 ]; do
+                    n=$((n + 1))
+                    sleep 0.01 2>/dev/null || sleep 1
+                done
+            done
+        }
+
         # ---- signals to the command
         # The command leads its group as soon as it has made its session, which may be a moment from now.
         to_group() { # SIGNAL
@@ -201,7 +212,7 @@ extension Wrapper {
                 timed_out=1
                 stop
             elif [ "$limit" != "$((began + timeout + added))" ]; then
-                [ -z "$limit_timer" ] || kill "$limit_timer" 2>/dev/null
+                end_timers "$limit_timer"
                 limit= limit_timer=
                 # The next beat looks at one that is later.
                 [ "$((began + timeout + added - m))" -le "$timer_max" ] || return
@@ -263,7 +274,8 @@ extension Wrapper {
             done
             return "$refused"
         }
-        # Says "pid PID" and "end CODE-OR-128+SIGNAL WORD…", where the words are the shell's own for the way it ended.
+        # Says "pid PID" and "end CODE-OR-128+SIGNAL WORD…", where the words are the shell's own for the way it ended. The command's process
+        # says "begun". Until then it is a copy of this shell, which catches what this shell catches, and a shell may lose what a copy caught.
         keep() {
             for x in $caught; do trap "relay $x" "$x"; done
             cd "$work" 2>/dev/null || { echo 'failed directory' >&9; return; }
@@ -274,7 +286,7 @@ extension Wrapper {
             umask "$mask"
             # bash says on standard error which signal ended a job, the others when they are asked.
             if [ -n "$bash" ]; then set -m; exec 2>&8; fi
-            { become "$@"; } <"${input:-/dev/null}" >&7 2>&6 6>&- 7>&- 8>&- 9>&- &
+            { echo begun >&9; become "$@"; } <"${input:-/dev/null}" >&7 2>&6 6>&- 7>&- 8>&- &
             p=$!
             echo "pid $p" >&9
             state=Running
@@ -362,14 +374,8 @@ extension Wrapper {
             look_at_output
             write_end "$1"
             [ -z "$engine_log" ] || [ -s "$engine_log" ] || rm -f "$engine_log"
-            # The sleep of a timer would keep an engine waiting. A timer that has only just begun does not catch the signal yet.
-            for x in $beat_timer $limit_timer $kill_timer; do
-                n=0
-                while kill -15 "$x" 2>/dev/null && [ "$n" -lt 100 ]; do
-                    n=$((n + 1))
-                    sleep 0.01 2>/dev/null || sleep 1
-                done
-            done
+            # The sleep of a timer would keep an engine waiting.
+            end_timers "$beat_timer" "$limit_timer" "$kill_timer"
             exit "$2"
         }
 
@@ -388,21 +394,25 @@ extension Wrapper {
             timer 20000 beat
             beat_timer=$!
         }
+        # What came before the command could be signalled reaches it when it can.
+        begin() {
+            [ -n "$p" ] && [ -n "$begun" ] || return
+            look_at_limit
+            for n in $waiting; do if [ "$n" = stop ]; then stop; else to_group "$n"; fi; done
+            waiting=
+        }
         beat
         while :; do
             line=
             read -r line <&9 || continue
             case $line in
-            'pid '*)
-                p=${line#pid }
-                look_at_limit
-                for n in $waiting; do if [ "$n" = stop ]; then stop; else to_group "$n"; fi; done
-                ;;
-            stop) if [ -n "$p" ]; then stop; else waiting="$waiting stop"; fi ;;
-            'forward '*) if [ -n "$p" ]; then to_group "${line#forward }"; else waiting="$waiting ${line#forward }"; fi ;;
+            'pid '*) p=${line#pid } && begin ;;
+            begun) begun=1 && begin ;;
+            stop) waiting="$waiting stop" && begin ;;
+            'forward '*) waiting="$waiting ${line#forward }" && begin ;;
             beat)
                 look_at_output
-                [ -z "$p" ] || look_at_limit
+                begin
                 beat
                 if ! kill -0 "$w" 2>/dev/null && [ -n "$seen" ]; then
                     # Somebody has ended the keeper, so nobody knows the end of the command.
