@@ -274,8 +274,8 @@ extension Wrapper {
             done
             return "$refused"
         }
-        # Says "pid PID" and "end CODE-OR-128+SIGNAL WORD…", where the words are the shell's own for the way it ended. The command's process
-        # says "begun". Until then it is a copy of this shell, which catches what this shell catches, and a shell may lose what a copy caught.
+        # Says "pid PID" and "end CODE-OR-128+SIGNAL WORD…", where the words are the shell's own for the way it ended.
+        # The command's process says "begun". Until then it is a copy of this shell, which may lose a signal that the shell catches.
         keep() {
             for x in $caught; do trap "relay $x" "$x"; done
             cd "$work" 2>/dev/null || { echo 'failed directory' >&9; return; }
