@@ -351,6 +351,38 @@ extension WrapperTests {
         #expect(try wrapper.end().integer("exit") == 12)
     }
 
+    @Test("A command that the wrapper runs may be ended once by a signal, which an engine sends to every process of the job",
+        arguments: shellsWithOtherCommands,
+        ["date", "uname", "mkfifo", "sync", "sleep", "rm", "dd", "mv", "wc", "tail", "cat", "mkdir"])
+    func endedTool(shell: WrapperUnderTest.Shell, name: String) throws {
+        for isDone in [false, true] {
+            let wrapper = try WrapperUnderTest(shell)
+            let tool = """
+                #!/bin/sh
+                PATH=/usr/bin:/bin
+                mkdir '\(wrapper.path)/once' 2>/dev/null || exec \(name) "$@"
+                \(isDone ? name + " \"$@\"" : ":")
+                kill -s TERM $$
+                """
+            try Directory.open(wrapper.path).writeFile(name, Array(tool.utf8), mode: 0o700)
+            // More than the limit of the output, and a limit of its time.
+            var item = wrapper.submission("i=0; while [ $i -lt 2000 ]; do echo 0123456789; i=$((i+1)); done; exit 3")
+            item.outputLimit = 4096
+            item.timeoutMilliseconds = 1_000_000
+            try wrapper.write(item)
+            let code = wrapper.wait(try wrapper.start(path: "\(wrapper.path):/usr/bin:/bin"))
+            if name == "mkdir" {
+                // Nothing is begun: the mark is not there, or nobody knows whose it is.
+                #expect(code == (isDone ? Wrapper.alreadyStarted : Wrapper.notStarted) && !wrapper.has("end.1"))
+                continue
+            }
+            #expect(code == 3, "\(isDone)")
+            let end = try wrapper.end()
+            #expect(end.integer("exit") == 3)
+            #expect(try #require(end.integer("started")) > 1_700_000_000_000)
+        }
+    }
+
     @Test("Output past the limit keeps its first half and its end", arguments: WrapperUnderTest.shells)
     func outputLimit(shell: WrapperUnderTest.Shell) throws {
         let wrapper = try WrapperUnderTest(shell)

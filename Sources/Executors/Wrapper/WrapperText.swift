@@ -50,10 +50,13 @@ extension Wrapper {
         # ---- clocks
         # t: milliseconds since the epoch. m: milliseconds of a clock that nobody sets, or of the same clock where there is none.
         read_clock() {
+            # Twice, because an engine may signal every process of the job, and so end the first.
             t=$(date +%s.%N)
+            [ -n "$t" ] || t=$(date +%s.%N)
             f=${t#*.}
             case $f in [0-9][0-9][0-9]*) f=${f%"${f#???}"} ;; *) f=000 ;; esac
-            t=${t%%.*}$f
+            t=${t%%.*}
+            t=$((${t:-0} * 1000 + 1$f - 1000))
         }
         read_time() {
             if read -r m x 2>/dev/null </proc/uptime; then
