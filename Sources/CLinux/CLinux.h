@@ -72,6 +72,9 @@ static inline int linux_openat(int directory, const char *path, int flags, mode_
     return openat(directory, path, flags, mode);
 }
 
+// The set of processors that this process may use: its size in bytes, or -1.
+static inline int linux_processor_set(void *set, size_t size) { return (int)syscall(SYS_sched_getaffinity, 0, size, set); }
+
 // memmem(3), which needs _GNU_SOURCE.
 static inline const void *linux_memmem(const void *hay, size_t hay_length, const void *needle, size_t needle_length) {
     extern void *memmem(const void *, size_t, const void *, size_t);

@@ -65,7 +65,10 @@ import Testing
         records += more.map { (Self.now, $0) }
         try Journal(temporary.spool().fs).rotate(snapshot: records, spool: "s", at: Self.now)
         try change(temporary)
-        return try temporary.spool().tasksDueFirst(count, after: Self.now, with: others, boot: boot, context())?.map(\.stem)
+        let spool = try temporary.spool()
+        return try spool.tasksDueFirst(count, after: Self.now, with: others, boot: boot, context()) { () throws(SystemError) in
+            try spool.fs.survey(Layout.tasks)
+        }?.map(\.stem)
     }
 
     private static let soon = (name: "soon", text: "command = 'a'\n[[schedule]]\ncron = \"* * * * * *\"\n")

@@ -15,15 +15,17 @@ extension JobFilter {
         var places = try session.reading { () throws(JournalError) in try records.places(in: states) }
         if let end = places.firstIndex(where: { judge($0.id) == .olderThanAll }) { places.removeSubrange(end...) }
         if let before { places.removeAll { $0.id >= before } }
+        places.removeAll { judge($0.id) != .matches }
         if fromOldest { places.reverse() }
+        var glances = StatusGlances(needles.mayBe)
         var previous: String?
         var looks = 0
-        for place in places where place.id != previous && judge(place.id) == .matches {
+        for (index, place) in places.enumerated() where place.id != previous {
             if looks == looksMax { return previous }
             // A job that moved while the names were read is listed twice, in neighbouring places.
             previous = place.id
             looks += 1
-            guard needles.isEmpty || records.mayBe(place, needles.mayBe) else { continue }
+            guard needles.isEmpty || glances.mayBe(index, of: places, records.fs) else { continue }
             guard let record = try session.record(at: place, &records), matches(record) else { continue }
             guard body(record) else { return nil }
         }

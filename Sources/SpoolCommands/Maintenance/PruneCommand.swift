@@ -47,18 +47,18 @@ private struct Prune {
         let fs = try session.openSpoolForWriting()
         var records = try session.records()
         let keep = try session.configuration().keepMilliseconds
-        let places = try session.reading { () throws(JournalError) in try records.places(in: states) }
+        var places = try session.reading { () throws(JournalError) in try records.places(in: states) }
+        // A job ends after the instant in its id, so an id within the age needs no reading.
+        if let age = ageMilliseconds {
+            places.removeAll { JobID($0.id)?.instant.map { $0.milliseconds > session.now.milliseconds - age } ?? false }
+        }
+        places.reverse()
         let glance = StayGlance(stayMilliseconds: ageMilliseconds ?? keep, ownCounts: ageMilliseconds == nil, now: session.now)
+        var glances = StatusGlances(glance.mayBeOver)
         var removed: [String] = []
-        for (index, place) in places.reversed().enumerated() {
+        for (index, place) in places.enumerated() {
             if index % 1000 == 999 { showProgress(index, of: places.count) }
-            // A job ends after the instant in its id, so an id within the age needs no reading.
-            if let age = ageMilliseconds, let instant = JobID(place.id)?.instant,
-                instant.milliseconds > session.now.milliseconds - age
-            {
-                continue
-            }
-            guard records.mayBe(place, glance.mayBeOver),
+            guard glances.mayBe(index, of: places, records.fs),
                 let record = try session.reading({ () throws(JournalError) in try records.record(at: place) }),
                 record.place.state.isTerminal, isOver(record, keep)
             else { continue }

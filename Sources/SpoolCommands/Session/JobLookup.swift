@@ -96,12 +96,14 @@ extension Session {
         var found: JobRecord?
         var count = 0
         var previous: String?
-        for place in try places(in: states, &records) where place.id != previous {
+        let places = try places(in: states, &records)
+        var glances = StatusGlances(needles.mayBe)
+        for (index, place) in places.enumerated() where place.id != previous {
             previous = place.id
             if place.isNamed(name) {
                 count += 1
                 if found == nil { found = try record(at: place, &records) }
-            } else if found == nil, isTask, records.mayBe(place, needles.mayBe), let record = try record(at: place, &records),
+            } else if found == nil, isTask, glances.mayBe(index, of: places, records.fs), let record = try record(at: place, &records),
                 record.status.task == name
             {
                 count += 1
@@ -120,9 +122,11 @@ extension Session {
         var found: JobRecord?
         var count = 0
         var previous: String?
-        for place in try places(in: JobState.allCases, &records) where place.id != previous {
+        let places = try places(in: JobState.allCases, &records)
+        var glances = StatusGlances(ScheduledGlance.mayBeMadeByHand)
+        for (index, place) in places.enumerated() where place.id != previous {
             previous = place.id
-            guard records.mayBe(place, ScheduledGlance.mayBeMadeByHand), let record = try record(at: place, &records),
+            guard glances.mayBe(index, of: places, records.fs), let record = try record(at: place, &records),
                 record.status.isMadeByHand
             else { continue }
             count += 1

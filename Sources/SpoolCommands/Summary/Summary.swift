@@ -88,12 +88,13 @@ struct Summary {
         // done/ is counted without being read.
         let glance = StayGlance(
             stayMilliseconds: part.now.milliseconds - since.milliseconds, ownCounts: false, now: part.now)
+        var glances = StatusGlances { !glance.mayBeOver($0) }
         var succeeded: Set<String> = []
         var failures: [(name: String, newest: JobRecord, count: Int, isOver: Bool)] = []
-        for place in places {
+        for (index, place) in places.enumerated() {
             let name = JobID(place.id)?.name ?? place.id
             let isLater = JobID(place.id)?.instant.map { $0 >= since } ?? false
-            if !isLater, !records.mayBe(place, { !glance.mayBeOver($0) }) { continue }
+            if !isLater, !glances.mayBe(index, of: places, records.fs) { continue }
             if place.state == .done {
                 done += 1
                 succeeded.insert(name)

@@ -155,12 +155,6 @@ public struct JobRecords<FS: FileSystem> {
         return record ?? nil
     }
 
-    /// Passes the status of an ended job to `body` as it is written. Returns true when that cannot be done.
-    public mutating func mayBe(_ place: JobPlace, _ look: (UnsafeRawBufferPointer) -> Bool) -> Bool {
-        guard place.state.isTerminal else { return true }
-        return recordReader()?.withStatus(at: place) { status, _ in look(status) } ?? true
-    }
-
     /// The job with that id. Nil when there is none.
     public mutating func record(of id: String) throws(JournalError) -> JobRecord? {
         // A job moves a few times at most. One that moves more often than this is not worth waiting for.

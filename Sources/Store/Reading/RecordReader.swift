@@ -21,6 +21,12 @@ public final class RecordReader {
         buffer.deallocate()
     }
 
+    /// The answers of `look` for the statuses of these places, as they are written. True for a job that has not ended, and where a status
+    /// cannot be read this way.
+    public func looks(at places: ArraySlice<JobPlace>, _ look: (UnsafeRawBufferPointer) -> Bool) -> [Bool] {
+        places.map { place in withStatus(at: place) { status, _ in look(status) } ?? true }
+    }
+
     /// Passes the whole status of a record to `body`, and whether the file belongs to this user. Returns nil when it cannot be
     /// read this way.
     func withStatus<Result>(at place: JobPlace, _ body: (_ status: UnsafeRawBufferPointer, _ isOwn: Bool) -> Result) -> Result? {

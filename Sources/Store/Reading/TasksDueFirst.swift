@@ -17,13 +17,15 @@ extension Spool {
     ///
     /// - Parameters:
     ///   - others: tasks that are not left out in any case.
+    ///   - survey: the entries of tasks/.
     ///   - boot: the present boot of the machine.
     public func tasksDueFirst(
-        _ count: Int, after instant: Instant, with others: Set<String>, boot: String, _ context: ReadingContext
+        _ count: Int, after instant: Instant, with others: Set<String>, boot: String, _ context: ReadingContext,
+        survey: () throws(SystemError) -> [(entry: DirectoryEntry, status: FileStatus?)]
     ) throws(SystemError) -> Files? {
         var recorded = RecordedSchedules(after: instant, context)
         guard try Journal<FS>.scanNewest(fs, into: &recorded).isEmpty, recorded.boot == boot else { return nil }
-        let found = try fs.survey(Layout.tasks).filter { entry, status in
+        let found = try survey().filter { entry, status in
             !Name.isUnfinished(entry.name) && entry.kind != .directory && !(status.map(fs.isForeign) ?? false)
         }
         let lines = try crontabNames()
@@ -105,14 +107,16 @@ private struct RecordedSchedules: JournalReader {
         switch line.kind {
         case "defined":
             guard let task = Self.task(line) else { return true }
-            tasks[task] = nil
             var (source, stamp, isTOML) = (UnsafeBufferPointer<UInt8>?.none, ContentStamp?.none, false)
             for field in line.fields {
                 if field.isNamed("source") { source = field.value }
                 if field.isNamed("stamp") { stamp = ContentStamp(written: field.value) }
                 if field.isNamed("format") { isTOML = field.value.elementsEqual("toml".utf8) }
             }
-            guard isTOML, let stamp, let text = source.flatMap(SchedulesText.find) else { return true }
+            guard isTOML, let stamp, let text = source.flatMap(SchedulesText.find) else {
+                tasks[task] = nil
+                return true
+            }
             if let known = texts[text] {
                 tasks[task] = Known(stamp: stamp, text: known)
                 return true
