@@ -9,7 +9,7 @@ public struct DefinitionPage: Sendable {
     public internal(set) var isRestLeast = false
 
     /// The number of names after the page that are looked at.
-    static let lookedAtMax = 10_000
+    static let lookedAtMax = 1000
 }
 
 extension Spool {
@@ -21,10 +21,15 @@ extension Spool {
             let stem = Layout.stem(of: entry.name)
             if lines[stem] == nil { names.append((stem, entry.name)) }
         }
-        names.sort { ($0.stem, $0.file) < ($1.stem, $1.file) }
+        let isPart = offset < names.count && limit < names.count
+        var sorted = names.sortFirst(isPart ? offset + limit + DefinitionPage.lookedAtMax : names.count)
         var page = DefinitionPage()
         var next = 0
         while next < names.count {
+            if next == sorted {
+                names[next...].sort(by: isBefore)
+                sorted = names.count
+            }
             if page.rest >= DefinitionPage.lookedAtMax {
                 // Where all files count, the names are enough.
                 page.isRestLeast = fs.hasForeign
@@ -54,5 +59,26 @@ extension Spool {
     private func counts(_ path: String) throws(SystemError) -> Bool {
         guard fs.hasForeign else { return true }
         return try fs.status(path).map { !fs.isForeign($0) } ?? false
+    }
+}
+
+private typealias Named = (stem: String, file: String)
+
+private func isBefore(_ one: Named, _ other: Named) -> Bool { (one.stem, one.file) < (other.stem, other.file) }
+
+extension [Named] {
+    /// Moves about as many names as are wanted, those that come first, to the front and sorts them: all files of a name, or none. Returns
+    /// their number.
+    fileprivate mutating func sortFirst(_ wanted: Int) -> Int {
+        guard wanted < count / 8 else {
+            sort(by: isBefore)
+            return count
+        }
+        let sample = stride(from: 0, to: count, by: Swift.max(1, count / 1024)).map { self[$0].stem }.sorted()
+        // Twice as many, because a sample tells it only roughly.
+        let bound = sample[Swift.min(sample.count - 1, 2 * wanted * sample.count / count + 1)]
+        let end = partition { $0.stem >= bound }
+        self[..<end].sort(by: isBefore)
+        return end
     }
 }
