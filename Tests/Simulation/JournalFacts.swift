@@ -65,8 +65,18 @@ struct JournalFacts {
         /// The calendars have changed at an instant. A change before this one counts already, even if nothing of the schedule was recorded
         /// since. Only records of the same instant belong to the same change: the clock may have been set back between two changes.
         mutating func expectChange(_ filter: CalendarDues.Filter, at instant: Instant) {
-            if !isEdited, let changedAt, changedAt != instant, let accounted { change(at: accounted) }
+            countChange(before: instant)
             (changed, changedAt) = (filter, instant)
+        }
+
+        /// The schedule's keys for calendars change at an instant.
+        mutating func edit(at instant: Instant) {
+            countChange(before: instant)
+            isEdited = true
+        }
+
+        private mutating func countChange(before instant: Instant) {
+            if !isEdited, let changedAt, changedAt != instant, let accounted { change(at: accounted) }
         }
 
         /// The schedule has no earlier calendars, so no change is expected.
@@ -212,7 +222,7 @@ struct JournalFacts {
             let keys = Self.calendarKeys(source)
             guard due[name]?.calendarKeys != keys else { return }
             // Before its first record of due times, the schedule has no earlier calendars.
-            if due[name]?.since != nil, due[name]?.byCalendars != nil || !keys.isEmpty { due[name]?.isEdited = true }
+            if due[name]?.since != nil, due[name]?.byCalendars != nil || !keys.isEmpty { due[name]?.edit(at: instant) }
             due[name]?.calendarKeys = keys
         case .scheduled(let task, _, let accounted, _, _):
             if inForce.insert(task).inserted { beginnings[task, default: []].append(accounted) }

@@ -186,6 +186,8 @@ final class People {
             }
             guard others.isDisjoint(with: marks(in: try disk.node(Self.away(id)))) else { return }
             try disk.move(Self.away(id), to: "\(Layout.running)/\(id)")
+            // A power cut may have torn it while it was away.
+            disk.noteTorn()
         case .cancel:
             let ids = try disk.node(Layout.new).entries.keys.map { Layout.stem(of: $0) }
                 + disk.node(Layout.running).entries.keys

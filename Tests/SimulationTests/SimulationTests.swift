@@ -79,6 +79,25 @@ import Testing
             ]
         ),
         (
+            "A calendar that changed before its task was edited moves the due time that is pending then",
+            [
+                "wait 15238252999523726341", "syncFault 5704978129708292060", "pause 18413031268018003505", "turn 13709835793420465856",
+                "defineTask 4634353879655719668", "pass 15904373117840997657", "drop 4165321167982985156",
+                "defineTask 16382002400103441242", "configure 15578826596760287719", "turn 890335395042771697",
+                "dropFar 17237472999503282148", "editTask 5068569664413633698", "clock 332022690673617026", "start 12438162352656613453",
+                "turn 13489728716570924389", "pass 3746269043325227908", "wait 17905493420433171321", "engine 13671908848247261366",
+                "cutPowerSoon 3613986290034911845", "kill 7922318685392293195", "crashLoop 6361821669364482316"
+            ]
+        ),
+        (
+            "The status of a directory that a power cut tore while it was away is mended",
+            [
+                "dropFar 6186499870074954821", "turn 6838632675212707016", "turn 12242261436266937025", "engine 7783386146553384514",
+                "turn 5188535545957280334", "engine 8680456375130404765", "moveRunning 2362641008207203631", "cutPower 5856094171540458721",
+                "moveBack 423687902075111608"
+            ]
+        ),
+        (
             "A start mark in a directory that is dropped keeps the new job from nothing",
             [
                 "dropFar 250575775455592012", "turn 15744802356718250160", "turn 6436379890593357303", "engine 6401384961413034887",
