@@ -14,7 +14,7 @@
 
 extension Scheduler {
     /// A time of the past may be at most this far ahead of the clock.
-    static let clockErrorMilliseconds: Int64 = 86_400_000
+    public static let clockErrorMilliseconds: Int64 = 86_400_000
 
     /// A time before this program existed: 2026-01-01T00:00:00Z.
     private static let earliest = Instant(milliseconds: 1_767_225_600_000)

@@ -76,9 +76,10 @@ struct Check {
     func afterPruning(since: Instant) throws(Violation) {
         for state in [JobState.done, .failed] {
             guard let directory = try? disk.node(state.rawValue) else { continue }  // no spool yet
-            for name in directory.entries.keys where JobID(name) != nil {
+            for name in directory.entries.keys {
                 // A record that cannot be read is kept.
-                guard let ends = try? PruneScan.stayEnds("\(state)/\(name)", disk, keep: world.configuration.keepMilliseconds)
+                let keep = world.configuration.keepMilliseconds
+                guard let id = JobID(name), let ends = try? PruneScan.stayEnds(of: id, state, disk, keep: keep, at: world.now)
                 else { continue }
                 if ends <= since { throw Violation("\(state)/\(name) is still there, and was to go at \(ends.rfc3339)") }
             }

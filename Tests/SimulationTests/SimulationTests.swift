@@ -98,6 +98,16 @@ import Testing
             ]
         ),
         (
+            "The record of a run that ended by a wrong clock stays while the clock can repeat its due time",
+            [
+                "cutPowerSoon 6830164155471478580", "submit 15161428584571570794", "turn 18079397655241625365",
+                "editCrontab 11609760514155806044", "pause 16870449264330574126", "dropFar 2511241613104385667",
+                "submit 16174954250911926711", "pass 12782125104291624210", "pass 17693765318735337210", "submit 7268628739537713860",
+                "start 3415387557842511191", "work 14652784084572081089", "clockByYears 1043423553360980681", "work 14549929245538853766",
+                "work 5160226591550458479", "clockByYears 873747092593358935", "clock 15227602441615302393"
+            ]
+        ),
+        (
             "A start mark in a directory that is dropped keeps the new job from nothing",
             [
                 "dropFar 250575775455592012", "turn 15744802356718250160", "turn 6436379890593357303", "engine 6401384961413034887",

@@ -80,7 +80,8 @@ final class Retention<FS: FileSystem, W: World>: ServicePart {
 
     /// Handles the end of a job. A record whose stay ends before the next scan is remembered, so that the scan is not needed.
     private func noteExpiry(of job: Job) {
-        let end = job.changedAt.advanced(byMilliseconds: job.definition.keepMilliseconds ?? world.configuration.keepMilliseconds)
+        let end = PruneScan.stayBegins(job.changedAt, of: job.id, at: now)
+            .advanced(byMilliseconds: job.definition.keepMilliseconds ?? world.configuration.keepMilliseconds)
         if end < nextPrune { expiries.add(job.id, job.state, at: end) }
     }
 

@@ -87,7 +87,9 @@ private struct Prune {
         guard record.isComplete, let ended = record.status.endedAt else { return false }
         let stay = ageMilliseconds ?? record.status.keepMilliseconds ?? keep
         // A job may have been canceled some time after its last try.
-        return max(ended, record.status.changedAt).advanced(byMilliseconds: stay) <= session.now
+        var begins = max(ended, record.status.changedAt)
+        if let id = JobID(record.place.id) { begins = PruneScan.stayBegins(begins, of: id, at: session.now) }
+        return begins.advanced(byMilliseconds: stay) <= session.now
     }
 
     private func showProgress(_ index: Int?, of count: Int) {

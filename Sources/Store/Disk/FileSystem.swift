@@ -58,8 +58,6 @@ public protocol FileSystem: AnyObject {
     /// Makes everything written so far durable.
     func syncAll() throws(SystemError)
     func openLog(_ path: String) throws(SystemError) -> Log
-    /// A fast reader for many records. Nil where the platform does not support it.
-    func recordReader() -> RecordReader?
 }
 
 extension FileSystem {
@@ -131,8 +129,6 @@ extension FileSystem {
     public func take(_ path: String, limit: Int) throws(SystemError) -> TakenFile {
         try take(path, limit: limit, ignoringWriters: false)
     }
-
-    public func recordReader() -> RecordReader? { nil }
 
     public func foreignOwner(_ path: String) throws(SystemError) -> uid_t? { nil }
 

@@ -27,7 +27,7 @@ public final class PruneScan {
             do throws(SystemError) {
                 // An earlier daemon ended while it was creating or removing this directory.
                 if Layout.isAside(name) { remove(directory) }
-                guard let id = JobID(name), let ends = try Self.stayEnds(directory, fs, keep: keep) else { continue }
+                guard let id = JobID(name), let ends = try Self.stayEnds(of: id, state, fs, keep: keep, at: now) else { continue }
                 guard ends <= now else {
                     stays(id, state, ends)
                     continue
@@ -43,16 +43,25 @@ public final class PruneScan {
     }
 
     /// The end of the record's stay. Nil when its status cannot be read, and the record then stays.
-    public static func stayEnds(_ directory: String, _ fs: some FileSystem, keep: Int64) throws(SystemError) -> Instant? {
-        guard case .file(_, let bytes) = try fs.take("\(directory)/\(Layout.statusFile)", limit: Source.bytesMax),
+    public static func stayEnds(
+        of id: JobID, _ state: JobState, _ fs: some FileSystem, keep: Int64, at now: Instant
+    ) throws(SystemError) -> Instant? {
+        guard case .file(_, let bytes) = try fs.take("\(Layout.directory(of: id, state))/\(Layout.statusFile)", limit: Source.bytesMax),
             // Not readable as JSON: the length of its stay is unknown.
             let status = JSON.readableTable(bytes, limits: .status),
-            var endedAt = status.instant("ended_at")
+            let endedAt = status.instant("ended_at")
         else { return nil }
         // It was canceled some time after its last try.
-        endedAt = max(endedAt, status.instant("changed_at") ?? endedAt)
-        if case .integer(let own)? = status["keep_ms"]?.kind { return endedAt.advanced(byMilliseconds: own) }
-        return endedAt.advanced(byMilliseconds: keep)
+        let begins = stayBegins(max(endedAt, status.instant("changed_at") ?? endedAt), of: id, at: now)
+        if case .integer(let own)? = status["keep_ms"]?.kind { return begins.advanced(byMilliseconds: own) }
+        return begins.advanced(byMilliseconds: keep)
+    }
+
+    /// The beginning of the stay of a job's record: its end. If a wrong clock gave an end before the instant in the job's id, the stay
+    /// begins at that instant, unless it is ahead by more than a clock is set back.
+    public static func stayBegins(_ end: Instant, of id: JobID, at now: Instant) -> Instant {
+        guard let instant = id.instant, instant <= now.advanced(byMilliseconds: Scheduler.clockErrorMilliseconds) else { return end }
+        return max(end, instant)
     }
 }
 
