@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Synchronization
 import Testing
 
 @testable import SpoolCommands
@@ -17,9 +18,23 @@ import Testing
         }
     }
 
-    @Test("A value that nobody asks for harms nothing")
+    @Test("The thread has ended when nobody can ask for its value any more")
     func forgotten() {
-        for number in 0..<50 { _ = Later { number } }
+        for _ in 0..<50 {
+            let flag = Flag()
+            do {
+                _ = Later {
+                    for _ in 0..<10 { sched_yield() }
+                    flag.hasEnded.store(true, ordering: .relaxed)
+                }
+            }
+            let hasEnded = flag.hasEnded.load(ordering: .relaxed)
+            #expect(hasEnded)
+        }
+    }
+
+    private final class Flag: Sendable {
+        let hasEnded = Atomic(false)
     }
 
     @Test("There is a processor for this process")

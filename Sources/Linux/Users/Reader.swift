@@ -16,7 +16,7 @@ public enum Reader {
         var directory: String?
     }
 
-    /// Nil in a process that reads as its effective user. Used by a process of one thread.
+    /// Nil in a process that reads as its effective user. Changes only while the process has one thread.
     nonisolated(unsafe) private static var place: Place?
 
     public static var user: uid_t { place?.user ?? geteuid() }

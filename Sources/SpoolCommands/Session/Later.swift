@@ -1,6 +1,8 @@
 import Glibc
 
 /// A value that another thread computes while this one goes on. Where no thread can be made, it is computed when it is asked for.
+///
+/// The thread does not outlive this object, so that it reads files as the user as whom its maker reads them, see ``Reader``.
 final class Later<Value: Sendable> {
     private let compute: @Sendable () -> Value
     private let made = Made()
@@ -19,7 +21,7 @@ final class Later<Value: Sendable> {
     }
 
     deinit {
-        if let thread { pthread_detach(thread) }
+        if let thread { pthread_join(thread, nil) }
     }
 
     /// Waits for the value.
