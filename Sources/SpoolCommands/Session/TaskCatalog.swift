@@ -121,21 +121,9 @@ struct TaskCatalog {
     func entries(dueFirst count: Int, after instant: Instant) throws(Failure) -> [Entry] {
         let (spool, context) = (spool, context)
         let others = Set(schedulesByTask.keys).union(scheduleProblemsByTask.keys)
-        // The directory is looked at while the journal is read, its second half by a third thread.
+        // The directory is looked at while the journal is read.
         let path = fs.path
-        typealias Survey = Result<[(entry: DirectoryEntry, status: FileStatus?)], SystemError>
-        let survey = Later {
-            Survey { () throws(SystemError) in
-                let fs = try DiskFileSystem(path: path)
-                let names = try fs.list(Layout.tasks)
-                let second = Later {
-                    Survey { () throws(SystemError) in
-                        try DiskFileSystem(path: path).survey(Layout.tasks, names[(names.count / 2)...])
-                    }
-                }
-                return try fs.survey(Layout.tasks, names[..<(names.count / 2)]) + second.get().get()
-            }
-        }
+        let survey = Later { Result { () throws(SystemError) in try DiskFileSystem(path: path).survey(Layout.tasks) } }
         let files = try attempt { () throws(SystemError) in
             try spool.tasksDueFirst(count, after: instant, with: others, boot: try Process.bootID(), context) { () throws(SystemError) in
                 try survey.get().get()

@@ -84,17 +84,11 @@ public final class DiskFileSystem: FileSystem {
     }
 
     public func survey(_ path: String) throws(SystemError) -> [(entry: DirectoryEntry, status: FileStatus?)] {
-        try survey(path, list(path)[...])
-    }
-
-    /// Some entries of a directory with their attributes.
-    public func survey(
-        _ path: String, _ entries: ArraySlice<DirectoryEntry>
-    ) throws(SystemError) -> [(entry: DirectoryEntry, status: FileStatus?)] {
         if try isHidden(path) { return [] }
         let isInReach = isInReachOfOthers("\(path)/")
         do throws(SystemError) {
             let directory = try opening { () throws(SystemError) in try open(path) }
+            let entries = try directory.list()
             var found: [(entry: DirectoryEntry, status: FileStatus?)] = []
             found.reserveCapacity(entries.count)
             for entry in entries {
