@@ -72,9 +72,6 @@ static inline int linux_openat(int directory, const char *path, int flags, mode_
     return openat(directory, path, flags, mode);
 }
 
-// The set of processors that this process may use: its size in bytes, or -1.
-static inline int linux_processor_set(void *set, size_t size) { return (int)syscall(SYS_sched_getaffinity, 0, size, set); }
-
 // memmem(3), which needs _GNU_SOURCE.
 static inline const void *linux_memmem(const void *hay, size_t hay_length, const void *needle, size_t needle_length) {
     extern void *memmem(const void *, size_t, const void *, size_t);
@@ -134,6 +131,9 @@ static inline unsigned int linux_major(uint64_t device) { return gnu_dev_major(d
 static inline unsigned int linux_minor(uint64_t device) { return gnu_dev_minor(device); }
 
 // MARK: Processes
+
+// The set of processors that this process may use, as sched_getaffinity(2): its size in bytes, or -1.
+static inline int linux_processor_set(void *set, size_t size) { return (int)syscall(SYS_sched_getaffinity, 0, size, set); }
 
 // How a program is started. A failure is where the new process has left the error number: `directory_error` when it could not enter the
 // directory, `error` for everything else.

@@ -132,7 +132,6 @@ public final class DiskFileSystem: FileSystem {
         }
     }
 
-    /// A fast reader for many records.
     public func recordReader() -> RecordReader? {
         var directories: [(state: JobState, raw: Int32)] = []
         for state in [JobState.done, .failed] {

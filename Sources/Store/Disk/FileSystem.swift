@@ -58,6 +58,8 @@ public protocol FileSystem: AnyObject {
     /// Makes everything written so far durable.
     func syncAll() throws(SystemError)
     func openLog(_ path: String) throws(SystemError) -> Log
+    /// A fast reader for many records. Nil where the platform does not support it.
+    func recordReader() -> RecordReader?
 }
 
 extension FileSystem {
@@ -129,6 +131,8 @@ extension FileSystem {
     public func take(_ path: String, limit: Int) throws(SystemError) -> TakenFile {
         try take(path, limit: limit, ignoringWriters: false)
     }
+
+    public func recordReader() -> RecordReader? { nil }
 
     public func foreignOwner(_ path: String) throws(SystemError) -> uid_t? { nil }
 

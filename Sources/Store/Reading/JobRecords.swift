@@ -136,8 +136,7 @@ public struct JobRecords<FS: FileSystem> {
 
     private mutating func recordReader() -> RecordReader? {
         if let reader { return reader }
-        // Records on a simulated disk have none.
-        let made = (fs as? DiskFileSystem)?.recordReader()
+        let made = fs.recordReader()
         reader = .some(made)
         return made
     }
