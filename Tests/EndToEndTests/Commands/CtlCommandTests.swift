@@ -710,6 +710,27 @@ struct CtlCommandTests {
         #expect(try spool.runsOn())
     }
 
+    @Test("A record whose end is of a wrong clock stays for as long as the time in its id says")
+    func pruneAfterWrongClock() throws {
+        let spool = try SpoolUnderTest()
+        let recent = try spool.ctl("submit", "-w", "true").id
+        let other = try spool.ctl("submit", "-w", "true").id
+        let old = "2001\(other.dropFirst(4))"
+        try spool.stop()
+        try Files.rename("\(spool.path)/done/\(other)", "\(spool.path)/done/\(old)")
+        for id in [recent, old] {
+            let status = "\(spool.path)/done/\(id)/status.json"
+            let text = try Files.text(status).replacing("ed_at\":\"20", with: "ed_at\":\"19").replacing(other, with: old)
+            try Files.write(status, text, mode: 0o600)
+        }
+        #expect(try spool.ctl("status", recent, "--json").output.contains("\"ended_at\":\"19"))
+        #expect(try spool.ctl("prune", "-n", "-q").lines == [old])
+        #expect(try spool.ctl("prune", "-n", "-q", "--older-than", "1d").lines == [old])
+        try spool.start()
+        try spool.logLine("event=forgotten", old)
+        #expect(try spool.ctl("jobs", "-q").lines == [recent])
+    }
+
     @Test("journal prints a job's records in order, and damage with file and line")
     func journal() throws {
         let spool = try SpoolUnderTest()
