@@ -62,23 +62,48 @@ struct CrontabTranscriptTests {
         return settled
     }
 
+    /// The answer of a machine to a call: its code, output and errors, and the lines in the system's log.
+    private func answer(_ machine: CronMachine, _ call: Call) throws -> (result: Commands.Result, logged: [String]) {
+        let result = try machine.run(call.line, as: call.user, input: call.input)
+        return (
+            Commands.Result(code: result.code, output: Self.settled(result.output), error: Self.settled(result.error)), machine.logged()
+        )
+    }
+
+    /// Debian's crontab looks at the time of its temporary file in whole seconds, before its own text has reached that file. If a second
+    /// ends between the two, it installs what no editor has changed. So Debian's is asked again, from the crontabs that it had, while its
+    /// answer to an edit is not `ours`: a second does not end there in each of ten calls.
+    private func answer(
+        ofDebians theirs: CronMachine, _ call: Call, unlike ours: (result: Commands.Result, logged: [String])
+    ) throws -> (result: Commands.Result, logged: [String]) {
+        let edits = call.line.contains("crontab -e")
+        let kept = "\(theirs.base)/kept"
+        if edits { try Commands.succeed("cp", "-a", theirs.crontabs, kept) }
+        defer { if edits { try? Files.removeTree(kept) } }  // the machine's directory is removed with it
+        var theirAnswer = try answer(theirs, call)
+        for _ in 1..<10 where edits && theirAnswer != ours {
+            try Files.removeTree(theirs.crontabs)
+            try Commands.succeed("cp", "-a", kept, theirs.crontabs)
+            theirAnswer = try answer(theirs, call)
+        }
+        return theirAnswer
+    }
+
     @Test("C2: crontab's output, errors and exit codes are those of Debian's crontab", .enabled(if: CronMachine.isHere, CronMachine.reason))
     func transcript() throws {
         let (theirs, ours) = (try CronMachine(.debians), try CronMachine())
         #expect(Self.calls.count >= 60)
         for call in Self.calls {
-            let expected = try theirs.run(call.line, as: call.user, input: call.input)
-            let got = try ours.run(call.line, as: call.user, input: call.input)
-            let same = got.code == expected.code && Self.settled(got.output) == Self.settled(expected.output)
-                && Self.settled(got.error) == Self.settled(expected.error)
+            let got = try answer(ours, call)
+            let expected = try answer(ofDebians: theirs, call, unlike: got)
             #expect(
-                same,
+                got.result == expected.result,
                 """
                 \(call.line), input \(call.input.prefix(60))
-                Debian's: \(expected.code)\n\(expected.output)\(expected.error)
-                ours: \(got.code)\n\(got.output)\(got.error)
+                Debian's: \(expected.result.code)\n\(expected.result.output)\(expected.result.error)
+                ours: \(got.result.code)\n\(got.result.output)\(got.result.error)
                 """)
-            #expect(ours.logged() == theirs.logged(), "\(call.line)")
+            #expect(got.logged == expected.logged, "\(call.line)")
         }
     }
 }

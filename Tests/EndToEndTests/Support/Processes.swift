@@ -153,7 +153,7 @@ enum Processes {
 
 /// Programs that the test runs to their end.
 enum Commands {
-    struct Result {
+    struct Result: Equatable {
         var code: Int32
         var output: String
         var error: String

@@ -21,39 +21,32 @@ import Testing
 
     @Test(.tzdata, .enabled("at(1) is not installed") { Peer.output(of: ["at", "-V"]) != nil }) func meansTheSame() throws {
         let zone = try database.zone("Europe/Berlin")
-        // One call makes a job for each text. The shell prints the answer and removes the job.
         let script = #"""
-            for text; do
-                answer=$(echo true | at $text 2>&1)
-                id=$(echo "$answer" | sed -n 's/^job \([0-9]*\) at .*/\1/p')
-                test -z "$id" || atrm "$id"
-                echo "$answer" | sed -n 's/^job [0-9]* at //p' | grep . || echo "$answer" | tail -n 1
-            done
+            answer=$(echo true | at $1 2>&1)
+            id=$(echo "$answer" | sed -n 's/^job \([0-9]*\) at .*/\1/p')
+            test -z "$id" || atrm "$id"
+            echo "$answer" | sed -n 's/^job [0-9]* at //p' | grep . || echo "$answer" | tail -n 1
             """#
-        for attempt in 1...3 {
-            let before = Instant(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
-            let output = try #require(
-                Peer.output(of: ["env", "TZ=Europe/Berlin", "LC_ALL=C", "sh", "-c", script, "sh"] + Self.texts), "at(1) makes no jobs here")
-            let after = Instant(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
-            // If the minute changed during the call, the answers are relative to two different times, so the call is repeated.
-            if before.milliseconds / 60_000 != after.milliseconds / 60_000, attempt < 3 { continue }
-            let answers = output.split(separator: "\n").map(String.init)
-            try #require(answers.count == Self.texts.count)
-            let hour = { (zone: Zone) in String(minuteText(before, in: zone).dropFirst(11).prefix(2)) }
-            for (text, answer) in zip(Self.texts, answers) {
-                // at(1) chooses the day by the local clock. After 18:00 here and before 18:00 UTC, it takes tomorrow's 18:00 UTC, and not
-                // today's, which is still to come.
-                if text == "18:00 UTC", hour(zone) >= "18", hour(.utc) < "18" { continue }
-                let instant = try Instant.parse(text, zone: zone, now: before, as: .action)
-                // The answers look like `Sun Nov 29 18:00:00 2026`, always in whole minutes.
-                let words = answer.split(separator: " ").map(String.init)
-                try #require(words.count == 5, "\(text): \(answer)")
-                let month = try #require(Words.months.firstIndex { $0.hasPrefix(words[1]) })
-                let day = words[2].count == 1 ? "0\(words[2])" : words[2]
-                let theirs = "\(words[4])-\(Words.twoDigits(month + 1))-\(day)T\(words[3].prefix(5))"
-                #expect(minuteText(instant, in: zone).hasPrefix(theirs), "\(text): at(1) says \(answer)")
-            }
-            return
+        for text in Self.texts {
+            var (now, answer): (Instant, String)
+            // An answer that counts from now is compared within one minute.
+            repeat {
+                now = Instant(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
+                answer = try #require(
+                    Peer.output(of: ["env", "TZ=Europe/Berlin", "LC_ALL=C", "sh", "-c", script, "sh", text]), "at(1) makes no jobs here")
+            } while Int64(Date().timeIntervalSince1970) / 60 != now.milliseconds / 60_000
+            let hour = { (zone: Zone) in String(minuteText(now, in: zone).dropFirst(11).prefix(2)) }
+            // at(1) chooses the day by the local clock. After 18:00 here and before 18:00 UTC, it takes tomorrow's 18:00 UTC, and not
+            // today's, which is still to come.
+            if text == "18:00 UTC", hour(zone) >= "18", hour(.utc) < "18" { continue }
+            let instant = try Instant.parse(text, zone: zone, now: now, as: .action)
+            // The answers look like `Sun Nov 29 18:00:00 2026`, always in whole minutes.
+            let words = answer.split(whereSeparator: \.isWhitespace).map(String.init)
+            try #require(words.count == 5, "\(text): \(answer)")
+            let month = try #require(Words.months.firstIndex { $0.hasPrefix(words[1]) })
+            let day = words[2].count == 1 ? "0\(words[2])" : words[2]
+            let theirs = "\(words[4])-\(Words.twoDigits(month + 1))-\(day)T\(words[3].prefix(5))"
+            #expect(minuteText(instant, in: zone).hasPrefix(theirs), "\(text): at(1) says \(answer)")
         }
     }
 }
