@@ -9,6 +9,9 @@ import time
 import urllib.error
 import urllib.request
 
+# The limit of each wait. What is waited for never takes this long, even where a process stands still for a minute.
+PATIENCE_SECONDS = 600
+
 
 class Browser:
     def __init__(self, javascript=True):
@@ -26,8 +29,16 @@ class Browser:
         options = {"args": arguments}
         if not javascript:
             options["prefs"] = {"profile.managed_default_content_settings.javascript": 2}
-        wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
-        answer = self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
+        limits = {"script": PATIENCE_SECONDS * 1000, "pageLoad": PATIENCE_SECONDS * 1000}
+        wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}, "timeouts": limits}
+        for tries_left in [4, 3, 2, 1, 0]:
+            try:
+                answer = self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
+                break
+            except RuntimeError as error:
+                # chromedriver gives Chromium a minute to start, which is too short on a very busy machine.
+                if "session not created" not in str(error) or tries_left == 0:
+                    raise
         self.session = "/session/" + answer["sessionId"]
 
     def close(self):
@@ -42,7 +53,7 @@ class Browser:
         data = json.dumps(body if body is not None else {}).encode() if method == "POST" else None
         request = urllib.request.Request(self.url + path, data=data, method=method, headers={"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=2 * PATIENCE_SECONDS) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             raise RuntimeError(error.read().decode()[:600]) from error
@@ -93,7 +104,7 @@ class Browser:
     def text(self):
         return self.run("return document.body.innerText")
 
-    def wait(self, script, *arguments, seconds=20):
+    def wait(self, script, *arguments):
         """Waits until a script returns something true, and returns it. The page runs it again after each change of its document."""
         watch = """
             const [done, limit] = [...arguments].reverse(), given = [...arguments].slice(0, -2);
@@ -110,10 +121,9 @@ class Browser:
             const timer = setTimeout(() => look(true), limit);
             look(false);
             """ % script
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PATIENCE_SECONDS
         while (left := end - time.monotonic()) > 0:
             try:
-                # The driver lets no script run longer than 30 s.
                 value = self.run_later(watch, *arguments, min(left, 10) * 1000)
             except RuntimeError as error:
                 # Another page has come in the place of this one.
@@ -122,7 +132,7 @@ class Browser:
                 continue
             if value:
                 return value
-        raise AssertionError("not seen in %s s: %s" % (seconds, script))
+        raise AssertionError("not seen in %s s: %s" % (PATIENCE_SECONDS, script))
 
     def complaints(self):
         """What the console has shown since the last call: errors and warnings."""
