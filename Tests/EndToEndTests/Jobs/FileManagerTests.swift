@@ -12,6 +12,7 @@ struct FileManagerTests {
         let gate = try spool.gate()
         try spool.drop("first.toml", "command = 'echo > \(spool.out)/began; read x < \(gate.path)'")
         try spool.output("began")
+        _ = try spool.onRecord("first")
         return (spool, gate)
     }
 
@@ -129,7 +130,7 @@ struct FileManagerTests {
         let gate = try spool.gate()
         try spool.drop("job.toml", "command = 'echo ran >> \(spool.out)/ran; echo before; read x < \(gate.path); echo after'")
         _ = try spool.lines("ran", count: 1)
-        let job = try spool.running("job")
+        let job = try spool.onRecord("job")
         let path = "\(spool.path)/\(target.replacing("ID", with: job.id))"
         if !isUp { try spool.crash() }
         try Files.rename(job.directory, path)
@@ -162,7 +163,7 @@ struct FileManagerTests {
         let gate = try spool.gate()
         try spool.drop("job.toml", "command = 'echo ran >> \(spool.out)/ran; read x < \(gate.path); exit 3'")
         _ = try spool.lines("ran", count: 1)
-        let job = try spool.running("job")
+        let job = try spool.onRecord("job")
         let move = { () throws in try Files.rename(job.directory, "\(spool.path)/\(directory)/\(job.id)") }
         if isMovedFirst { try move() }
         let waiter = try spool.startCtl(["wait", job.id])
@@ -183,7 +184,7 @@ struct FileManagerTests {
         let gate = try spool.gate()
         try spool.drop("job.toml", "command = 'echo $SPOOL_JOB_ID; echo ran >> \(spool.out)/ran; read x < \(gate.path)'")
         _ = try spool.lines("ran", count: 1)
-        let job = try spool.running("job")
+        let job = try spool.onRecord("job")
         if !isUp { try spool.crash() }
         try Commands.succeed("cp", "-r", job.directory, "\(spool.path)/new/")
         if !isUp { try spool.start() }
@@ -214,11 +215,20 @@ struct FileManagerTests {
     )
     func movedBetweenTries(to directory: String, isUp: Bool) throws {
         let spool = try SpoolUnderTest()
-        try spool.drop("job.toml", "command = 'echo try $SPOOL_TRY; test $SPOOL_TRY = 2'\ntries = 2\nbackoff = \"3s\"")
+        let gate = try spool.gate()
+        let first = "echo > \(spool.out)/began; read x < \(gate.path); exit 1"
+        try spool.drop("job.toml", "command = 'echo try $SPOOL_TRY; [ $SPOOL_TRY = 2 ] || { \(first); }'\ntries = 2\nbackoff = 0")
+        try spool.output("began")
+        // The pause keeps the second try from starting before the directory was moved.
+        try Files.write("\(spool.path)/control/pause", "")
+        try spool.logLine("event=paused")
+        try gate.release()
         let waiting = try spool.wait(for: "the first try") { try spool.jobs(in: "new", named: "job").first { $0.attempt == 1 } }
         if !isUp { try spool.stop() }
         try Files.rename(waiting.directory, "\(spool.path)/\(directory)/\(waiting.id)")
         if !isUp { try spool.start() }
+        try spool.wait(for: "it to be put back") { Files.exists(waiting.directory) }
+        try Files.remove("\(spool.path)/control/pause")
         let ended = try spool.wait(for: "the second try") { try spool.jobs(in: "done", named: "job").first }
         #expect(try ended.id == waiting.id && ended.text("stdout.1") == "try 1\n" && ended.stdout == "try 2\n")
         #expect(try spool.runsOn())

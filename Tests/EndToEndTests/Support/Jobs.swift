@@ -104,6 +104,17 @@ extension SpoolUnderTest {
         try wait(for: "\(name) to run") { try self.jobs(in: "running", named: name).first }
     }
 
+    /// Waits until the process of a running job is on record. The daemon writes its number about 50 ms after the job's start, and then
+    /// nothing more into the job's directory until the end. Who copies, removes or checks the directory before may meet half a file.
+    func onRecord(_ name: String) throws -> FoundJob {
+        let id = try running(name).id
+        // Nothing but a change in the job's own directory reports this.
+        try watch("running/\(id)")
+        return try wait(for: "the process of \(name) to be on record") { () throws -> FoundJob? in
+            try self.job(id, in: "running").flatMap { $0.integer("pid") == nil ? nil : $0 }
+        }
+    }
+
     // MARK: Dropping
 
     /// Writes a file elsewhere and renames it into `new/`.
@@ -129,7 +140,7 @@ extension SpoolUnderTest {
         let gate = try gate()
         try drop("early.toml", "command = 'echo > \(out)/began; read x < \(gate.path); exit 3'")
         try output("began")
-        _ = try wait(for: "the job's process to be known") { try self.jobs(in: "running").first?.integer("pid") }
+        _ = try onRecord("early")
         return gate
     }
 
