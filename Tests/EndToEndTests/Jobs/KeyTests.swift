@@ -292,13 +292,18 @@ struct KeyTests {
     func timeout() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        let job = try spool.run(
-            """
-            command = '\(gate.waiting(trap: "HUP", "echo told; exit 9", ready: ":", endsAll: true))'
-            timeout = "3s"
-            stop_signal = "HUP"
-            kill_after = "1h"
-            """)
+        let job = try withEnoughSeconds { seconds in
+            let name = "within-\(seconds)"
+            let job = try spool.run(
+                """
+                command = '\(gate.waiting(trap: "HUP", "echo told; exit 9", ready: "echo > \(spool.out)/\(name)", endsAll: true))'
+                timeout = "\(seconds)s"
+                stop_signal = "HUP"
+                kill_after = "1h"
+                """, as: name)
+            // The signal has ended a shell that had not set its trap yet.
+            return job.reason == "timeout" && job.exitCode == nil && !Files.exists("\(spool.out)/\(name)") ? nil : job
+        }
         #expect(job.outcome == "failed timeout 9")
         #expect(try job.stdout == "told\n")
     }
@@ -308,18 +313,23 @@ struct KeyTests {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
         // The second child leaves the group and the session, but the job started it.
-        let job = try spool.run(
-            """
-            command = '''
-            trap "" TERM
-            sh -c 'echo $$ > \(spool.out)/child; read x < \(gate.path)' &
-            setsid sh -c 'echo $$ > \(spool.out)/stray; read x < \(gate.path)' &
-            while [ ! -s \(spool.out)/child ] || [ ! -s \(spool.out)/stray ]; do :; done
-            while :; do read x < \(gate.path); done
-            '''
-            timeout = "4s"
-            kill_after = "200ms"
-            """)
+        let job = try withEnoughSeconds { seconds in
+            for name in ["child", "stray", "begun"] where Files.exists("\(spool.out)/\(name)") { try Files.remove("\(spool.out)/\(name)") }
+            let job = try spool.run(
+                """
+                command = '''
+                trap "" TERM
+                sh -c 'echo $$ > \(spool.out)/child; read x < \(gate.path)' &
+                setsid sh -c 'echo $$ > \(spool.out)/stray; read x < \(gate.path)' &
+                while [ ! -s \(spool.out)/child ] || [ ! -s \(spool.out)/stray ]; do :; done
+                echo > \(spool.out)/begun
+                while :; do read x < \(gate.path); done
+                '''
+                timeout = "\(seconds)s"
+                kill_after = "200ms"
+                """, as: "within-\(seconds)")
+            return job.reason == "timeout" && !Files.exists("\(spool.out)/begun") ? nil : job
+        }
         #expect(job.outcome == "failed timeout")
         #expect(job.integer("signal") == Int(SIGKILL))
         for name in ["child", "stray"] {

@@ -225,13 +225,28 @@ struct TaskTests {
         }
     }
 
+    /// Defines a task that is due once, in some seconds, and returns this second of the clock. The daemon refuses an instant that has
+    /// passed when it reads the file.
+    private func acceptedSoon(_ spool: SpoolUnderTest, _ name: String) throws -> Int64 {
+        try withEnoughSeconds(from: 2) { seconds in
+            let second = Clock.now() / 1000 + seconds
+            let seen = spool.logLength
+            try spool.task(name, "command = [\"true\"]\n[[schedule]]\nat = \"@\(second)\"")
+            let said = try spool.wait(for: "the task to be read") {
+                String(Substring(spool.log.utf8.dropFirst(seen))).split(separator: "\n").first {
+                    ($0.contains("event=defined") || $0.contains("event=refused")) && $0.contains("file=tasks/\(name)")
+                }
+            }
+            return said.contains("event=defined") ? second : nil
+        }
+    }
+
     @Test("An `at` runs once: not again after a restart, and not when it was past already")
     func once() throws {
         let spool = try SpoolUnderTest()
-        let instant = Clock.now() + 1000
-        try spool.acceptedTask("once", "command = [\"true\"]\n[[schedule]]\nat = \"@\(instant / 1000 + 1)\"")
+        _ = try acceptedSoon(spool, "once")
         try spool.task("past", "command = [\"true\"]\n[[schedule]]\nat = \"2020-01-01T00:00:00Z\"")
-        try spool.logLine("event=refused", "past")
+        try spool.logLine("event=refused", "file=tasks/past")
         _ = try spool.end(of: "once")
         try spool.restart()
         #expect(try spool.runsOn())
@@ -267,8 +282,7 @@ struct TaskTests {
     @Test("M12: an `at` that passes while spoold is down runs once at the next start")
     func onceMissed() throws {
         let spool = try SpoolUnderTest()
-        let second = Clock.now() / 1000 + 2
-        try spool.acceptedTask("once", "command = [\"true\"]\n[[schedule]]\nat = \"@\(second)\"")
+        let second = try acceptedSoon(spool, "once")
         try spool.stop()
         try awaitClock((second + 1) * 1000)
         try spool.start()
