@@ -16,17 +16,19 @@ struct ApplyTests {
 
     private func inode(_ path: String) throws -> UInt64 { try Files.status(path).inode }
 
-    private static let hourly = "command = \"true\"\n[[schedule]]\ncron = \"@hourly\"\n"
+    /// A task whose due time does not come while a test runs.
+    private static let once = "command = \"true\"\n[[schedule]]\ncron = \"\(cron)\"\n"
+    private static let cron = "0 9 1 6 ? 2190"
 
     @Test("The spool gets the directory's tasks: the diff is shown, and each task with its change and its next due time")
     func applied() throws {
         let spool = try SpoolUnderTest()
-        for name in ["same", "other", "old"] { try spool.acceptedTask(name, Self.hourly) }
+        for name in ["same", "other", "old"] { try spool.acceptedTask(name, Self.once) }
         let before = try (inode("\(spool.path)/tasks/same.toml"), spool.ctl("show", "same", "--json").output)
         let path = try directory(
-            spool, [("same.toml", Self.hourly), ("other.toml", "command = \"false\"\n"), ("new.json", "{\"command\": \"true\"}\n")])
+            spool, [("same.toml", Self.once), ("other.toml", "command = \"false\"\n"), ("new.json", "{\"command\": \"true\"}\n")])
         let dry = try spool.ctl("apply", path, "--dry-run")
-        #expect(dry.code == 1 && dry.output.contains("new\twould be created\t-\nother\twould be updated\t-\nsame\tunchanged\t20"), "\(dry)")
+        #expect(dry.code == 1 && dry.output.contains("new\twould be created\t-\nother\twould be updated\t-\nsame\tunchanged\t21"), "\(dry)")
         #expect(
             dry.output.hasPrefix(
                 """
@@ -39,7 +41,7 @@ struct ApplyTests {
                 @@ -1,3 +1 @@
                 -command = "true"
                 -[[schedule]]
-                -cron = "@hourly"
+                -cron = "\(Self.cron)"
                 +command = "false"
 
                 """), "\(dry.output)")
@@ -48,7 +50,7 @@ struct ApplyTests {
 
         let seen = spool.logLength
         let result = try spool.ctl("apply", path)
-        #expect(result.code == 0 && result.output.contains("\nnew\tcreated\t-\nother\tupdated\t-\nsame\tunchanged\t20"), "\(result)")
+        #expect(result.code == 0 && result.output.contains("\nnew\tcreated\t-\nother\tupdated\t-\nsame\tunchanged\t2190"), "\(result)")
         #expect(result.errors.contains("1 created, 1 updated, 1 unchanged, 0 removed"))
         try spool.logLine("event=defined", "file=tasks/new", after: seen)
         #expect(try Files.text("\(spool.path)/tasks/other.toml") == "command = \"false\"\n" && Files.exists("\(spool.path)/tasks/old.toml"))
@@ -66,13 +68,13 @@ struct ApplyTests {
     @Test("When a file is bad, each problem is reported with its place in the directory, and nothing is applied")
     func bad() throws {
         let spool = try SpoolUnderTest()
-        try spool.acceptedTask("a", Self.hourly)
+        try spool.acceptedTask("a", Self.once)
         let path = try directory(
             spool,
             [
                 ("a.toml", "command = \"false\"\n"), ("b.toml", "comand = \"true\"\n"),
-                ("c.toml", Self.hourly + "at = \"2020-01-01 00:00\"\n"),
-                ("d.toml", Self.hourly), ("d.k.toml", Self.hourly), ("d.json", "{}"), ("-x.toml", ""),
+                ("c.toml", Self.once + "at = \"2020-01-01 00:00\"\n"),
+                ("d.toml", Self.once), ("d.k.toml", Self.once), ("d.json", "{}"), ("-x.toml", ""),
                 ("e.toml", "command = \"true\"\n[[schedule]]\npattern = \"ext:no:1\"\n"),
                 ("f.toml", "command = \"true\"\n[[schedule]]\nat = \"2020-01-01 00:00\"\n"),
             ])
@@ -88,7 +90,7 @@ struct ApplyTests {
                 "-x.toml: \"-x\" is not a name", "e.toml: patterns/no ", "f.toml:3:6: ", "schedules/s.toml: there is no task \"nosuch\"",
                 "g.toml: No such file", "h.toml: is a FIFO",
             ] { #expect(result.errors.contains("spoolctl: \(path)/\(line)"), "\(line): \(result.errors)") }
-            #expect(try Files.list("\(spool.path)/tasks") == ["a.toml"] && Files.text("\(spool.path)/tasks/a.toml") == Self.hourly)
+            #expect(try Files.list("\(spool.path)/tasks") == ["a.toml"] && Files.text("\(spool.path)/tasks/a.toml") == Self.once)
         }
     }
 
@@ -99,7 +101,7 @@ struct ApplyTests {
             spool,
             [
                 (".hidden.toml", "x"), ("a.toml~", "x"), ("a.toml.tmp", "x"), ("README.md", "x"), ("spoold.toml", "slots = 3"),
-                ("..data", Self.hourly), ("a.toml", Self.hourly),
+                ("..data", Self.once), ("a.toml", Self.once),
             ])
         try Files.makeDirectory("\(path)/old")
         try Files.symlink("..data", "\(path)/linked.toml")
@@ -124,7 +126,7 @@ struct ApplyTests {
         let spool = try SpoolUnderTest(starting: false)
         for number in 1...11 { try spool.task("old\(number)", "command = 'true'") }
         try spool.task("t", "command = \"true\"\n")
-        let path = try directory(spool, [("new.toml", Self.hourly), ("t.toml", Self.hourly)])
+        let path = try directory(spool, [("new.toml", Self.once), ("t.toml", Self.once)])
         let screen = try TmuxScreen(spool, rows: 200, environment: ["PS1=prompt> ", "ENV="], "exec sh -i")
         let rows = [("new.toml", "new was created"), ("t.json", "t was changed"), ("t.toml", "t was changed")]
         for (round, (name, says)) in rows.enumerated() {
@@ -132,7 +134,7 @@ struct ApplyTests {
             // The question of the round before is gone then.
             try screen.shows("round-\(round)")
             let shown = try screen.shows("Remove 11 tasks that \(path) lacks? [y/N]")
-            #expect(shown.contains("+cron = \"@hourly\"") && shown.contains("--- tasks/old11.toml"), "\(shown)")
+            #expect(shown.contains("+cron = \"\(Self.cron)\"") && shown.contains("--- tasks/old11.toml"), "\(shown)")
             try Files.write("\(spool.path)/tasks/\(name)", "{\"command\": \"false\"}")
             try screen.press("y", "Enter")
             let end = try screen.shows("code-1")
@@ -157,13 +159,13 @@ struct ApplyTests {
     @Test("A task may change between TOML and JSON, and one that the spool has twice is mended")
     func formats() throws {
         let spool = try SpoolUnderTest()
-        try spool.acceptedTask("t", Self.hourly)
-        let path = try directory(spool, [("t.json", "{\"command\": \"true\", \"schedule\": [{\"cron\": \"@hourly\"}]}")])
+        try spool.acceptedTask("t", Self.once)
+        let path = try directory(spool, [("t.json", "{\"command\": \"true\", \"schedule\": [{\"cron\": \"\(Self.cron)\"}]}")])
         let seen = spool.logLength
         #expect(try spool.ctl("apply", path).code == 0)
         #expect(try Files.list("\(spool.path)/tasks") == ["t.json"])
         try spool.logLine("event=defined", "file=tasks/t", after: seen)
-        try Files.write("\(spool.path)/tasks/t.toml", Self.hourly)
+        try Files.write("\(spool.path)/tasks/t.toml", Self.once)
         #expect(try spool.ctl("apply", path).output.contains("t\tupdated\t"))
         #expect(try Files.list("\(spool.path)/tasks") == ["t.json"])
     }
@@ -223,8 +225,8 @@ struct ApplyTests {
         .enabled(if: Commands.has("strace"), "strace is not installed"))
     func editedBeforeRemoval() throws {
         let spool = try SpoolUnderTest(starting: false)
-        for name in ["gone", "gone2"] { try spool.task(name, Self.hourly) }
-        let path = try directory(spool, [("new.toml", Self.hourly)])
+        for name in ["gone", "gone2"] { try spool.task(name, Self.once) }
+        let path = try directory(spool, [("new.toml", Self.once)])
         // spoolctl stops when the new file has its name.
         let apply = try Commands.Running(
             "strace",
@@ -245,7 +247,7 @@ struct ApplyTests {
         let spool = try SpoolUnderTest.ofEverybody()
         let tasks = "\(spool.path)/tasks"
         try TestUser.games.shell("touch \(tasks)/a.toml \(tasks)/c.toml; ln -s /etc/passwd \(tasks)/b.toml; mkdir \(tasks)/d.toml")
-        let path = try directory(spool, ["a", "b", "d"].map { ("\($0).toml", Self.hourly) })
+        let path = try directory(spool, ["a", "b", "d"].map { ("\($0).toml", Self.once) })
         let result = try spool.ctl("apply", path)
         #expect(result.code == 0 && result.errors.contains("3 created, 0 updated"), "\(result)")
         let created = try spool.ctl("create", "c", "--", "true")
@@ -261,13 +263,13 @@ struct ApplyTests {
     @Test("In a spool for everybody a user applies their own part, and root that of --of USER", .enabled(if: geteuid() == 0, "needs root"))
     func everybody() throws {
         let spool = try SpoolUnderTest.ofEverybody()
-        let path = try directory(spool, [("t.toml", Self.hourly)])
+        let path = try directory(spool, [("t.toml", Self.once)])
         try Commands.succeed("chmod", "-R", "a+rX", path)
         let own = try spool.ctl(as: .games, "apply", path)
         #expect(own.code == 0 && own.output.contains("t\tcreated\t"), "\(own)")
         #expect(Files.exists("\(spool.path)/tasks/games/t.toml") && !Files.exists("\(spool.path)/tasks/t.toml"))
         // Root may read a directory that the user cannot read, and writes with the user's rights.
-        try Files.write("\(path)/u.toml", Self.hourly, mode: 0o600)
+        try Files.write("\(path)/u.toml", Self.once, mode: 0o600)
         #expect(try spool.ctl(as: .games, "apply", path).code == 4)
         let roots = try spool.ctl("apply", path, "--of", "games")
         #expect(roots.code == 0 && roots.output.contains("games/u\tcreated\t"), "\(roots)")

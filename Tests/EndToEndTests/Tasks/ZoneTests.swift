@@ -25,22 +25,26 @@ struct ZoneTests {
         try Files.rename("\(path).new", path)
     }
 
-    /// A spool whose daemon reads `zoneinfo/Test/Zone`, which is an hour ahead of UTC, and a task that is due at 09:00 in that
-    /// zone.
+    /// The hour at which the task is due: none that comes during the test in any of the zones, which are 2 hours behind UTC to 7 ahead.
+    let hour = Int(Clock.now() / 3_600_000 + 13) % 24
+
+    /// A spool whose daemon reads `zoneinfo/Test/Zone`, which is an hour ahead of UTC, and a task that is due once a day in that zone.
     func spool(zone: String, environment: [String] = []) throws -> SpoolUnderTest {
         let spool = try SpoolUnderTest(starting: false)
         try Files.makeDirectory("\(spool.base)/zoneinfo")
         try Files.makeDirectory("\(spool.base)/zoneinfo/Test")
         try Self.write("\(spool.base)/zoneinfo/Test/Zone", hours: 1)
         try Files.symlink("zoneinfo/Test/Zone", "\(spool.base)/localtime")
-        try spool.task("t", "command = [\"true\"]\n[[schedule]]\ncron = \"0 9 * * *\"\ntimezone = \"\(zone)\"")
+        try spool.task("t", "command = [\"true\"]\n[[schedule]]\ncron = \"0 \(hour) * * *\"\ntimezone = \"\(zone)\"")
         try spool.start(environment: ["TZDIR=\(spool.base)/zoneinfo", "TZ=:\(spool.base)/localtime"])
-        try due(spool, "T08:00:00.000Z")
+        try due(spool, ahead: 1)
         return spool
     }
 
-    /// Waits until the task is next due at this time of some day.
-    func due(_ spool: SpoolUnderTest, _ time: String) throws {
+    /// Waits until the task is next due at its hour of some day in a zone that is so many hours ahead of UTC.
+    func due(_ spool: SpoolUnderTest, ahead hours: Int) throws {
+        let utc = (hour - hours + 24) % 24
+        let time = "T\(utc < 10 ? "0" : "")\(utc):00:00.000Z"
         try spool.wait(for: "the next due time to be \(time)") {
             guard case .string(let next)? = try spool.daemonStatus()?["next_due"]?.kind else { return false }
             return next.hasSuffix(time)
@@ -86,11 +90,11 @@ struct ZoneTests {
             try Self.replace("\(database)/Other", hours: 3)
         }
         try spool.logLine("event=zones-changed", "zones=Test/Zone")
-        try due(spool, "T06:00:00.000Z")
+        try due(spool, ahead: 3)
         #expect(count(spool, "event=zones-changed") == 1)
         // The daemon watches the file at its new place.
         try Self.replace("\(database)/Test/Zone", hours: -2)
-        try due(spool, "T11:00:00.000Z")
+        try due(spool, ahead: -2)
         #expect(try spool.ended("t").isEmpty && TaskTests.problems(spool).isEmpty)
     }
 
@@ -101,13 +105,13 @@ struct ZoneTests {
         try Files.symlink("zoneinfo/Test/Other", "\(spool.base)/localtime.new")
         try Files.rename("\(spool.base)/localtime.new", "\(spool.base)/localtime")
         try spool.logLine("event=zones-changed")
-        try due(spool, "T06:00:00.000Z")
+        try due(spool, ahead: 3)
         // The machine's zone as the configured zone is watched, too.
         try Files.write(spool.configuration, "timezone = \"local\"")
         try spool.logLine("event=configured")
-        try spool.acceptedTask("t", "command = [\"true\"]\n[[schedule]]\ncron = \"0 9 * * *\"")
+        try spool.acceptedTask("t", "command = [\"true\"]\n[[schedule]]\ncron = \"0 \(hour) * * *\"")
         try Self.replace("\(spool.base)/zoneinfo/Test/Other", hours: 5)
-        try due(spool, "T04:00:00.000Z")
+        try due(spool, ahead: 5)
     }
 
     @Test("A damaged zone file is reported once and changes nothing; other files in the database are ignored")
@@ -119,7 +123,7 @@ struct ZoneTests {
         try Self.replace("\(spool.base)/zoneinfo/Test/Another", hours: 7)
         #expect(try spool.runsOn())
         try spool.wait(for: "the problem in status.json") { try TaskTests.problems(spool).count == 1 }
-        try due(spool, "T08:00:00.000Z")
+        try due(spool, ahead: 1)
         try Self.replace("\(spool.base)/zoneinfo/Test/Zone", hours: 1)
         try spool.wait(for: "the problem to be gone") { try TaskTests.problems(spool).isEmpty }
         #expect(count(spool, "event=refused") == 1 && count(spool, "event=zones-changed") == 0)
