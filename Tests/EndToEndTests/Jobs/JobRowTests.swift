@@ -12,6 +12,7 @@ struct JobRowTests {
     func oneOff() throws {
         let spool = try SpoolUnderTest()
         try spool.drop("file.toml", "command = [\"cat\"]\npayload = {n = 1}\ntags = [\"a\", \"b\"]\npriority = 7\nstart = \"in 1 s\"")
+        let before = Clock.now()
         let submitted = try spool.ctl(
             "submit", "-N", "option", "--payload", "{\"n\": 1}", "--tag", "a", "--tag", "b", "-p", "7", "--in", "1s", "--", "cat")
         #expect(submitted.code == 0, "\(submitted.errors)")
@@ -20,7 +21,9 @@ struct JobRowTests {
             #expect(try job.outcome == "done 0" && job.stdout == "{\"n\":1}")
             #expect(job.status["tags"].map { JSON.write($0) } == "[\"a\",\"b\"]" && job.integer("priority") == 7)
             #expect(job.string("scheduled_at") ?? "z" <= job.string("started_at") ?? "", "not before its start")
-            #expect(job.string("created_at") ?? "z" < job.string("scheduled_at") ?? "")
+            #expect(try spool.second(try #require(job.string("scheduled_at"))) >= Int((before + 1000) / 1000) || name == "file")
+            // The daemon may read the file of spoolctl after the second that spoolctl has counted.
+            #expect(job.string("created_at") ?? "z" < job.string("scheduled_at") ?? "" || name == "option")
         }
     }
 
@@ -87,7 +90,7 @@ struct JobRowTests {
         // The job itself asks for more time. A test that asked from outside would fail on a machine that starts the job late.
         try spool.drop(
             "reports.toml",
-            "command = '\(SpoolUnderTest.programs)/spoolctl extend 1h; echo > \(spool.out)/told; read x < \(gate.path)'\ntimeout = \"60s\"")
+            "command = '\(SpoolUnderTest.programs)/spoolctl extend 1h; echo > \(spool.out)/told; read x < \(gate.path)'\ntimeout = \"30m\"")
         try spool.output("told")
         #expect(try spool.ctl("status", try spool.running("reports").id).output.contains("extended by\t1h00m"))
         try gate.release()

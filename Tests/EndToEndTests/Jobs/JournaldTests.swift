@@ -224,6 +224,7 @@ struct JournaldTests {
         try spool.start(environment: [try spool.journalStream(), "SPOOLD_JOURNAL_SOCKET=\(spool.base)/nobody"])
         let result = try spool.ctl("submit", "-w", "--output", "journal", "--", "echo", "hello")
         #expect(result.code == 0 && result.output == "hello\n")
-        #expect(spool.log.split(separator: "\n").contains { $0.hasPrefix("<6>event=ended ") })
+        // The log is written at the end of a turn, after the record.
+        #expect(try spool.logLine("event=ended ").hasPrefix("<6>event=ended "))
     }
 }

@@ -54,7 +54,10 @@ private struct RecordReader {
     mutating func look(until isEnough: () throws -> Bool) throws -> Bool {
         for _ in 0..<200 {
             for (state, path) in directories { try look(state, path) }
-            if try !torn.isEmpty || isEnough() { return true }
+            guard try !torn.isEmpty || isEnough() else { continue }
+            // The last record may have come between the two looks.
+            for (state, path) in directories { try look(state, path) }
+            return true
         }
         return false
     }

@@ -115,8 +115,13 @@ struct WaitRingTests {
         let gate = try spool.gate()
         let outer = try spool.ctl(
             "submit",
-            "\(Self.ctl) submit -w -- true & p=$!; read x < \(gate.path); kill -9 $p; echo > \(spool.out)/killed; read x < \(gate.path)").id
-        try spool.watch("running")
+            """
+            \(Self.ctl) submit -w -- true & p=$!; read x < \(gate.path); kill -9 $p; wait $p; echo > \(spool.out)/killed; \
+            read x < \(gate.path)
+            """).id
+        _ = try spool.wait(for: "its directory") { try spool.job(outer, in: "running") }
+        // The mark of the waiting command comes into the job's directory.
+        try spool.watch("running/\(outer)")
         try spool.wait(for: "the ring") { try spool.ctl("why", outer).output.contains("for ever") }
         try gate.release()
         try spool.output("killed")
