@@ -75,6 +75,8 @@ struct EverybodyTests {
         let own = try spool.ctl("submit", "read x < \(gate.path)").id
         _ = try spool.ctl(as: .games, "pause", "--task", "backup")
         try spool.logLine("user=games", "event=started", early)
+        try spool.logLine("event=started", "id=\(own)")
+        try spool.logLine("user=games", "event=paused")
         let lines = try spool.ctl("top").output.split(separator: "\n").map { $0.split(separator: "\t").map(String.init) }
         #expect(
             Set(lines.filter { $0[0] == "running" }.map { $0[1] }) == [own, "games/\(early)"],
@@ -143,18 +145,29 @@ struct EverybodyTests {
     @Test("Workers and daemons of a user are that user's, and serve nobody else")
     func ownWorkers() throws {
         let spool = try SpoolUnderTest.ofEverybody()
+        let gate = try spool.gate()
+        chmod(gate.path, 0o666)
+        // While a job runs, neither its worker nor the user's daemon ends, however long the test takes.
+        let line = "ps -o uid= -p $PPID; echo > \(spool.out)/began-$USER; read x < \(gate.path)"
+        var jobs: [Commands.Running] = []
         for user in [TestUser.games, .daemon] {
-            let result = try spool.ctl(as: user, "submit", "--wait", "--", "sh", "-c", "ps -o uid= -p $PPID; ps -o pid= -p $PPID")
-            #expect(result.code == 0 && result.output.split(whereSeparator: \.isWhitespace).first == "\(user.id)", "\(result)")
+            jobs.append(try spool.startCtl(as: user, "submit", "--wait", "--", "sh", "-c", line))
+            try spool.output("began-\(user.name)")
         }
         #expect(try spool.ctl("submit", "--wait", "--", "sh", "-c", "ps -o uid= -p $PPID").output.contains("0"))
+        for user in [TestUser.games, .daemon] { #expect(Processes.workers(ofSpool: "\(spool.path)/users/\(user.name)").count == 1) }
         for pid in Processes.userDaemons(ofSpool: spool.path) + Processes.workers(ofSpool: spool.path) {
-            let status = try Files.text("/proc/\(pid)/status")
+            guard let status = try? Files.text("/proc/\(pid)/status") else { continue }  // root's worker has ended
             // Real, effective, saved and file-system ids are the same, so there is no way back to root.
             let ids = try #require(status.split(separator: "\n").first { $0.hasPrefix("Uid:") }).split(separator: "\t").dropFirst()
             #expect(Set(ids).count == 1)
         }
         #expect(Processes.userDaemons(ofSpool: spool.path).count == 2)
+        try gate.release(2)
+        for (user, job) in zip([TestUser.games, .daemon], jobs) {
+            let result = try job.end()
+            #expect(result.code == 0 && result.output.filter { !$0.isWhitespace } == "\(user.id)", "\(result)")
+        }
     }
 
     // MARK: spoolctl
@@ -507,13 +520,17 @@ struct EverybodyTests {
         try spool.lines("began", count: 2)
         chmod("\(spool.out)/began", 0o666)
         let other = try spool.startCtl(as: .daemon, "submit", "--wait", "--", "sh", "-c", "echo daemon >> \(spool.out)/began")
-        try spool.wait(for: "the other's want") { spool.log.contains("user=daemon id=") }
-        // At most one job may start before the other user's: the job that was chosen while the other user's request was on its
-        // way.
-        try gate.release()
+        // Root's daemon has read that the other user wants a slot, and the first user's knows that the next one is not its own.
+        try spool.watch("users/games/state")
+        try spool.wait(for: "the other's want") {
+            guard case .table(let status) = try JSON.parse(Files.bytes("\(spool.path)/users/games/state/status.json")).kind,
+                case .integer(let granted)? = status["granted"]?.kind
+            else { return false }
+            return granted == 1
+        }
         try gate.release()
         #expect(try other.end().code == 0)
-        #expect(try spool.linesNow("began").count <= 5)
+        #expect(try spool.linesNow("began").prefix(3) == ["games", "games", "daemon"])
         try gate.release(64)
     }
 
@@ -562,6 +579,7 @@ struct EverybodyTests {
             try spool.logLine("event=started", "user=games", "pid=", after: seen)
             #expect(try running() <= 3, "round \(round)")
         }
+        try spool.lines("began", count: 3)
         #expect(try running() == 3)
         _ = try spool.ctl("cancel", "--state", "new")
         _ = try spool.ctl(as: .games, "cancel", "--state", "new")
@@ -573,6 +591,7 @@ struct EverybodyTests {
         let spool = try SpoolUnderTest.ofEverybody()
         #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
         #expect(try spool.ctl("pause", "--note", "moving house").code == 0)
+        try spool.watch("users/games/state")
         try spool.wait(for: "the word") { try spool.ctl(as: .games, "status").output.contains("moving house") }
         let waiting = try spool.startCtl(as: .games, "submit", "--wait", "--name", "later", "--", "touch", "\(spool.out)/later")
         try spool.logLine("user=games", "event=accepted", "later")
@@ -589,6 +608,9 @@ struct EverybodyTests {
             umask 077; mkdir -p \(spool.path)/tmp/games \(spool.path)/new/games; cd \(spool.path)/tmp/games
             for i in $(seq \(count)); do echo 'command = ["true"]' > $i.toml; done; mv *.toml ../../new/games
             """)
+        // The log is silent when it has its lines, so it does not report the last ends.
+        try spool.logLine("event=serving-user", "user=games")
+        try spool.watch("done/games")
         try spool.wait(for: "all of them") { try Files.list("\(spool.path)/done/games").count == count }
         #expect(try spool.ctl("submit", "--wait", "--", "true").code == 0)
         #expect(try spool.stop() == 0)
@@ -628,6 +650,8 @@ struct EverybodyTests {
     @Test("A user's daemon that the user stops by a signal is killed and started again, and holds no slots")
     func stopped() throws {
         let spool = try SpoolUnderTest.ofEverybody(configuration: "slots = 1\n")
+        // A task that is due each minute keeps the daemon from resting.
+        #expect(try spool.ctl(as: .games, "create", "often", "--cron", "* * * * *", "--", "true").code == 0)
         #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
         let daemon = try #require(Processes.userDaemons(ofSpool: spool.path).first)
         #expect(try TestUser.games.run("kill", "-STOP", "\(daemon)").code == 0)

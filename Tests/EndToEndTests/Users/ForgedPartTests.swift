@@ -150,7 +150,7 @@ struct ForgedPartTests {
 
         /// Calls spoolctl as root, with limited memory and output.
         func call(_ arguments: [String]) throws -> Commands.Result {
-            let limits = ["--as=700000000", "--fsize=200000000", "timeout", "-k", "5", "50"]
+            let limits = ["--as=700000000", "--fsize=200000000", "timeout", "-k", "5", "500"]
             return try Commands.run(
                 "prlimit", limits + ["\(SpoolUnderTest.programs)/spoolctl", "--config", spool.configuration] + arguments,
                 environment: ["SPOOL_DIR=\(spool.path)", "EDITOR=true"])

@@ -179,7 +179,7 @@ import Testing
             backoff = 0
             """)
         try spool.lines("begun", count: 1)
-        let job = try spool.running("job")
+        let job = try spool.onRecord("job")
         try Files.write("\(spool.out)/status.json", try Files.text("\(job.directory)/status.json"), mode: 0o644)
         try Files.rename(job.directory, "\(spool.base)/away")
         let forged = "\(spool.path)/new/\(job.id)"

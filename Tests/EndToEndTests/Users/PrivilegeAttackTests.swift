@@ -85,7 +85,11 @@ struct PrivilegeAttackTests {
         ]
         // The loader tries to load a library that does not exist, and prints an error.
         try spool.start(environment: names.map { $0 == "BASH_FUNC_id%%" ? "\($0)=() { echo 0; }" : "\($0)=/nonexistent" })
-        try spool.drop(as: .games, "job.toml", "command = 'env > \(spool.out)/env; id -u > \(spool.out)/id'\ndirectory = \"/\"")
+        // While the job runs, neither its worker nor the user's daemon ends.
+        let gate = try spool.gate()
+        chmod(gate.path, 0o666)
+        let line = "env > \(spool.out)/env; id -u > \(spool.out)/id; read x < \(gate.path)"
+        try spool.drop(as: .games, "job.toml", "command = '\(line)'\ndirectory = \"/\"")
         #expect(try spool.lines("id", count: 1) == ["5"])
         let variables = try Files.text("\(spool.out)/env")
         for pid in Processes.userDaemons(ofSpool: spool.path) + Processes.workers(ofSpool: spool.path) {
@@ -93,6 +97,7 @@ struct PrivilegeAttackTests {
             for name in names { #expect(!own.contains("\(name)="), "\(name)") }
         }
         for name in names { #expect(!variables.contains("\(name)="), "\(name)") }
+        try gate.release()
         // A variable whose value contains NUL is refused.
         let job = try spool.run("command = [\"true\"]\nenv = {A = \"x\\u0000LD_PRELOAD=/x\"}")
         #expect(job.outcome == "failed rejected" && job.error.contains("job.toml:2:"), "\(job.error)")
