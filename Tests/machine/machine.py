@@ -66,9 +66,9 @@ class Machine:
         return line
 
     def await_boot(self):
-        """Waits until the agent says that it is there."""
+        """Waits until the agent says that it is there. A line that the earlier agent had only begun may stand before its word."""
         end = time.monotonic() + BOOT_SECONDS
-        while self._line(end).strip() != b"READY":
+        while not self._line(end).strip().endswith(b"READY"):
             pass
 
     def cut_power(self):
