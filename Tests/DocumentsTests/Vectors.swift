@@ -57,7 +57,7 @@ func run(_ program: String, input: String) -> (status: Int32, output: [UInt8])? 
     defer { free(name) }
     var arguments = [name, nil]
     var child: pid_t = 0
-    guard posix_spawn(&child, program, &actions, nil, &arguments, environ) == 0 else { return nil }
+    guard Descriptors.alone({ posix_spawn(&child, program, &actions, nil, &arguments, environ) }) == 0 else { return nil }
     var status: Int32 = 0
     while waitpid(child, &status, 0) < 0 && errno == EINTR {}
     guard let output = readFile(outputPath) else { return nil }

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+import TestSupport
 import Testing
 
 @Suite struct DirectoryTests {
@@ -120,7 +121,7 @@ import Testing
     @Test func aWriterIsNoticed() throws {
         try temporary.write("file", "")
         let reader = try temporary.directory.openFile("file", O_RDONLY)
-        do {
+        try Descriptors.alone {
             let writer = try temporary.directory.openFile("file", O_WRONLY)
             let isAlone = reader.excludeWriters()
             #expect(!isAlone)

@@ -20,9 +20,11 @@ import Testing
             cd /proc/self/fd
             echo low >> \(high); echo high >> \(low); echo "$OLDPWD $A" >> \(high)
             """
-        let pid = try Process.spawn(
-            "/bin/sh", arguments: ["sh", "-c", script], environment: ["A=b c"], descriptors: [(low, high), (high, low)],
-            directory: temporary.path, newSession: true)
+        let pid = try Descriptors.alone {
+            try Process.spawn(
+                "/bin/sh", arguments: ["sh", "-c", script], environment: ["A=b c"], descriptors: [(low, high), (high, low)],
+                directory: temporary.path, newSession: true)
+        }
         #expect(status(of: pid) == 0)
         let (lowName, highName) = one.raw < two.raw ? ("one", "two") : ("two", "one")
         #expect(try temporary.text(highName) == "high\n")
@@ -31,16 +33,16 @@ import Testing
 
     @Test func spawningTellsWhyNot() throws {
         #expect(throws: SystemError(call: "spawn", path: "/nope", errno: ENOENT)) {
-            try Process.spawn("/nope", arguments: ["nope"], environment: [])
+            try Descriptors.alone { try Process.spawn("/nope", arguments: ["nope"], environment: []) }
         }
         #expect(throws: SystemError(call: "chdir", path: "/nope", errno: ENOENT)) {
-            try Process.spawn("/bin/true", arguments: ["true"], environment: [], directory: "/nope")
+            try Descriptors.alone { try Process.spawn("/bin/true", arguments: ["true"], environment: [], directory: "/nope") }
         }
         #expect(throws: SystemError.self) { try Process.spawn("/bin/true", arguments: ["a\0b"], environment: []) }
     }
 
     @Test func aProcessIsKnownByNumberAndStart() throws {
-        let pid = try Process.spawn("/bin/sleep", arguments: ["sleep", "1000"], environment: [])
+        let pid = try Descriptors.alone { try Process.spawn("/bin/sleep", arguments: ["sleep", "1000"], environment: []) }
         let pidfd = try Process.openPidfd(pid)
         let status = try ProcessStatus.read(pid)
         let ownStart = try Process.startTime(getpid())
@@ -56,7 +58,7 @@ import Testing
     @Test func theStartTimeOfANewProcessIsKnownFromTheClock() throws {
         var startTimes = StartTimes()
         for _ in 0..<20 {
-            let process = try Process.start("/bin/sleep", arguments: ["sleep", "1000"], environment: [])
+            let process = try Descriptors.alone { try Process.start("/bin/sleep", arguments: ["sleep", "1000"], environment: []) }
             #expect(try startTimes.startTime(of: process) == Process.startTime(process.pid))
             try Process.signal(SIGKILL, to: process.pid)
             _ = status(of: process.pid)

@@ -18,15 +18,16 @@ final class TemporaryDirectory {
 
     func text(_ name: String) throws -> String { String(decoding: try directory.readFile(name, limit: .max), as: UTF8.self) }
 
+    /// The file has no writer any more, so that it can be executed.
     func write(_ name: String, _ text: String, mode: mode_t = 0o600) throws {
-        try directory.writeFile(name, Array(text.utf8), mode: mode)
+        try Descriptors.alone { try directory.writeFile(name, Array(text.utf8), mode: mode) }
     }
 
     func names() throws -> [String] { try directory.list().map(\.name).sorted() }
 }
 
-/// The limit of each wait. An expected event never takes this long.
-let patienceMilliseconds: Int32 = 60_000
+/// The limit of each wait. An expected event never takes this long, even where a process stands still for a minute.
+let patienceMilliseconds: Int32 = 600_000
 
 struct TimedOut: Error {}
 

@@ -32,14 +32,18 @@ final class WorkerUnderTest {
     /// `user` is the user whom the worker becomes. `launcher` is a program that starts it, with its arguments.
     init(as user: Credentials? = nil, by launcher: [String] = []) throws {
         temporary = try TemporaryDirectory()
-        recordPath = "\(temporary.path)/record"
-        let record = try FileDescriptor.open(recordPath, O_RDWR | O_CREAT, mode: 0o600)
-        guard try record.tryLock() else { throw SystemError(call: "flock", path: recordPath, errno: EWOULDBLOCK) }
+        let path = "\(temporary.path)/record"
+        recordPath = path
         let pair = try SocketPair(nonBlocking: true)
         let words = [Self.executable] + (user.map { ["--user", $0.text] } ?? [])
-        pid = try Process.spawn(
-            launcher.first ?? Self.executable, arguments: launcher + words, environment: [],
-            descriptors: [(pair.second.raw, 3), (record.raw, 4)])
+        // A process that another test starts meanwhile would hold a copy of the lock.
+        pid = try Descriptors.alone {
+            let record = try FileDescriptor.open(path, O_RDWR | O_CREAT, mode: 0o600)
+            guard try record.tryLock() else { throw SystemError(call: "flock", path: path, errno: EWOULDBLOCK) }
+            return try Process.spawn(
+                launcher.first ?? Self.executable, arguments: launcher + words, environment: [],
+                descriptors: [(pair.second.raw, 3), (record.raw, 4)])
+        }
         pidfd = try Process.openPidfd(pid)
         socket = linux_fcntl_int(pair.first.raw, F_DUPFD_CLOEXEC, 3)
     }
@@ -139,6 +143,8 @@ final class WorkerUnderTest {
         var request = RunRequest(
             jobID: "job", attempt: 1, jobDirectory: temporary.path, arguments: arguments, environment: ["PATH=/usr/bin:/bin"],
             workingDirectory: temporary.path)
+        // No command is killed because it is slow to obey.
+        request.killAfterMilliseconds = 600_000
         change(&request)
         return request
     }

@@ -1,4 +1,5 @@
 import Foundation
+import enum TestSupport.Descriptors
 import Testing
 
 /// Other programs that compute due times, asked about the same schedules.
@@ -7,7 +8,8 @@ enum Peer {
     static func output(of words: [String], input: String = "") -> String? {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = words
+        // Another test may have this process in another zone at the moment.
+        process.arguments = ["TZ=UTC"] + words
         let files = FileManager.default.temporaryDirectory.appendingPathComponent("spoold-peer-\(UUID().uuidString)")
         // Input and output are files, not pipes, so that neither side waits for the other.
         do {
@@ -20,7 +22,7 @@ enum Peer {
             process.standardInput = try FileHandle(forReadingFrom: inputFile)
             process.standardOutput = try FileHandle(forWritingTo: outputFile)
             process.standardError = FileHandle.nullDevice
-            try process.run()
+            try Descriptors.alone { try process.run() }
             process.waitUntilExit()
             guard process.terminationStatus == 0 else { return nil }
             return String(decoding: try Data(contentsOf: outputFile), as: UTF8.self)
