@@ -11,7 +11,7 @@ final class ProgramCheck {
     let deadline = MonotonicInstant.now().advanced(byMilliseconds: limitMilliseconds)
     private let output: FileDescriptor
 
-    static let limitMilliseconds: Int64 = 10_000
+    static let limitMilliseconds: Int64 = 30_000
 
     init(_ program: String) throws(SystemError) {
         let nothing = try FileDescriptor.open("/dev/null", O_RDONLY)

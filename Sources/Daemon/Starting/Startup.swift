@@ -57,9 +57,10 @@ struct Startup {
     }
 
     /// Takes the lock of a spool that nobody serves. Waits for a short time when the daemon that has the lock is dead: if it was killed
-    /// while it started a worker, that child has the daemon's locks until it executes the worker program.
+    /// while it started a worker, that child has the daemon's locks until it executes the worker program. The looks are counted, not the
+    /// time: on a busy machine this process may stand still as long as the child does.
     private func takeFreeLock() throws -> SpoolLock {
-        let end = MonotonicInstant.now().advanced(byMilliseconds: Self.deadHolderMilliseconds)
+        var looksLeft = Self.deadHolderLooks
         while true {
             // The holder is read before anything is made in the spool: the holder may be about to mend the spool.
             let holder = try SpoolLock.holder(spool: options.spool)
@@ -67,12 +68,14 @@ struct Startup {
                 try prepare()
                 if let lock = try SpoolLock.acquire(spool: options.spool, host: host) { return lock }
             }
-            guard holder?.isAlive(asSeenFrom: host) != true, .now() < end else { throw refusal(holder) }
+            guard holder?.isAlive(asSeenFrom: host) != true, looksLeft > 0 else { throw refusal(holder) }
+            looksLeft -= 1
             poll(nil, 0, Self.deadHolderPauseMilliseconds)
         }
     }
 
-    private static let deadHolderMilliseconds: Int64 = 5_000
+    /// Half a minute of pauses, for a child that a busy machine lets wait.
+    private static let deadHolderLooks = 6_000
     private static let deadHolderPauseMilliseconds: Int32 = 5
 
     private func refusal(_ holder: SpoolLock.Holder?) -> DaemonFailure {

@@ -17,7 +17,7 @@ extension SpoolCommand {
         try session.noOperands()
         guard let holder = try session.daemon() else { throw Failure(ExitCode.failed, "spoold is not running") }
         let before = try session.daemonTable()?.text("version")
-        // The trial takes up to ten seconds, and then the new program reads the journal. A user's daemon ends instead of restarting:
+        // The trial takes up to 30 seconds, and then the new program reads the journal. A user's daemon ends instead of restarting:
         // root's daemon starts another.
         let answer = try ControlRequest(session).make(patienceMilliseconds: 120_000, isComing: session.owner != nil) {
             $0.member("do", "restart")
