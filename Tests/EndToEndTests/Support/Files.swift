@@ -3,6 +3,11 @@ import Glibc
 import Linux
 import TestSupport
 
+extension String {
+    /// The lines of a file that somebody may be writing: a line without its end is not whole yet.
+    var wholeLines: [Substring] { self[..<(utf8.lastIndex(of: UInt8(ascii: "\n")) ?? startIndex)].split(separator: "\n") }
+}
+
 /// Reads and writes files by their paths, as a shell does.
 enum Files {
     static func makeTemporaryDirectory() throws -> String {

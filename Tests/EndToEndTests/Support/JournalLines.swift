@@ -38,7 +38,7 @@ extension SpoolUnderTest {
 
     /// All records in the segments that exist.
     func journal() throws -> [JournalRecord] {
-        try journalFiles.flatMap { try Files.text($0).split(separator: "\n").compactMap { JournalRecord($0) } }
+        try journalFiles.flatMap { try Files.text($0).wholeLines.compactMap { JournalRecord($0) } }
     }
 
     /// The result of each due time of a task that is due every second: `run`, or the reason why it did not run. Fails when a due time is

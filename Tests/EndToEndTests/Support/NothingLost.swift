@@ -92,8 +92,11 @@ extension SpoolUnderTest {
         return faults
     }
 
-    /// True when nothing waits or runs.
-    var isEmptied: Bool { get throws { try Files.list("\(path)/new").isEmpty && Files.list("\(path)/running").isEmpty } }
+    /// True when nothing waits or runs. Each directory is listed twice, by turns: a job that is tried again moves from the second, after the
+    /// first was listed, into the first, and a job moves back only when it is tried a third time.
+    var isEmptied: Bool {
+        get throws { try ["new", "running", "new", "running"].allSatisfy { try Files.list("\(path)/\($0)").isEmpty } }
+    }
 
     /// The due seconds of a task's runs, from their records.
     func dueSeconds(of task: String) throws -> [Int] { try ended(task).map { try second($0.due) }.sorted() }

@@ -44,6 +44,15 @@ final class Child {
         if status == nil { Glibc.kill(pid, signal) }
     }
 
+    /// Waits until a signal has stopped the process.
+    func awaitStop() throws {
+        var what = siginfo_t()
+        // WNOWAIT: its end is left for ``exitCode()``.
+        while waitid(P_PID, id_t(pid), &what, WSTOPPED | WEXITED | WNOWAIT) != 0 {
+            guard errno == EINTR else { throw SystemError(call: "waitid", errno: errno) }
+        }
+    }
+
     /// Waits for the end of the process. Returns the exit code, 128 + n for signal n, or nil when it does not end.
     func exitCode() -> Int32? {
         if status == nil {

@@ -121,14 +121,13 @@ final class SpoolUnderTest {
     func notification(_ state: String) throws -> String {
         let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         while true {
+            // Asked before the messages are read: a daemon that ends may have sent its last message just before.
+            let hasEnded = daemon?.hasEnded == true
             while let message = notifications.receive() {
                 if message.hasPrefix(state) { return message }
             }
-            var waitFor = [notifications.raw]
-            if let daemon {
-                guard !daemon.hasEnded else { throw failure("spoold ended before it said \(state)") }
-                waitFor.append(daemon.pidfd)
-            }
+            guard !hasEnded else { throw failure("spoold ended before it said \(state)") }
+            let waitFor = [notifications.raw] + (daemon.map { [$0.pidfd] } ?? [])
             guard awaitReadable(waitFor, until: end) else { throw failure("spoold has not said \(state)") }
         }
     }
@@ -151,6 +150,25 @@ final class SpoolUnderTest {
         return try exitCode()
     }
 
+    /// Stops spoold, and returns when it stands still. Until then it may be in the midst of a system call. SIGCONT lets it go on.
+    func pause() throws {
+        guard let daemon else { throw failure("spoold was never started") }
+        daemon.kill(SIGSTOP)
+        try daemon.awaitStop()
+    }
+
+    /// Kills spoold while it writes no file. A kill in between leaves the file that was to replace another.
+    func crashBetweenWrites() throws {
+        func unfinished() throws -> Bool { try !Commands.run("find", path, "-name", "*.tmp").output.isEmpty }
+        try pause()
+        while try unfinished() {
+            signal(SIGCONT)
+            try wait(for: "no unfinished file") { try !unfinished() }
+            try pause()
+        }
+        try crash()
+    }
+
     /// Kills spoold, as a power cut does, but leaves the disk as it is.
     func crash() throws {
         signal(SIGKILL)
@@ -165,7 +183,7 @@ final class SpoolUnderTest {
     // MARK: Waiting
 
     /// Waits until `condition` has a value. It is evaluated again after every change in the spool's directories, in `out` and in spoold's
-    /// log.
+    /// log, and each second: some of what tests wait for is where nothing is watched, as in a job's own directory or in /proc.
     func wait<Value>(for what: String, until condition: () throws -> Value?) throws -> Value {
         let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         var events: [InotifyEvent] = []
@@ -182,7 +200,8 @@ final class SpoolUnderTest {
                 }
                 waitFor.append(daemon.pidfd)
             }
-            guard awaitReadable(waitFor, until: end) else { throw failure("waited in vain for \(what)") }
+            guard .now() < end else { throw failure("waited in vain for \(what)") }
+            _ = awaitReadable(waitFor, until: min(end, MonotonicInstant.now().advanced(byMilliseconds: 1000)))
         }
     }
 
@@ -194,8 +213,7 @@ final class SpoolUnderTest {
     @discardableResult
     func logLine(_ parts: String..., after offset: Int = 0) throws -> String {
         try wait(for: "a log line with \(parts)") { () throws -> String? in
-            let text = self.log.utf8.dropFirst(offset)
-            for line in String(Substring(text)).split(separator: "\n") {
+            for line in String(Substring(self.log.utf8.dropFirst(offset))).wholeLines {
                 if parts.allSatisfy({ line.contains($0) }) { return String(line) }
             }
             return nil
@@ -211,7 +229,7 @@ final class SpoolUnderTest {
         try wait(for: "out/\(name)") { try Files.exists("\(self.out)/\(name)") ? Files.text("\(self.out)/\(name)") : nil }
     }
 
-    /// Waits until a file in `out` has this many lines, and returns them.
+    /// Waits until a file in `out` has this many whole lines, and returns them.
     @discardableResult
     func lines(_ name: String, count: Int) throws -> [String] {
         try wait(for: "\(count) lines in out/\(name)") { () throws -> [String]? in
@@ -222,7 +240,7 @@ final class SpoolUnderTest {
 
     func linesNow(_ name: String) throws -> [String] {
         guard Files.exists("\(out)/\(name)") else { return [] }
-        return try Files.text("\(out)/\(name)").split(separator: "\n").map(String.init)
+        return try Files.text("\(out)/\(name)").wholeLines.map(String.init)
     }
 
     // MARK: Gates
