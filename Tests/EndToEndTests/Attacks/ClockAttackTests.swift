@@ -39,7 +39,7 @@ struct ClockAttackTests {
         try spool.task("t", "command = [\"true\"]\noverlap = \"allow\"\n" + TaskTests.eachSecond + "catch_up = \"\(rule)\"")
         try spool.ended("t", count: 1)
         let seen = spool.logLength
-        spool.signal(SIGSTOP)
+        try spool.pause()
         let down = Int(Clock.now() / 1000)
         try awaitClock(Int64(down + 5) * 1000)
         spool.signal(SIGCONT)
@@ -47,7 +47,7 @@ struct ClockAttackTests {
         try spool.wait(for: "due times afterwards") { try spool.accounts(ofTask: "t").keys.contains { $0 >= up + 1 } }
         try Files.remove("\(spool.path)/tasks/t.toml")
         try spool.logLine("event=removed", "file=tasks/t", after: seen)
-        try spool.wait(for: "all runs to end") { try spool.jobs(in: "new").isEmpty && spool.jobs(in: "running").isEmpty }
+        try spool.wait(for: "all runs to end") { try spool.isEmptied }
         let accounts = try spool.accounts(ofTask: "t")
         let (first, last) = (try #require(accounts.keys.min()), try #require(accounts.keys.max()))
         #expect((first...last).filter { accounts[$0] == nil } == [], "none is missing")

@@ -69,7 +69,7 @@ struct ProcessAttackTests {
         #expect(!bystander.child.hasEnded)
         // The daemon finds the job's own process by its environment, but only when the record is of the same boot.
         #expect(spool.log.contains("killed-orphans") == (stranger != .otherBoot))
-        #expect(Processes.isAlive(pid) == (stranger == .otherBoot))
+        if stranger == .otherBoot { #expect(Processes.isAlive(pid)) } else { try Processes.awaitEnd(of: pid) }
         bystander.child.kill(SIGKILL)
         try gate.release()
     }
@@ -105,8 +105,20 @@ struct ProcessAttackTests {
             as: .games, "job.toml",
             """
             command = 'setsid sh -c \"echo \\$\\$ > \(spool.out)/stray; kill -STOP \\$\\$\" & while [ ! -s \(spool.out)/stray ]; do :; \
-            done; kill -STOP $$'\ndirectory = \"/\"\ntimeout = \"2s\"\nkill_after = \"1s\"
+            done; kill -STOP $$'\ndirectory = \"/\"\ntimeout = \"1h\"\nkill_after = \"1s\"
             """)
+        try spool.lines("stray", count: 1)
+        try spool.wait(for: "all to be stopped") {
+            let all = Processes.jobs(ofSpool: spool.whole)
+            return all.count == 2 && all.allSatisfy { (try? ProcessStatus.read($0))?.state == UInt8(ascii: "T") }  // gone
+        }
+        // A limit that is over already is refused.
+        let id = try spool.ctl(as: .games, "jobs", "--state", "running", "-q").output.split(separator: "\n")[0]
+        var seconds = 1
+        while try spool.ctl(as: .games, "extend", "--to", "\(seconds)s", String(id)).code != 0 {
+            seconds *= 2
+            try #require(seconds < 10_000)
+        }
         try spool.logLine("user=games", "event=ended", "reason=timeout")
         try Processes.awaitEnd(of: try #require(pid_t(try spool.lines("stray", count: 1)[0])))
     }

@@ -34,7 +34,7 @@ struct CopyTests {
         try spool.drop("later.toml", "command = '\(mark)'\nstart = \"2090-01-01T00:00:00Z\"")
         try spool.drop("held.toml", "command = '\(mark); read x < \(gate.path)'\non_crash = \"\(crash)\"\ntries = 3")
         try spool.lines("marks", count: 2)
-        _ = try spool.running("held")
+        _ = try spool.wait(for: "the last write before its end") { try spool.running("held").integer("pid") }
         let copy = try Self.copy(spool, way)
         try copy.start()
         try copy.logLine("event=copy", "of=\(spool.path)")

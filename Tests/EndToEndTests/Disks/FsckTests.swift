@@ -23,7 +23,7 @@ private struct FurnishedSpool {
         try spool.drop("held.toml", "command = '\(mark); read x < \(gate.path)'")
         try spool.lines("marks", count: 3)
         held = "running/" + (try spool.running("held").id)
-        try spool.crash()
+        try spool.crashBetweenWrites()
     }
 
     /// Checks that the daemon serves the spool: ended jobs do not run again, the running job ends, and the waiting job waits.
@@ -197,12 +197,12 @@ struct FsckTests {
     func everyLine() throws {
         let spool = try SpoolUnderTest()
         let mark = "echo $SPOOL_NAME >> \(spool.out)/marks"
-        try spool.acceptedTask("yearly", "command = '\(mark)'\n[[schedule]]\ncron = \"0 0 1 1 *\"")
+        try spool.acceptedTask("yearly", "command = '\(mark)'\n[[schedule]]\ncron = \"0 0 1 1 *\"\nnot_before = \"2090-01-01T00:00:00Z\"")
         try spool.drop("later.toml", "command = '\(mark)'\nstart = \"2090-01-01T00:00:00Z\"")
         _ = try spool.run("command = '\(mark)'\non_success = '\(mark)'", as: "one")
         try spool.ended("one.on_success", count: 1)
         _ = try spool.run("command = '\(mark); exit 3'\ntries = 2\nbackoff = \"1ms\"", as: "bad")
-        try spool.crash()
+        try spool.crashBetweenWrites()
         let marks = try spool.linesNow("marks").sorted()
         #expect(marks == ["bad", "bad", "one", "one.on_success"])
         let count = try Files.text(try #require(try spool.journalFiles.last)).split(separator: "\n").count

@@ -36,9 +36,11 @@ struct WatchLimitTests {
         try spool.logLine("event=degraded", "of=watches", name.hasSuffix("watches") ? "max_user_watches" : "max_user_instances")
         try spool.awaitTrouble("watches")
         #expect(try spool.runsOn("first"))
-        // A script that gets its mode after its name runs, too.
+        // A script that gets its mode after its name runs, too. spoold waits for the mode for half a second only, and is stopped meanwhile.
+        try spool.pause()
         try Files.write("\(spool.path)/new/script", "#!/bin/sh\n")
         #expect(chmod("\(spool.path)/new/script", 0o755) == 0)
+        spool.signal(SIGCONT)
         #expect(try spool.end(of: "script").outcome == "done 0")
         try spool.acceptedTask("t", "command = ['true']\n[[schedule]]\nat = '2090-01-01T00:00:00Z'")
         try Files.write("\(spool.path)/control/pause", "look")

@@ -137,12 +137,11 @@ struct WhereaboutsTests {
         let identity = try Files.text("\(spool.path)/state/identity")
         let pid = try #require(spool.daemon?.pid)
         func isRefused() throws {
-            let second = try Commands.run(
-                "timeout", "60", "\(SpoolUnderTest.programs)/spoold", "--spool", spool.path, "--config", spool.configuration)
+            let second = try Commands.run("\(SpoolUnderTest.programs)/spoold", "--spool", spool.path, "--config", spool.configuration)
             #expect(second.code == 1 && second.error.contains("is held by spoold, pid \(pid)"), "\(second.code) \(second.error)")
         }
         // The daemon is stopped, so that it does not create the directories again meanwhile.
-        spool.signal(SIGSTOP)
+        try spool.pause()
         for name in names { try Files.removeTree("\(spool.path)/\(name)") }
         try isRefused()
         #expect(!Files.exists("\(spool.path)/state"), "the second one makes nothing")
@@ -232,16 +231,16 @@ struct WhereaboutsTests {
     @Test("When the spool is deleted or another one replaces it, spoold ends and reports why", arguments: [false, true])
     func spoolIsGone(isReplaced: Bool) throws {
         let spool = try SpoolUnderTest()
+        // The daemon is stopped, so that it neither creates directories in the spool nor replaces files meanwhile.
+        try spool.pause()
         if isReplaced {
             // Replaces the whole spool at once, as restoring a backup may do.
             try Commands.succeed("cp", "-a", spool.path, "\(spool.base)/copy")
             try Directory.open(spool.base).exchange("spool", "copy")
         } else {
-            // The daemon is stopped, so that it does not create directories in the spool meanwhile.
-            spool.signal(SIGSTOP)
             try Files.removeTree(spool.path)
-            spool.signal(SIGCONT)
         }
+        spool.signal(SIGCONT)
         #expect(try spool.exitCode() == 1)
         #expect(spool.log.contains(isReplaced ? "another spool is at \(spool.path)" : "was deleted"), "\(spool.log)")
         if isReplaced {
