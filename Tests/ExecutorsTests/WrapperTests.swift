@@ -329,6 +329,25 @@ extension WrapperTests {
         #expect(try wrapper.processes() == [])
     }
 
+    @Test("A wrapper that stands still past the time of the kill still kills what the command has left running",
+        arguments: shellsWithOtherCommands)
+    func leftoversAfterAPause(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        // A sleep(1) that makes the wrapper's first pause after the end of the command longer than a kill has to take effect.
+        let pause = "[ \"$1\" = 0.05 ] && mkdir '\(wrapper.path)/paused' 2>/dev/null && exec sleep 6"
+        let sleep = "#!/bin/sh\nPATH=/usr/bin:/bin\n\(pause)\nexec sleep \"$1\"\n"
+        try Descriptors.alone { try Directory.open(wrapper.path).writeFile("sleep", Array(sleep.utf8), mode: 0o700) }
+        var item = wrapper.submission("(trap '' TERM; echo $$ >left; exec sleep 1000) & while [ ! -s left ]; do sleep 0.02; done; exit 4")
+        item.workingDirectory = wrapper.path
+        // Not over before the pause.
+        item.killAfterMilliseconds = 500
+        try wrapper.write(item)
+        #expect(wrapper.wait(try wrapper.start(path: "\(wrapper.path):/usr/bin:/bin")) == 4)
+        #expect(FileName.isAccessible("\(wrapper.path)/paused"))
+        let left = String(decoding: try Directory.open(wrapper.path).readFile("left", limit: 100), as: UTF8.self)
+        #expect(try !wrapper.processes().contains(try #require(pid_t(left.dropLast()))))
+    }
+
     @Test("Nothing of the wrapper is left when it has ended", arguments: WrapperUnderTest.shells)
     func nothingLeft(shell: WrapperUnderTest.Shell) throws {
         let wrapper = try WrapperUnderTest(shell)

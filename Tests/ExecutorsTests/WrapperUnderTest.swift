@@ -45,9 +45,12 @@ final class WrapperUnderTest {
     }
 
     func submission(_ script: String) -> Submission {
-        Submission(
+        var item = Submission(
             run: Run(id: "7", attempt: 1, name: "spoold-7-1", directory: directory), arguments: ["sh", "-c", script],
             environment: ["PATH=/usr/bin:/bin"])
+        // No command is killed because it is slow to obey.
+        item.killAfterMilliseconds = 600_000
+        return item
     }
 
     /// Starts the wrapper, and returns its process.

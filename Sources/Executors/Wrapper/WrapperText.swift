@@ -362,11 +362,12 @@ extension Wrapper {
             kill -0 "-$p" 2>/dev/null || return
             read_time
             [ -n "$stopping" ] || { kill "-$stop_signal" "-$p" 2>/dev/null; kill_at=$((m + kill_after)); }
-            until=$((kill_at + 5000)) killed=
-            while kill -0 "-$p" 2>/dev/null && [ "$m" -lt "$until" ]; do
+            # Counts from the first kill, however long this shell stands still before it.
+            until=
+            while kill -0 "-$p" 2>/dev/null; do
                 if [ "$m" -ge "$kill_at" ]; then
-                    [ -n "$killed" ] || until=$((m + 5000))
-                    killed=1
+                    until=${until:-$((m + 5000))}
+                    [ "$m" -lt "$until" ] || break
                     kill -9 "-$p" 2>/dev/null
                 fi
                 sleep 0.05 2>/dev/null || sleep 1
