@@ -13,7 +13,7 @@ final class DaemonUnderTest {
 
     static let slots = 8
     /// The limits on the time that the daemon takes to become ready and to end.
-    private static let startSeconds = 30.0, stopSeconds = 10.0
+    private static let startSeconds = 300.0, stopSeconds = 120.0
 
     /// Starts the daemon as the command of `prefix`, if there is one. The daemon is not ready yet.
     private init(_ suite: Suite, spool: String, configuration more: String, under prefix: [String]) throws {

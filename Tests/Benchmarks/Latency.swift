@@ -20,7 +20,7 @@ enum Stamp {
 
 /// Measures the time from a file's arrival to the beginning of its job, and from a due time to the beginning of the run.
 extension Suite {
-    private static let jobGuardSeconds = 30.0
+    private static let jobGuardSeconds = 300.0
 
     func measureLatency(_ name: String, on place: Place) throws {
         let spool = try place.freshSpool()

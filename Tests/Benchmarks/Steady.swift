@@ -23,10 +23,10 @@ extension Suite {
             try ([daemon.pid] + system.children(of: daemon.pid)).reduce(0) { try $0 + ProcessFigures(pid: $1).processorSeconds() }
         }
         // The first runs start the workers.
-        try ended.wait(for: ended.ids.count + 10, from: daemon, until: Deadline(seconds: 30))
+        try ended.wait(for: ended.ids.count + 10, from: daemon, until: Deadline(seconds: 300))
         let before = try processorSeconds()
         let first = ended.ids.count
-        try ended.wait(for: first + 10 * seconds, from: daemon, until: Deadline(seconds: Double(seconds) + 30))
+        try ended.wait(for: first + 10 * seconds, from: daemon, until: Deadline(seconds: Double(seconds) + 300))
         let (count, processor) = (ended.ids.count - first, try processorSeconds() - before)
         let share = processor / Double(count) * 10
         return Row(

@@ -34,7 +34,7 @@ extension Suite {
                     } * 1000)
                 ours.add(try System.seconds { _ = try submit(["--", "true"]) } * 1000)
                 // Waits for each job, so that the jobs of earlier calls do not slow down the measured call.
-                try ended.wait(for: number + 1, from: daemon, until: Deadline(seconds: 30))
+                try ended.wait(for: number + 1, from: daemon, until: Deadline(seconds: 300))
             }
         }
         report.add(
