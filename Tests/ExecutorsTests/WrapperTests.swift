@@ -118,7 +118,7 @@ extension WrapperTests {
         let wrapper = try WrapperUnderTest(shell)
         // A sync(1) that writes down what it is to sync, and what the command has written by then.
         let sync = "echo \"$# $(cd started.1 && echo *) $(cat out 2>/dev/null)\" >>\(wrapper.path)/syncs"
-        try Directory.open(wrapper.path).writeFile("sync", Array("#!/bin/sh\n\(sync)\n".utf8), mode: 0o700)
+        try wrapper.writeTool("sync", "#!/bin/sh\n\(sync)\n")
         try wrapper.write(wrapper.submission("echo begun >\(wrapper.directory)/out"))
         let pid = try wrapper.start(path: "\(wrapper.path):/usr/bin:/bin")
         #expect(wrapper.wait(pid) == 0)
@@ -141,11 +141,8 @@ extension WrapperTests {
     @Test("A late copy starts nothing in a directory that is moved away while it begins", arguments: WrapperUnderTest.shells)
     func movedAway(shell: WrapperUnderTest.Shell) throws {
         let wrapper = try WrapperUnderTest(shell)
-        let script = Wrapper(wrapper.submission("echo x >\(wrapper.path)/starts")).script
-        let parts = script.split(separator: Array("if ! mkdir ".utf8), maxSplits: 1)
-        #expect(parts.count == 2)
-        let move = Array("mv '\(wrapper.directory)' '\(wrapper.path)/gone'\nif ! mkdir ".utf8)
-        try Directory.open(wrapper.path).writeFile("wrapper", Array(parts.joined(separator: move)))
+        let item = wrapper.submission("echo x >\(wrapper.path)/starts")
+        try wrapper.write(item, inserting: "mv '\(wrapper.directory)' '\(wrapper.path)/gone'", before: "if ! mkdir ")
         #expect(try wrapper.wait(wrapper.start()) == Wrapper.alreadyStarted)
         #expect(FileName.isAccessible("\(wrapper.path)/gone/started.1"), "it was moved while the copy began")
         #expect(!FileName.isAccessible("\(wrapper.path)/starts"))
@@ -164,14 +161,20 @@ extension WrapperTests {
     @Test("The limit asks the command to end and then kills it", arguments: WrapperUnderTest.shells)
     func limit(shell: WrapperUnderTest.Shell) throws {
         let wrapper = try WrapperUnderTest(shell)
-        var item = wrapper.submission("trap 'echo asked' INT; while :; do sleep 0.05; done")
-        item.timeoutMilliseconds = 300
+        var item = wrapper.submission("trap 'echo asked' INT; trap 'echo told' USR2; echo ready; while :; do sleep 0.05; done")
+        item.timeoutMilliseconds = 1_000_000
         item.killAfterMilliseconds = 300
         item.stopSignal = SIGINT
-        #expect(try wrapper.run(item) == 137)
+        let pid = try wrapper.start(item)
+        // The limit must not be over before the command has set its traps. The wrapper looks at it at each signal.
+        try wrapper.awaitKnowledge(pid)
+        try Directory.open(wrapper.directory).writeFile("extend", Array("-999.7\n".utf8))
+        kill(pid, SIGUSR2)
+        #expect(wrapper.wait(pid) == 137)
         let end = try wrapper.end()
         #expect(end.integer("signal") == 9 && end.boolean("timed_out"))
-        #expect(try wrapper.file("stdout").hasPrefix("asked\n"))
+        let lines = try wrapper.file("stdout").split(separator: "\n")
+        #expect(lines.first == "ready" && lines.contains("asked"), "\(lines)")
         #expect(try #require(end.integer("ended")) - #require(end.integer("started")) >= 600)
     }
 
@@ -282,8 +285,9 @@ extension WrapperTests {
     func keeperSignaled(shell: WrapperUnderTest.Shell, number: Int32) throws {
         let wrapper = try WrapperUnderTest(shell)
         let pid = try wrapper.start(
-            wrapper.submission("trap 'exit 15' TERM; trap 'exit 10' USR1; echo ready; while :; do sleep 0.05; done"))
-        try wrapper.awaitFile("stdout", "ready\n")
+            wrapper.submission(
+                "trap 'exit 15' TERM; trap 'exit 10' USR1; trap 'echo told' USR2; echo ready; while :; do sleep 0.05; done"))
+        try wrapper.awaitKnowledge(pid)
         let keeper = try #require(pid_t(wrapper.file("started.1/keeper").dropLast()))
         kill(pid, SIGKILL)
         #expect(wrapper.wait(pid) == 137)
@@ -299,7 +303,7 @@ extension WrapperTests {
         let wrapper = try WrapperUnderTest(shell)
         // A sleep(1) that writes down for how long it is asked to sleep.
         let sleep = "#!/bin/sh\necho \"$1\" >>'\(wrapper.directory)/sleeps'\nPATH=/usr/bin:/bin exec sleep \"$1\"\n"
-        try Directory.open(wrapper.path).writeFile("sleep", Array(sleep.utf8), mode: 0o700)
+        try wrapper.writeTool("sleep", sleep)
         var item = wrapper.submission("trap 'echo asked' TERM; echo ready; while :; do sleep 0.05; done")
         item.timeoutMilliseconds = 1_000_000
         item.killAfterMilliseconds = 1_000_000
@@ -358,6 +362,67 @@ extension WrapperTests {
         #expect(try Directory.open("\(wrapper.directory)/started.1").list().map(\.name).sorted() == ["at", "host", "keeper", "pid"])
     }
 
+    @Test("No timer is left whose sleep has not noticed the first signal, however the wrapper ends",
+        arguments: shellsWithOtherCommands, [false, true])
+    func lostSignal(shell: WrapperUnderTest.Shell, isFailure: Bool) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        let asleep = "\(wrapper.path)/asleep"
+        // A sleep(1) that loses its first TERM, as a process does that is a copy of the shell still.
+        try wrapper.writeTool(
+            "sleep",
+            """
+            #!/bin/sh
+            PATH=/usr/bin:/bin
+            case $1 in 0.*) exec sleep "$1" ;; esac
+            trap 'trap - TERM' TERM
+            mkfifo '\(asleep).pipe'
+            exec 3<>'\(asleep).pipe'
+            : >'\(asleep)'
+            while :; do read x <&3; done
+            """)
+        var item = wrapper.submission("true")
+        if isFailure { item.workingDirectory = "/no/such" }
+        // The keeper waits for the timer of the beat.
+        let wait = "while [ ! -e '\(asleep)' ]; do /bin/sleep 0.01; done"
+        try wrapper.write(item, inserting: wait, before: "    cd \"$work\" ")
+        let pid = try wrapper.start(path: "\(wrapper.path):/usr/bin:/bin")
+        #expect(wrapper.wait(pid) == (isFailure ? Wrapper.notStarted : 0))
+        #expect(try wrapper.processes() == [])
+    }
+
+    @Test("The wrapper ends after its keeper, however late that is", arguments: WrapperUnderTest.shells)
+    func lateKeeper(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        try wrapper.write(
+            wrapper.submission("exit 9"), inserting: "/bin/sleep 0.5", before: "    # The wrapper that has read this has written")
+        #expect(wrapper.wait(try wrapper.start()) == 9)
+        #expect(try wrapper.processes() == [])
+    }
+
+    @Test("A signal that comes to the keeper alone before it knows its command is passed on when it does",
+        arguments: WrapperUnderTest.shells)
+    func keeperSignaledEarly(shell: WrapperUnderTest.Shell) throws {
+        let wrapper = try WrapperUnderTest(shell)
+        let item = wrapper.submission("trap 'exit 15' TERM; : >'\(wrapper.directory)/set'; while :; do sleep 0.05; done")
+        // The keeper waits until the command has set its trap, and then for the test.
+        let fifo = "\(wrapper.path)/gate"
+        #expect(mkfifo(fifo, 0o600) == 0)
+        let wait = "while [ ! -e '\(wrapper.directory)/set' ]; do /bin/sleep 0.01; done; : >'\(wrapper.directory)/here'; read x <'\(fifo)'"
+        try wrapper.write(item, inserting: wait, before: "    p=$!\n")
+        let pid = try wrapper.start()
+        try wrapper.awaitFile("here")
+        try wrapper.awaitChange("the keeper's number") { ((try? wrapper.file("started.1/keeper")) ?? "").hasSuffix("\n") }  // not there yet
+        let keeper = try #require(pid_t(wrapper.file("started.1/keeper").dropLast()))
+        kill(pid, SIGKILL)
+        #expect(wrapper.wait(pid) == 137)
+        // Not for writing alone: the keeper may read no more when the signal has come.
+        let gate = try FileDescriptor.open(fifo, O_RDWR)
+        kill(keeper, SIGTERM)
+        try gate.write(Array("x\n".utf8))
+        try wrapper.awaitFile("end.1")
+        #expect(try wrapper.end().integer("exit") == 15)
+    }
+
     @Test("Signals to every process of the wrapper, as an engine sends them, end it with a true end", arguments: WrapperUnderTest.shells)
     func everyProcess(shell: WrapperUnderTest.Shell) throws {
         let wrapper = try WrapperUnderTest(shell)
@@ -383,7 +448,7 @@ extension WrapperTests {
                 \(isDone ? name + " \"$@\"" : ":")
                 kill -s TERM $$
                 """
-            try Directory.open(wrapper.path).writeFile(name, Array(tool.utf8), mode: 0o700)
+            try wrapper.writeTool(name, tool)
             // More than the limit of the output, and a limit of its time.
             var item = wrapper.submission("i=0; while [ $i -lt 2000 ]; do echo 0123456789; i=$((i+1)); done; exit 3")
             item.outputLimit = 4096
@@ -404,10 +469,16 @@ extension WrapperTests {
 
     @Test("Output past the limit keeps its first half and its end", arguments: WrapperUnderTest.shells)
     func outputLimit(shell: WrapperUnderTest.Shell) throws {
-        let wrapper = try WrapperUnderTest(shell)
-        var item = wrapper.submission("echo first; i=0; while [ $i -lt 2000 ]; do echo 0123456789; i=$((i+1)); done; echo last")
-        item.outputLimit = 4096
-        #expect(try wrapper.run(item) == 0)
+        var wrapper = try WrapperUnderTest(shell)
+        func milliseconds() throws -> Int64 {
+            var item = wrapper.submission("echo first; i=0; while [ $i -lt 2000 ]; do echo 0123456789; i=$((i+1)); done; echo last")
+            item.outputLimit = 4096
+            #expect(try wrapper.run(item) == 0)
+            let end = try wrapper.end()
+            return try #require(end.integer("ended")) - #require(end.integer("started"))
+        }
+        // The beat after 20 seconds shortens the output that is there by then, so that another number of bytes is told at the end.
+        while try milliseconds() >= 20_000 { wrapper = try WrapperUnderTest(shell) }
         let text = try wrapper.file("stdout")
         #expect(text.hasPrefix("first\n") && text.hasSuffix("last\n") && text.utf8.count < 4096)
         #expect(text.contains("\n[spoold: about 18939 bytes of the output are left out here]\n"))

@@ -19,6 +19,9 @@ final class WrapperUnderTest {
     static let shells: [Shell] = [["/bin/dash"], ["/bin/bash", "--posix"], ["/bin/busybox", "sh"]]
         .filter { FileName.isAccessible($0[0], X_OK) }.map(Shell.init)
 
+    /// The time after which a wait without its event fails. A passing test never waits for it.
+    static let guardMilliseconds: Int64 = 600_000
+
     let path: String
     let shell: Shell
     private var isMounted = false
@@ -33,13 +36,15 @@ final class WrapperUnderTest {
     /// Gives the job's directory a file system of its own, of 256 KiB.
     func mountSmallDisk() throws {
         let words = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", directory]
-        guard wait(try Process.spawn("/bin/mount", arguments: words, environment: [])) == 0 else { throw UnusableItem("mount failed") }
+        let pid = try Descriptors.alone { try Process.spawn("/bin/mount", arguments: words, environment: []) }
+        guard wait(pid) == 0 else { throw UnusableItem("mount failed") }
         isMounted = true
     }
 
     deinit {
-        if isMounted, let pid = try? Process.spawn("/bin/umount", arguments: ["umount", "-l", directory], environment: []) {  // litter
-            _ = wait(pid)
+        let words = ["umount", "-l", directory]
+        if isMounted, let pid = try? Descriptors.alone({ try Process.spawn("/bin/umount", arguments: words, environment: []) }) {
+            _ = wait(pid)  // without an umount(8) the mount is litter
         }
         try? Directory.open("/tmp").removeTree(String(path.dropFirst(5)))  // a failed test may have left what cannot be removed
     }
@@ -65,9 +70,24 @@ final class WrapperUnderTest {
     func start(path commands: String = "/usr/local/bin:/usr/bin:/bin") throws -> pid_t {
         let null = try FileDescriptor.open("/dev/null", O_RDWR)
         let errors = try FileDescriptor.open("\(path)/errors", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
-        return try Process.spawn(
-            shell.words[0], arguments: shell.words + ["\(path)/wrapper"], environment: ["PATH=\(commands)", "HOME=/"],
-            descriptors: [(null.raw, 0), (null.raw, 1), (errors.raw, 2)], directory: "/")
+        let descriptors = [(null.raw, Int32(0)), (null.raw, 1), (errors.raw, 2)]
+        return try Descriptors.alone {
+            try Process.spawn(
+                shell.words[0], arguments: shell.words + ["\(path)/wrapper"], environment: ["PATH=\(commands)", "HOME=/"],
+                descriptors: descriptors, directory: "/")
+        }
+    }
+
+    /// Writes a program that the wrapper finds when its PATH begins with ``path``.
+    func writeTool(_ name: String, _ text: String) throws {
+        try Descriptors.alone { try Directory.open(path).writeFile(name, Array(text.utf8), mode: 0o700) }
+    }
+
+    /// Writes the script with some text put before its only line that begins with `mark`.
+    func write(_ item: Submission, inserting text: String, before mark: String) throws {
+        let parts = Wrapper(item).script.split(separator: Array("\n\(mark)".utf8), omittingEmptySubsequences: false)
+        guard parts.count == 2 else { throw UnusableItem("\(parts.count - 1) lines begin with \"\(mark)\"") }
+        try Directory.open(path).writeFile("wrapper", Array(parts.joined(separator: Array("\n\(text)\n\(mark)".utf8))))
     }
 
     /// The exit code of the wrapper, or 128 + its signal.
@@ -107,9 +127,17 @@ extension WrapperUnderTest {
         try awaitChange("\(name), \(content ?? "a file"),") { try has(name) && (content == nil || file(name) == content) }
     }
 
+    /// Waits until the wrapper knows the process of its command, whose trap answers USR2 by `echo told` and which has written `ready`.
+    /// The command may be ready before the wrapper and its keeper know of it.
+    func awaitKnowledge(_ pid: pid_t) throws {
+        try awaitFile("stdout", "ready\n")
+        kill(pid, SIGUSR2)
+        try awaitFile("stdout", "ready\ntold\n")
+    }
+
     /// Waits until something is so because of a change in the job's directory.
     func awaitChange(_ what: String, until isSo: () throws -> Bool) throws {
-        let end = MonotonicInstant.now().advanced(byMilliseconds: 60_000)
+        let end = MonotonicInstant.now().advanced(byMilliseconds: WrapperUnderTest.guardMilliseconds)
         let changes = try Inotify()
         _ = try changes.add(directory, [.created, .modified, .closedAfterWriting, .movedTo])
         var events: [InotifyEvent] = []
@@ -154,7 +182,7 @@ final class StartChanges {
 
     /// Waits for this many changes. Returns false when the command, which writes `ready`, has begun before.
     func reach(_ wanted: Int) throws -> Bool {
-        let end = MonotonicInstant.now().advanced(byMilliseconds: 60_000)
+        let end = MonotonicInstant.now().advanced(byMilliseconds: WrapperUnderTest.guardMilliseconds)
         while count < wanted {
             var events: [InotifyEvent] = []
             guard awaitReadable([changes.descriptor.raw], until: end) else { throw UnusableItem("the command does not begin") }

@@ -15,7 +15,7 @@ extension Wrapper {
         LC_ALL=C
         export PATH LC_ALL
         umask 077
-        listening= early= p= begun= w= s= state= user= sys= limit= kill_at= timed_out= stopping= seen=
+        listening= early= p= begun= missed= w= s= state= user= sys= limit= kill_at= timed_out= stopping= seen=
         beat_timer= limit_timer= kill_timer=
 
         # Those that end a process and that people send. The number n is forwarded. TERM is the order to end. 33+n forwards n for any n,
@@ -94,9 +94,26 @@ extension Wrapper {
                 sleep 1
             done
         }
+        # A timer that has only just begun does not catch the signal yet.
+        end_timers() { # PID…
+            for x in $*; do
+                n=0
+                while kill -15 "$x" 2>/dev/null && [ "$n" -lt 1000 ]; do
+                    n=$((n + 1))
+                    sleep 0.01 2>/dev/null || { n=$((n + 9)) && sleep 1; }
+                done
+            done
+        }
+        # Ends the script, and before it all that it has started for itself. The sleep of a timer would keep an engine waiting.
+        leave() { # CODE
+            end_timers "$beat_timer" "$limit_timer" "$kill_timer"
+            # The keeper has nothing left to do. A signal ends the wait.
+            while [ -n "$w" ] && kill -0 "$w" 2>/dev/null; do wait "$w"; done
+            exit "$1"
+        }
         fail() { # JSON-SENTENCE [EXIT]
             write_end "\"failed\":$1${2:+,\"exit\":$2}"
-            exit "${2:-125}"
+            leave "${2:-125}"
         }
 
         # ---- events
@@ -129,19 +146,10 @@ extension Wrapper {
                 pid=$!
                 [ -z "$gone" ] || kill "$pid"
                 wait "$pid"
+                # The signal ends the wait, and a sleep that has only just begun may have lost its own.
+                while [ -n "$gone" ] && kill "$pid" 2>/dev/null; do wait "$pid"; done
                 [ -n "$gone" ] || echo "$2" >&9
             ) </dev/null >/dev/null 2>&1 &
-        }
-
-        # A timer that has only just begun does not catch the signal yet.
-        end_timers() { # PID…
-            for x in $*; do
-                n=0
-                while kill -15 "$x" 2>/dev/null && [ "$n" -lt 100 ]; do
-                    n=$((n + 1))
-                    sleep 0.01 2>/dev/null || sleep 1
-                done
-            done
         }
 
         # ---- signals to the command
@@ -180,7 +188,9 @@ extension Wrapper {
             return 1
         }
         relay() { # NUMBER-OF-THE-SIGNAL-THAT-CAME
-            [ -n "$p" ] && is_alone || return 0
+            # What comes before the command has a number is passed on when it has one.
+            if [ -z "$p" ]; then missed="$missed $1"; return 0; fi
+            is_alone || return 0
             case $1 in 15) r=$stop_signal ;; *) r=$(($1 > offset ? $1 - offset : $1)) ;; esac
             kill "-$r" "-$p" 2>/dev/null
         }
@@ -292,6 +302,7 @@ extension Wrapper {
             { echo begun >&9; become "$@"; } <"${input:-/dev/null}" >&7 2>&6 6>&- 7>&- 8>&- &
             p=$!
             echo "pid $p" >&9
+            for x in $missed; do relay "$x"; done
             state=Running
             while :; do
                 case $state in *Running* | *Stopped* | *Suspended*) ;; *) break ;; esac
@@ -378,9 +389,7 @@ extension Wrapper {
             look_at_output
             write_end "$1"
             [ -z "$engine_log" ] || [ -s "$engine_log" ] || rm -f "$engine_log"
-            # The sleep of a timer would keep an engine waiting.
-            end_timers "$beat_timer" "$limit_timer" "$kill_timer"
-            exit "$2"
+            leave "$2"
         }
 
         rm -f "$out" ${err:+"$err"}
