@@ -83,6 +83,9 @@ struct DrainTests {
         spool.signal(SIGTERM)
         try spool.logLine("event=draining")
         let waiting = try Set(spool.jobs(in: "new").map(\.id))
+        // On a slow machine a second due time came before the end was told, and has replaced the run: try again.
+        let made = try ["new", "running", "done", "failed"].flatMap { try Files.list("\(spool.path)/\($0)") }
+        if overlap == "replace", Set(made).count > 1 { return try dueTimes(overlap) }
         try gate.release()
         #expect(try spool.exitCode() == 0)
         let first = try #require(try spool.jobs(in: "done", named: "tick").first)
@@ -228,7 +231,8 @@ struct DrainTests {
         kill(pid, SIGSTOP)
         #expect(try spool.exitCode() == 0)
         #expect(spool.log.contains("event=user-daemon-silent"))
-        #expect(Processes.isAlive(job) && !Processes.isAlive(pid))
+        try Processes.awaitEnd(of: pid)
+        #expect(Processes.isAlive(job))
         try gate.release()
         try Processes.awaitEnd(of: job)
     }

@@ -109,9 +109,10 @@ struct GivenTasksTests {
         try spool.task("own", "command = 'echo own'")
         try start(spool, ["--tasks=\(first.path)", "--tasks", second.path])
         try spool.wait(for: "the three tasks") { try spool.ctl("list", "--names").output == "a\nb\nown\n" }
-        let status = try spool.ctl("status").output
-        #expect(status.contains("has the same name as \(first.path)/twice.toml"), "\(status)")
-        #expect(status.contains("\(second.path)/note: is neither"), "\(status)")
+        try spool.wait(for: "the status to say which files are no tasks") {
+            let status = try spool.ctl("status").output
+            return status.contains("has the same name as \(first.path)/twice.toml") && status.contains("\(second.path)/note: is neither")
+        }
         for command in [["edit", "a"], ["update", "a", "--timeout", "1m"], ["delete", "-f", "a"]] {
             let result = try Commands.run(
                 "\(SpoolUnderTest.programs)/spoolctl", command, environment: spool.environment + ["EDITOR=true"])

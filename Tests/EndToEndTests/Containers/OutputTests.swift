@@ -163,15 +163,19 @@ struct OutputTests {
     func whole() throws {
         let piped = try Piped("stdout")
         let spool = piped.spool
+        let gate = try spool.gate()
+        // Each runs until all is read: what nobody has taken some seconds after a run's end is left out.
+        let end = "read x < \(gate.path)"
         for job in 0..<4 {
             let letter = ["a", "b", "c", "d"][job]
             let line = String(repeating: letter, count: 60)
-            try spool.drop("w\(letter).toml", "command = 'i=0; while [ $i -lt 2000 ]; do echo \(line); i=$((i+1)); done'")
+            try spool.drop("w\(letter).toml", "command = 'i=0; while [ $i -lt 2000 ]; do echo \(line); i=$((i+1)); done; \(end)'")
         }
-        try spool.drop("long.toml", "command = 'head -c 100000 /dev/zero | tr \"\\0\" x; echo; echo end'")
+        try spool.drop("long.toml", "command = 'head -c 100000 /dev/zero | tr \"\\0\" x; echo; echo end; \(end)'")
         let lines = try piped.lines { lines in
             lines.count { !$0.hasPrefix("long ") } == 8000 && lines.contains { $0.hasPrefix("long ") && $0.hasSuffix(": end") }
         }
+        try gate.release(5)
         for line in lines where !line.hasPrefix("long ") {
             let parts = line.split(separator: ": ", maxSplits: 1)
             let letter = try #require(line.dropFirst().first)

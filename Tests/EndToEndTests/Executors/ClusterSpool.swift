@@ -10,13 +10,10 @@ final class ClusterSpool {
     let spool: SpoolUnderTest
     private let shim: String
 
-    /// A machine that is busy with other tests is no dead node.
-    static let patient = ["--set", "SlurmdTimeout=600", "--set", "MessageTimeout=60"]
-
     /// - Parameters:
     ///   - words: options of Tests/slurm/cluster.
     ///   - settings: further lines of [executors.slurm].
-    init(_ words: [String] = ClusterSpool.patient, settings: String = "") throws {
+    init(_ words: [String] = [], settings: String = "") throws {
         cluster = try SlurmCluster(words)
         shim = "\(cluster.base)/shim"
         let configuration = """

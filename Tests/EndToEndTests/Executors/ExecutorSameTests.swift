@@ -96,6 +96,8 @@ import Testing
         // Runs that wait are canceled first, so that none of them begins.
         for place in ["new", "running"] { for job in try spool.jobs(in: place, named: "often") { _ = try spool.ctl("cancel", job.id) } }
         try spool.wait(for: "the ends of all") { try spool.isEmptied }
+        // A command that was ended before it had its trap has left its reader.
+        try gate.release(64)
         for pid in Processes.jobs(ofSpool: spool.whole) { try Processes.awaitEnd(of: pid) }
     }
 

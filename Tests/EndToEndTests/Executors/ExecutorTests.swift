@@ -38,7 +38,7 @@ import Testing
 
     @Test("X2: Whatever is lost on the way, a job begins once, and its exit code is told", arguments: troubles)
     func aLostAnswer(trouble: String) throws {
-        let (spool, fake) = try FakeExecutor.spool()
+        let (spool, fake) = try FakeExecutor.spool(trouble.hasSuffix("hang") ? FakeExecutor.shortCalls : "")
         try fake.set(trouble)
         if trouble.hasPrefix("find") { try fake.set("submit.lose") }
         if trouble.hasPrefix("poll") { try fake.set("hold") }
@@ -105,7 +105,7 @@ import Testing
     @Test(
         "X4: The end of spoold ends no job elsewhere, and the next one finds it", arguments: ["submitting", "pending", "running", "ended"])
     func restarts(when: String) throws {
-        let (spool, fake) = try FakeExecutor.spool()
+        let (spool, fake) = try FakeExecutor.spool(when == "submitting" ? FakeExecutor.shortCalls : "")
         let gate = try spool.gate()
         if when == "pending" { try fake.set("hold") }
         if when == "submitting" { try fake.set("submit.hang") }
@@ -155,16 +155,17 @@ import Testing
 
     @Test("X4: doctor has each executor check itself, and says which are missing or do not answer")
     func doctor() throws {
-        let (spool, fake) = try FakeExecutor.spool("[queues.far]\nexecutor = \"slrum\"\n")
-        func lines() throws -> [String] { try spool.ctl("doctor").lines.filter { $0.contains("executor ") } }
-        let found = try lines()
+        let (first, _) = try FakeExecutor.spool("[queues.far]\nexecutor = \"slrum\"\n")
+        func lines(_ spool: SpoolUnderTest) throws -> [String] { try spool.ctl("doctor").lines.filter { $0.contains("executor ") } }
+        let found = try lines(first)
         #expect(found.count == 3, "\(found)")
         #expect(found.contains("ok\texecutor fake\treachable: the engine is there\t"))
         #expect(found.contains { $0.hasPrefix("fail\texecutor fake\tclock: 9 s behind\t") })
         #expect(found.contains { $0.hasPrefix("fail\texecutor slrum\tthere is no executor slrum, neither ") })
         for (mode, words) in [("drop", "check exited with 3"), ("hang", "check did not answer")] {
+            let (spool, fake) = try FakeExecutor.spool(mode == "hang" ? FakeExecutor.shortCalls : "")
             try fake.set("check.\(mode)")
-            #expect(try lines().contains { $0.hasPrefix("fail\texecutor fake\t") && $0.contains(words) }, "\(mode)")
+            #expect(try lines(spool).contains { $0.hasPrefix("fail\texecutor fake\t") && $0.contains(words) }, "\(mode)")
         }
     }
 
@@ -307,6 +308,10 @@ import Testing
         let runs = "spoold_executor_runs{executor=\"fake\",state="
         try spool.wait(for: "the run in the metrics") { metric("\(runs)\"pending\"") == "1" && metric("\(runs)\"running\"") == "0" }
         #expect(metric("spoold_executor_slots{executor=\"fake\"") == "3" && metric("spoold_executor_trouble{executor=\"fake\"") == "0")
+        let seen = spool.logLength
+        try Files.write("\(spool.base)/short", FakeExecutor.configuration + FakeExecutor.shortCalls)
+        try Files.rename("\(spool.base)/short", spool.configuration)
+        try spool.logLine("event=configured", after: seen)
         try fake.set("poll.hang")
         try spool.wait(for: "the trouble in the metrics") { metric("spoold_executor_trouble{executor=\"fake\"") == "1" }
         fake.clear("hold")

@@ -9,6 +9,9 @@ import Linux
 /// - `hold`: what is submitted does not begin while the file is there.
 /// - `forget`: the engine knows no job.
 ///
+/// A job is one of the engine's from the moment at which its process, in a session of its own, says so; it stays one whatever happens to
+/// the call.
+///
 /// `calls` has a line for each call, `submitted` one for each job that the engine took. `surroundings.VERB` has the directory and the
 /// variables of the last call.
 struct FakeExecutor {
@@ -23,9 +26,10 @@ struct FakeExecutor {
         poll = "100ms"
         lag = "500ms"
         find_grace = "500ms"
-        call_timeout = "2s"
 
         """
+    /// A further line for tests in which a call hangs, and for no others: a call of a busy machine may take as long.
+    static let shortCalls = "call_timeout = \"2s\"\n"
 
     /// A spool with this executor, whose daemon has started.
     static func spool(_ more: String = "") throws -> (SpoolUnderTest, FakeExecutor) {
@@ -81,18 +85,18 @@ struct FakeExecutor {
             printf '%s\n' "$line" | sed 's/.*"environment":\["//; s/"\],"working_directory".*//; s/","/\n/g' > "$engine/jobs/$name.env"
             printf '%s\n' "$line" | sed 's/.*"arguments":\["\/bin\/sh","-c","//; s/"\],"environment".*//; s/\\"/"/g; s/\\\\/\\/g' \
                 > "$engine/jobs/$name.sh"
-            printf '%s' "$directory" > "$engine/jobs/$name.tmp"
-            mv "$engine/jobs/$name.tmp" "$engine/jobs/$name"
-            echo "$name" >> "$engine/submitted"
             input=$(text input) engine=$engine name=$name directory=$directory try=$try setsid sh -c '
+                : > "$engine/jobs/$name"
+                echo "$name" >> "$engine/submitted"
                 while [ -e "$engine/hold" ]; do sleep 0.02; done
                 mkdir "$directory/started.$try" 2> /dev/null || exit 0
-                echo $$ > "$directory/started.$try/pid"
                 while read -r one; do export "$one"; done < "$engine/jobs/$name.env"
-                trap : TERM
-                sh "$engine/jobs/$name.sh" < "${input:-/dev/null}" >> "$directory/stdout" 2>> "$directory/stderr" &
+                trap "kill -TERM \$! 2> /dev/null" TERM
+                # Nobody signals the run before its number is there, and then the command is no copy of this shell any more.
+                mark="$directory/started.$try/pid"
+                begun="echo \$PPID > \"$mark.new\"; mv \"$mark.new\" \"$mark\""
+                sh -c "$begun; . \"$engine/jobs/$name.sh\"" < "${input:-/dev/null}" >> "$directory/stdout" 2>> "$directory/stderr" &
                 child=$!
-                trap "kill -TERM $child 2> /dev/null" TERM
                 while :; do wait $child; code=$?; kill -0 $child 2> /dev/null || break; done
                 end="\"exit\":$code"
                 if [ $code -gt 128 ]; then end="\"signal\":$((code - 128))"; fi
@@ -100,6 +104,13 @@ struct FakeExecutor {
                 mv "$directory/end.$try.tmp" "$directory/end.$try"
                 : > "$engine/jobs/$name.over"
             ' < /dev/null > /dev/null 2>&1 3<&- &
+            until [ -e "$engine/jobs/$name" ]; do sleep 0.02; done
+        }
+        has() { [ -e "$directory/$1" ]; }
+        # The number of the run that has begun, once it is there.
+        pid() {
+            until has "started.$try/pid" || has "end.$try" || ! [ -e "$directory" ]; do sleep 0.02; done
+            cat "$directory/started.$try/pid"
         }
         state() {
             if [ -e "$engine/forget" ] || ! [ -e "$engine/jobs/$name" ]; then answer '"state":"gone"'
@@ -111,12 +122,12 @@ struct FakeExecutor {
             if mkdir "$directory/started.$try" 2> /dev/null; then
                 echo '{"never_began":true}' > "$directory/end.$try.tmp"
                 mv "$directory/end.$try.tmp" "$directory/end.$try"
-            elif [ -e "$directory/started.$try/pid" ]; then
+            elif [ -e "$engine/jobs/$name" ] && ! has "end.$try"; then
                 if printf '%s\n' "$line" | grep -q '"force":true'; then
-                    kill -KILL -"$(cat "$directory/started.$try/pid")" 2> /dev/null
+                    kill -KILL -"$(pid)" 2> /dev/null
                     : > "$engine/jobs/$name.over"
                 else
-                    kill -TERM "$(cat "$directory/started.$try/pid")" 2> /dev/null
+                    kill -TERM "$(pid)" 2> /dev/null
                 fi
             fi
             answer '"state":"asked"'
@@ -134,9 +145,10 @@ struct FakeExecutor {
                 submit) begin; answer "\"handle\":\"h-$try\"" ;;
                 poll|find) state ;;
                 cancel) cancel ;;
-                signal) kill "-$(number signal)" "$(cat "$directory/started.$try/pid")"; answer '"state":"asked"' ;;
+                signal) kill "-$(number signal)" "$(pid)"; answer '"state":"asked"' ;;
                 check) ;;
-                logs) echo "brought from afar" >> "$directory/stdout" ;;
+                # Once, so that a call that is late adds nothing behind the end of the output.
+                logs) mkdir "$engine/jobs/$name.brought" 2> /dev/null && echo "brought from afar" >> "$directory/stdout" ;;
                 *) answer '"state":"asked"' ;;
             esac
         done

@@ -14,10 +14,24 @@ final class FarHost {
     var home: String { "\(base)/home" }
     /// Kills a process of the wrapper of the only job there: `pid`, or `keeper`.
     func killPart(_ process: String) throws {
-        let path = "\(home)/.spoold/\(try jobs[0])/started.1/\(process)"
-        guard let pid = pid_t(try Files.text(path).dropLast()) else { throw WaitFailed(description: "no number in \(path)") }
-        kill(pid, SIGKILL)
-        try Processes.awaitEnd(of: pid)
+        let mark = "\(home)/.spoold/\(try jobs[0])/started.1"
+        let inotify = try Inotify()
+        _ = try inotify.add(mark, [.created, .closedAfterWriting])
+        let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
+        var events: [InotifyEvent] = []
+        // The command may run before the wrapper has written the number of its keeper.
+        while true {
+            _ = try inotify.readEvents(into: &events)
+            let text = (try? Files.text("\(mark)/\(process)")) ?? ""  // not there yet
+            if text.hasSuffix("\n"), let found = pid_t(text.dropLast()) {
+                kill(found, SIGKILL)
+                try Processes.awaitEnd(of: found)
+                return
+            }
+            guard awaitReadable([inotify.descriptor.raw], until: end) else {
+                throw WaitFailed(description: "no number in \(mark)/\(process)")
+            }
+        }
     }
 
     /// The directories of jobs there.
@@ -54,20 +68,37 @@ final class FarHost {
         try? Files.removeTree(base)  // litter in the temporary directory at worst
     }
 
+    /// A port that nobody takes while the server is down either: below those that the kernel hands out itself, which are 32768 and more,
+    /// and below those of Tests/slurm/cluster. Each is for one host of this process alone.
     private static func freePort() throws -> UInt16 {
-        let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        let socket = FileDescriptor(owning: raw)
+        let socket = FileDescriptor(owning: socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(socket.raw, $0, size) == 0 ? getsockname(socket.raw, $0, &size) : -1
+        for _ in 0..<portRange.count {
+            let port = ports.next(in: portRange)
+            address.sin_port = port.bigEndian
+            let result = withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket.raw, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+            }
+            if result == 0 { return port }
+            guard errno == EADDRINUSE else { throw SystemError(call: "bind", errno: errno) }
+        }
+        throw SystemError(call: "bind", errno: EADDRINUSE)
+    }
+
+    private static let portRange: Range<UInt16> = 10_000..<20_000
+    private static let ports = Ports()
+
+    /// Gives each port once, beginning at one that other test processes hardly begin at.
+    private final class Ports: @unchecked Sendable {
+        private var given = Int(getpid()) * 97
+
+        func next(in range: Range<UInt16>) -> UInt16 {
+            Descriptors.alone {
+                given += 1
+                return range.lowerBound + UInt16(given % range.count)
             }
         }
-        guard result == 0 else { throw SystemError(call: "bind", errno: errno) }
-        return UInt16(bigEndian: address.sin_port)
     }
 
     // MARK: The server
@@ -115,6 +146,8 @@ final class FarHost {
     /// Ends the server and all its connections. What runs on the host goes on.
     func stop() {
         guard let server else { return }
+        // So that it accepts no connection between the end of those that there are and its own.
+        server.kill(SIGSTOP)
         cutConnections()
         server.kill(SIGKILL)
         _ = server.exitCode()

@@ -157,6 +157,8 @@ struct SSHTests {
         let handles = Set(outcomes.compactMap { $0.answer(job)?.text("handle") })
         #expect(handles.count == 1, "\(outcomes)")
         #expect(try calls.submit(job).answer(job)?.text("handle") == handles.first)
+        // The answer does not wait long for the start.
+        try calls.awaitFile("starts")
         #expect(try calls.find(job).answer(job)?.text("state") == "running")
         try gate.release()
         try calls.pollToEnd(job)
@@ -275,7 +277,8 @@ struct SSHTests {
         let gate = try Gate(path: "\(calls.out)/gate")
         let job = try calls.submitted(calls.job("echo out; read x < \(gate.path)"))
         while try job.text("stdout") != "out\n" { _ = try calls.poll(job) }
-        for process in ["keeper", "pid"] { try host.killPart(process) }
+        // In this order: a wrapper whose keeper was killed records the end after two beats.
+        for process in ["pid", "keeper"] { try host.killPart(process) }
         if restarted {
             var words = try job.text("place.1").split(separator: " ").map(String.init)
             words[3] = "another-boot"
@@ -294,7 +297,8 @@ struct SSHTests {
         let gate = try Gate(path: "\(calls.out)/gate")
         let job = try calls.submitted(calls.job("echo x >> \(calls.out)/starts; read x < \(gate.path)"))
         try calls.awaitFile("starts")
-        for process in ["keeper", "pid"] { try host.killPart(process) }
+        // In this order: a wrapper whose keeper was killed records the end after two beats.
+        for process in ["pid", "keeper"] { try host.killPart(process) }
         try Files.removeTree("\(host.home)/.spoold/\(host.jobs[0])/started.1")
         for verb in ["poll", "find"] {
             let outcome = try calls.end(calls.start(verb, calls.items([job])))

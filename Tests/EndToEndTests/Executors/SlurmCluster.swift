@@ -16,9 +16,17 @@ final class SlurmCluster {
     static let hasAccounting = isHere && Commands.has("slurmdbd") && Commands.has("mariadbd")
     static let accountingReason: Comment = "needs root, slurmctld, slurmd, sbatch, munged, slurmdbd and mariadbd"
 
+    /// What tests need whose Slurm is to do nothing by itself: a machine that is busy with other tests is no dead node, and what has ended
+    /// is known as long as a test asks for it.
+    private static let patience = ["SlurmdTimeout=600", "MessageTimeout=60", "MinJobAge=300"]
+
+    /// - Parameter words: options of Tests/slurm/cluster. A key of slurm.conf that they set has no other value.
     init(_ words: [String] = []) throws {
         base = try Files.makeTemporaryDirectory()
-        try control("start", words)
+        let patience = Self.patience.filter { one in
+            !words.contains { $0.hasPrefix(one.prefix { $0 != "=" } + "=") }
+        }
+        try control("start", words + patience.flatMap { ["--set", $0] })
     }
 
     deinit {

@@ -18,7 +18,7 @@ struct SlurmEngineTests {
 
     @Test("X1: A job that Slurm kills for its memory says so")
     func memory() throws {
-        let far = try ClusterSpool(ClusterSpool.patient + [
+        let far = try ClusterSpool([
             "--set", "JobAcctGatherType=jobacct_gather/linux", "--set", "JobAcctGatherFrequency=task=1", "--set",
             "JobAcctGatherParams=OverMemoryKill",
         ])
@@ -30,7 +30,7 @@ struct SlurmEngineTests {
 
     @Test("X1: A job that the kernel kills for its memory says so", .enabled(if: SlurmCluster.hasMemoryGroups, SlurmCluster.memoryReason))
     func memoryGroup() throws {
-        let far = try ClusterSpool(ClusterSpool.patient + ["--cgroups"])
+        let far = try ClusterSpool(["--cgroups"])
         let fifo = "\(far.spool.out)/endless"
         guard mkfifo(fifo, 0o600) == 0 else { throw SystemError(call: "mkfifo", path: fifo, errno: errno) }
         // The command itself is killed, or a program of its shell, which tells it by an exit code.
@@ -64,7 +64,7 @@ struct SlurmEngineTests {
 
     @Test("X1: A node that dies loses its job, which is tried again only if it says so", arguments: ["fail", "retry"])
     func nodeDies(onCrash: String) throws {
-        let far = try ClusterSpool(["--set", "SlurmdTimeout=15"])
+        let far = try ClusterSpool(["--set", "SlurmdTimeout=15", "--set", "MessageTimeout=5"])
         let spool = far.spool
         let text = """
             command = 'echo $SPOOL_TRY $SLURMD_NODENAME >> \(spool.out)/starts; test $SPOOL_TRY = 2 || sleep 1000'
@@ -98,7 +98,7 @@ struct SlurmEngineTests {
 
     @Test("X1: A job that Slurm ends for one of a more urgent partition says so")
     func preempted() throws {
-        let far = try ClusterSpool(ClusterSpool.patient + [
+        let far = try ClusterSpool([
             "--set", "PreemptType=preempt/partition_prio", "--set", "PreemptMode=CANCEL", "--set",
             "PartitionName=main Nodes=n1,n2 Default=YES MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=1", "--set",
             "PartitionName=urgent Nodes=n1,n2 MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=2",

@@ -35,7 +35,8 @@ struct SlurmKillTests {
         let count = JobsUnderKills.number("SPOOLD_CLUSTER_JOBS", 40)
         let kills = JobsUnderKills.number("SPOOLD_CLUSTER_KILLS", 14)
         // Longer than a busy machine's pauses, shorter than the patience of this test.
-        let words = ["--set", "SlurmdTimeout=20", "--set", "MessageTimeout=10"] + (hasAccounting ? ["--accounting"] : [])
+        let words = ["--set", "SlurmdTimeout=20", "--set", "MessageTimeout=10", "--set", "MinJobAge=10"]
+            + (hasAccounting ? ["--accounting"] : [])
         let far = try ClusterSpool(words, settings: "lost_after = \"25s\"")
         let spool = far.spool
         let jobs = JobsUnderKills(spool, executor: "slurm", count: count) { $0 % 5 == 0 ? "resources.cpus = 4" : "" }

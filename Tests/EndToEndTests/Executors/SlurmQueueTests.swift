@@ -13,7 +13,7 @@ struct SlurmQueueTests {
     @Test("X2: While slurmctld's table of jobs is full, it has none of the jobs that are to be submitted later; then it takes them")
     func fullQueue() throws {
         // Of this number, slurmctld takes one less.
-        let cluster = try SlurmCluster(["--set", "MaxJobCount=2"])
+        let cluster = try SlurmCluster(["--set", "MaxJobCount=2", "--set", "MinJobAge=10"])
         let calls = try cluster.calls()
         let gate = try Gate(path: "\(calls.out)/gate")
         let first = try calls.submitted(SlurmClusterTests.job(calls, "read x < \(gate.path); exit 3"))

@@ -31,6 +31,9 @@ struct SlurmClusterTests {
         try calls.job("echo $SPOOL_JOB_DIR >> \(calls.out)/starts; \(line)", members)
     }
 
+    /// For what is to be told when Slurm does not answer: its programs wait so many seconds.
+    static let short = ["--set", "MessageTimeout=5"]
+
     // MARK: A run
 
     @Test("Arguments, outputs and exit code come through, and the caller's variables for Slurm change nothing")
@@ -64,8 +67,7 @@ struct SlurmClusterTests {
 
     @Test("A thousand jobs run once each, with their own exit codes")
     func thousand() throws {
-        // A busy machine is no dead node.
-        let cluster = try SlurmCluster(["--set", "SlurmdTimeout=600", "--set", "MessageTimeout=60"])
+        let cluster = try SlurmCluster()
         let calls = try cluster.calls()
         let jobs = try (0..<1000).map { try Self.job(calls, "exit \($0 % 100)", ["resources": #"{"cpus":1}"#]) }
         for start in stride(from: 0, to: jobs.count, by: 100) {
@@ -203,7 +205,7 @@ struct SlurmClusterTests {
 
     @Test("While slurmctld is down, submitting is to be done later, and asking gets no answer")
     func controllerDown() throws {
-        let cluster = try SlurmCluster()
+        let cluster = try SlurmCluster(Self.short)
         let calls = try cluster.calls()
         let job = try calls.submitted(Self.job(calls, "sleep 1000"))
         _ = try Self.poll(calls, job) { $0?.text("state") == "running" }
@@ -222,7 +224,7 @@ struct SlurmClusterTests {
 
     @Test("A submission to a slurmctld that hangs is unknown, and is found and runs once afterwards")
     func controllerHangs() throws {
-        let cluster = try SlurmCluster()
+        let cluster = try SlurmCluster(Self.short)
         let calls = try cluster.calls()
         let job = try Self.job(calls, "exit 5")
         try cluster.control("stop-ctld")
@@ -278,7 +280,7 @@ struct SlurmClusterTests {
 
     @Test("A node that dies with its jobs is told as that, and nothing is started again")
     func nodeKilled() throws {
-        let cluster = try SlurmCluster()
+        let cluster = try SlurmCluster(Self.short + ["--set", "SlurmdTimeout=15"])
         let calls = try cluster.calls()
         let job = try calls.submitted(Self.job(calls, "sleep 1000", ["executor_args": #"["--nodelist=n1"]"#]))
         _ = try Self.poll(calls, job) { _ in job.hasStarted }
@@ -306,7 +308,7 @@ struct SlurmClusterTests {
     @Test("With accounting, an end is known after slurmctld has forgotten it, and while slurmdbd is down there is no answer",
         .enabled(if: SlurmCluster.hasAccounting, SlurmCluster.accountingReason))
     func accounting() throws {
-        let cluster = try SlurmCluster(["--accounting"])
+        let cluster = try SlurmCluster(Self.short + ["--accounting", "--set", "MinJobAge=10"])
         let calls = try cluster.calls()
         let job = try calls.submitted(Self.job(calls, "exit 3"))
         _ = try Self.poll(calls, job) { _ in job.hasEnded }
@@ -324,7 +326,7 @@ struct SlurmClusterTests {
 
     @Test("check says what is reachable, and that the nodes see the spool")
     func checks() throws {
-        let cluster = try SlurmCluster()
+        let cluster = try SlurmCluster(Self.short)
         let calls = try cluster.calls()
         let findings = try calls.check().answers
         #expect(findings.first { $0.text("check") == "reachable" }?.boolean("ok") == true)
