@@ -393,8 +393,10 @@ extension WrapperTests {
     @Test("The wrapper ends after its keeper, however late that is", arguments: WrapperUnderTest.shells)
     func lateKeeper(shell: WrapperUnderTest.Shell) throws {
         let wrapper = try WrapperUnderTest(shell)
-        try wrapper.write(
-            wrapper.submission("exit 9"), inserting: "/bin/sleep 0.5", before: "    # The wrapper that has read this has written")
+        var item = wrapper.submission("exit 9")
+        // The keeper's directory too, by which it is found.
+        item.workingDirectory = wrapper.path
+        try wrapper.write(item, inserting: "/bin/sleep 0.5", before: "    # The wrapper that has read this has written")
         #expect(wrapper.wait(try wrapper.start()) == 9)
         #expect(try wrapper.processes() == [])
     }
