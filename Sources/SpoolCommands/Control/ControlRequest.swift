@@ -66,9 +66,12 @@ struct ControlRequest {
     private func awaitAnswer(to name: String, _ inotify: borrowing Inotify, patienceMilliseconds: Int64) throws(Failure) -> Answer? {
         let deadline = MonotonicInstant.now().advanced(byMilliseconds: patienceMilliseconds)
         while true {
+            // An answer that has come counts, also when this process stood still until the time was over.
+            let isOver = MonotonicInstant.now() >= deadline
             if let answer = try takeAnswer(to: name) { return answer }
+            if isOver { return nil }
             var poll = pollfd(fd: inotify.descriptor.raw, events: Int16(POLLIN), revents: 0)
-            if .now() >= deadline || Glibc.poll(&poll, 1, deadline.pollTimeout()) == 0 { return nil }
+            _ = Glibc.poll(&poll, 1, deadline.pollTimeout())
             var events: [InotifyEvent] = []
             _ = try attempt { () throws(SystemError) in try inotify.readEvents(into: &events) }
         }
@@ -80,8 +83,8 @@ struct ControlRequest {
         var answers: [String: JobAnswer]? = [:]
         for start in stride(from: 0, to: ids.count, by: RequestLimits.jobs) {
             let some = ids[start..<min(start + RequestLimits.jobs, ids.count)]
-            // The daemon moves each job that waits to `failed/` before it answers.
-            let patience = Self.patienceMilliseconds + 10 * Int64(some.count)
+            // The daemon moves each job that waits to `failed/` before it answers. A disk that turns needs several turns for each.
+            let patience = Self.patienceMilliseconds + 100 * Int64(some.count)
             let answer = try make(patienceMilliseconds: patience) { writer in
                 write(&writer)
                 // An older daemon knows only requests for one job.

@@ -41,6 +41,20 @@ struct ExitCodeTests {
         try spool.wait(for: "the status") { try !Files.text(file).contains("\"at\":\"2020") }
     }
 
+    @Test(
+        "An answer of the daemon counts that comes while spoolctl finds its time over",
+        .enabled(if: Commands.has("strace"), "strace is not installed"))
+    func lateAnswer() throws {
+        let spool = try SpoolUnderTest()
+        let id = try spool.ctl("submit", "--in", "1h", "--", "true").id
+        // Each wait ends as if its time were over.
+        let result = try Commands.run(
+            "strace",
+            ["-qq", "-o", "/dev/null", "-e", "trace=?poll,?ppoll", "-e", "inject=?poll,?ppoll:retval=0"]
+                + [SubmitWaitTests.ctl, "--spool", spool.path, "cancel", id])
+        #expect(result.code == 0 && result.output == "\(id): canceled\n", "\(result)")
+    }
+
     static let unstartable: [(command: [String], code: Int32, says: String)] = [
         (["no-such-program", "x"], 127, "command not found"),
         (["/no/such/program"], 127, "command not found"),
