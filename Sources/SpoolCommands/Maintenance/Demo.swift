@@ -120,11 +120,15 @@ struct Demo {
         _ = exitStatus(of: pid)
     }
 
-    /// Shows changes until all jobs have ended. False after the time limit.
+    /// Shows changes until all jobs have ended. False when no job has begun or ended for too long.
     private mutating func follow(_ watch: JobWatch, _ daemon: Int32) throws(Failure) -> Bool {
-        let deadline = MonotonicInstant.now().advanced(byMilliseconds: Self.limitMilliseconds)
+        var deadline = MonotonicInstant.now()
+        var before: [String] = []
         while true {
             let records = try show(isLast: false)
+            let now = records.map { "\($0.place.path) \($0.status.attempt)" }
+            if now != before { deadline = .now().advanced(byMilliseconds: Self.limitMilliseconds) }
+            before = now
             for (task, file) in repeating {
                 let ended = records.count { $0.status.task == task && $0.place.state.isTerminal }
                 guard ended >= Self.runsOfTask else { continue }
