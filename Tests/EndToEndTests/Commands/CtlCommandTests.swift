@@ -242,10 +242,14 @@ struct CtlCommandTests {
     func follow() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        let id = try spool.ctl("submit", "echo first; echo > \(spool.out)/began; read x < \(gate.path); echo last; echo err >&2").id
-        let follower = try Commands.Running("\(SpoolUnderTest.programs)/spoolctl", ["--spool", spool.path, "logs", "-f", id])
+        let wait = "read x < \(gate.path)"
+        let id = try spool.ctl("submit", "echo first; echo > \(spool.out)/began; \(wait); echo last; \(wait); echo err >&2").id
+        let follower = try spool.startCtl(["logs", "-f", id])
         try spool.output("began")
         #expect(try spool.ctl("logs", id).output == "first\n")
+        try gate.release()
+        // The two outputs have no common order.
+        try follower.awaitOutput("last\n")
         try gate.release()
         let result = try follower.end()
         #expect(result.code == 0 && result.output == "first\nlast\nstderr| err\n")
@@ -526,7 +530,7 @@ struct CtlCommandTests {
         let spool = try SpoolUnderTest(starting: false)
         try spool.task("a", "command = [\"true\"]\n[[schedule]]\ncron = \"0 5 1 1 *\"\n[[schedule]]\nat = \"2099-01-01T00:00:00Z\"")
         try spool.task("b", "command = [\"true\"]\n[[schedule]]\ncron = \"* * * * *\"")
-        let next = try spool.ctl("next", "--json").objects
+        let next = try spool.ctl("next", "--json", "--from", "2026-06-01").objects
         #expect(next.first?.text("task") == "b")
         #expect(next.compactMap { $0.text("due") } == next.compactMap { $0.text("due") }.sorted())
         #expect(try spool.ctl("next", "a", "--json").objects.allSatisfy { $0.text("task") == "a" })

@@ -10,25 +10,31 @@ struct InsideTests {
 
     // MARK: Timeout
 
-    /// Submits a job with a short timeout while its worker is stopped, so the job is assigned but has not begun. The job runs
-    /// longer than its timeout, waits at the gate, then exits with 7.
-    private static func heldJob(_ spool: SpoolUnderTest, _ gate: Gate) throws -> (id: String, worker: pid_t) {
-        _ = try spool.ctl("submit", "-w", "--", "true")
-        let worker = try #require(Processes.workers(ofSpool: spool.path).first)
-        kill(worker, SIGSTOP)
-        let job = "sleep 0.1; echo > \(spool.out)/alive; read x < \(gate.path); exit 7"
-        let id = try spool.ctl("submit", "--timeout", "10ms", "--kill-after", "10ms", job).id
-        try spool.wait(for: "the job in running/") { try spool.job(id, in: "running") != nil }
-        // The daemon assigns the job to the worker in the turn that moved the job, and answers this command in a later turn.
-        #expect(try spool.ctl("pause", "--queue", "another").code == 0)
-        return (id, worker)
+    /// Submits a job with a short timeout while its worker is stopped, so the job is assigned but has not begun. The job runs for
+    /// `seconds`, longer than its timeout, waits at the gate, then exits with 7. The spool has one slot, and so one worker.
+    private static func heldJob(_ spool: SpoolUnderTest, _ gate: Gate, seconds: String) throws -> (id: String, worker: pid_t) {
+        while true {
+            _ = try spool.ctl("submit", "-w", "--", "true")
+            // An idle worker is ended after some seconds. If that was too soon, the job got another one, and the next job is held.
+            guard let worker = Processes.workers(ofSpool: spool.path).first else { continue }
+            kill(worker, SIGSTOP)
+            let job = "sleep \(seconds); echo > \(spool.out)/alive; read x < \(gate.path); exit 7"
+            let id = try spool.ctl("submit", "--timeout", "10ms", "--kill-after", "10ms", job).id
+            try spool.wait(for: "the job to be taken up") { try spool.job(id, in: "running") ?? spool.job(id, in: "failed") != nil }
+            // The daemon assigns the job to the worker in the turn that moved the job, and answers this command in a later turn.
+            #expect(try spool.ctl("pause", "--queue", "another").code == 0)
+            if Processes.workers(ofSpool: spool.path) == [worker] { return (id, worker) }
+            kill(worker, SIGCONT)
+            _ = try spool.ctl("wait", id)
+            if Files.exists("\(spool.out)/alive") { try Files.remove("\(spool.out)/alive") }
+        }
     }
 
     @Test("P6: the timeout of a job that runs can be moved, with the daemon up or down", arguments: [true, false])
     func extend(isUp: Bool) throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1")
         let gate = try spool.gate()
-        let (id, worker) = try Self.heldJob(spool, gate)
+        let (id, worker) = try Self.heldJob(spool, gate, seconds: "0.1")
         if !isUp { try spool.crash() }
         let answer = try spool.ctl("extend", "1h", id)
         #expect(answer.code == 0, "\(answer.errors)")
@@ -44,7 +50,7 @@ struct InsideTests {
     @Test("P6: without an extension, the same job ends at its timeout")
     func notExtended() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1")
-        let (id, worker) = try Self.heldJob(spool, try spool.gate())
+        let (id, worker) = try Self.heldJob(spool, try spool.gate(), seconds: "1000")
         kill(worker, SIGCONT)
         #expect(try spool.ctl("wait", id).code == 124)
         #expect(!Files.exists("\(spool.out)/alive"))

@@ -18,7 +18,8 @@ struct StopTests {
             case .cancelForLock: "overlap = 'allow'\nlocks = ['l']"
             case .cancelForTask: "overlap = 'queue'"
             case .replace: "overlap = 'replace'"
-            case .timeout: "overlap = 'queue'\ntimeout = '1s'"
+            // Made shorter when the run has begun and another waits.
+            case .timeout: "overlap = 'queue'\ntimeout = '1h'"
             case .leftovers: "overlap = 'queue'\nleftovers = 'kill'"
             }
         }
@@ -63,8 +64,9 @@ struct StopTests {
     private func end(_ order: Order, _ spool: SpoolUnderTest) throws {
         switch order {
         case .cancelForSlot, .cancelForLock, .cancelForTask: try spool.ctl("cancel", try spool.running("t").id).succeeded()
-        // The second run or the timeout has ended it already.
-        case .replace, .timeout: break
+        case .timeout: _ = try spool.shortenTimeout(of: spool.running("t").id)
+        // The second run has ended it already.
+        case .replace: break
         case .leftovers: try Files.write("\(spool.out)/go", "")
         }
     }

@@ -28,12 +28,14 @@ struct TimelineTests {
         try spool.acceptedTask("late", "command = 'true'\n[[schedule]]\ncron = '* * * * * *'\ncatch_up = 'none'")
         try spool.wait(for: "a run") { try spool.journal().contains { $0.kind == "ended" } }
         #expect(try spool.ctl("pause", "--task", "late").code == 0)
+        try spool.logLine("event=paused")
+        try spool.wait(for: "the end of the last run") { try Files.list("\(spool.path)/running").isEmpty }
         let gate = try spool.gate()
         let first = try spool.ctl("submit", "--name", "holder", "echo > \(spool.out)/began; read x < \(gate.path)").id
         try spool.output("began")
         let failed = try spool.ctl("submit", "-w", "--name", "flaky", "--tries", "2", "--backoff", "0", "--", "sh", "-c", "exit 3").id
         _ = try spool.ctl("run", "-w", "backup")
-        try spool.wait(for: "a skipped due time") { try spool.journal().contains { $0.kind == "skipped" } }
+        try spool.wait(for: "a skipped due time") { try spool.journal().contains { $0.fields["why"] == "paused" } }
 
         let shown = try lanes(spool)
         let tries = objects(shown.lanes["flaky"], "runs")
