@@ -163,7 +163,10 @@ struct CrontabAttackTests {
         let machine = try machine()
         let holder = try Commands.Running("flock", ["-x", "\(machine.crontabs)/games", "sh", "-c", "echo held; exec sleep 1000"])
         defer { holder.child.kill(SIGKILL) }
-        while !holder.output.contains("held") { sched_yield() }
+        while !holder.output.contains("held") {
+            try #require(!holder.child.hasEnded)
+            sched_yield()
+        }
         #expect(try machine.run("crontab -u games -", as: nil, input: "1 1 * * * new\n").code == 0)
         #expect(try machine.run("crontab -u games -l", as: nil).output == "1 1 * * * new\n")
     }
