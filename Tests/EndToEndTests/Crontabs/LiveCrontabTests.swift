@@ -460,7 +460,11 @@ struct LiveCrontabTests {
         try spool.start()
         let names = ["cron.d-x", "crontab-root-two", "games/crontab-games-three"]
         try spool.wait(for: "all lines") { try machine.names() == names }
-        for calls in ["openat,newfstatat,lstat,statx", "getdents64", "newfstatat,lstat,statx"] {
+        // A directory that cannot be read is said, or the files in it.
+        for (calls, said) in [
+            ("openat,newfstatat,lstat,statx", "event=unreadable"), ("getdents64", "event=unreadable"),
+            ("newfstatat,lstat,statx", "event=refused"),
+        ] {
             #expect(try spool.stop() == 0)
             let seen = spool.logLength
             let paths = ["etc/cron.d", "etc/cron.d/x", "var/spool/cron/crontabs", "var/spool/cron/crontabs/root", games]
@@ -468,7 +472,7 @@ struct LiveCrontabTests {
                 tracer: ["/usr/bin/strace", "-D", "-qq", "-o", "/dev/null"] + paths.flatMap { ["-P", "\(machine.root)/\($0)"] }
                     + ["-e", "trace=\(calls)", "-e", "inject=\(calls):error=\(error)"])
             try spool.notification("READY=1")
-            try spool.logLine("event=unreadable", after: seen)
+            try spool.logLine(said, "file=\(machine.root)/etc/cron.d", after: seen)
             try machine.change(until: "event=defined", "file=tasks/crontab-new") {
                 try machine.write("etc/crontab", "0 1 * * * root new\n")
             }

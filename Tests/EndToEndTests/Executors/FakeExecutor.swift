@@ -104,7 +104,7 @@ struct FakeExecutor {
                 mv "$directory/end.$try.tmp" "$directory/end.$try"
                 : > "$engine/jobs/$name.over"
             ' < /dev/null > /dev/null 2>&1 3<&- &
-            until [ -e "$engine/jobs/$name" ]; do sleep 0.02; done
+            until [ -e "$engine/jobs/$name" ] || ! [ -e "$engine" ]; do sleep 0.02; done
         }
         has() { [ -e "$directory/$1" ]; }
         # The number of the run that has begun, once it is there.

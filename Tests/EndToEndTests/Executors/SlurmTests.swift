@@ -254,7 +254,8 @@ struct SlurmClusterTests {
         var forgotten = 0
         for round in 0..<5 {
             // Slurm drains a node whose jobs it did not know, so each round has its own cluster.
-            let cluster = try SlurmCluster()
+            // What Slurm has ended by mistake is gone soon.
+            let cluster = try SlurmCluster(["--set", "MinJobAge=10"])
             let calls = try cluster.calls()
             // slurmctld saves its state soon after its start, and then seldom.
             let first = try calls.submitted(Self.job(calls, "exit 4"))

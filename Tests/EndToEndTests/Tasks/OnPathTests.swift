@@ -131,14 +131,14 @@ struct OnPathTests {
     func rewritten() throws {
         let spool = try spool("in/*", "command = \"cat $SPOOL_PATH >> $SPOOL_DIR/../out/seen\"")
         for number in 0..<40 {
-            try Files.write("\(spool.base)/in/state", "\(number % 10)")
+            try Files.write("\(spool.base)/in/state", "\(number % 10)\n")
         }
         // The daemon may merge several writes into one run, but the last run reads the last text.
         try spool.wait(for: "the last word") {
             try self.paths(spool.ended("t")).count >= 1 && (try spool.linesNow("seen")).last?.last == "9"
         }
         let count = try spool.ended("t").count
-        try Files.write("\(spool.base)/in/state", "x")
+        try Files.write("\(spool.base)/in/state", "x\n")
         try spool.wait(for: "another word") { try (spool.linesNow("seen")).last?.last == "x" }
         #expect(count <= 40)
     }
