@@ -122,7 +122,11 @@ struct ContainerTests {
         let words = try Compose.service("monitor").list("entrypoint").map {
             ["/run/secrets/spoold-token": file, "0.0.0.0:8080": "127.0.0.1:0", "spoolctl": "\(SpoolUnderTest.programs)/spoolctl"][$0] ?? $0
         }
-        let line = ["-m", "-p", "--fork", "--kill-child", "--mount-proc", "setpriv", "--reuid=65532", "--regid=65532", "--clear-groups"]
+        // A process that changes its user is killed with unshare only when it asks for that itself.
+        let line = [
+            "-m", "-p", "--fork", "--kill-child", "--mount-proc", "setpriv", "--pdeathsig=KILL", "--reuid=65532", "--regid=65532",
+            "--clear-groups",
+        ]
         let monitor = try Commands.Running(
             "unshare", line + ["sh", "-c", "exec \"$@\" > \(spool.out)/address", "sh"] + words, environment: spool.environment)
         defer { monitor.child.kill(SIGKILL) }

@@ -135,6 +135,18 @@ extension FoundJob {
 }
 
 extension SpoolUnderTest {
+    /// Submits a job by `submit -w` and returns when it has ended. Its command waits until spoold has the handle of its run on record: a
+    /// run may end before its executor has answered, and then none is.
+    func submitOnRecord(_ options: String..., command: String, input: String? = nil) throws -> CtlResult {
+        let gate = try gate("on-record")
+        let ctl = try startCtl(["submit", "-w"] + options + ["--", "read go < \(gate.path); \(command)"], input: input)
+        let id = try wait(for: "the job to run") { try self.jobs(in: "running").first }.id
+        try watch("running/\(id)")
+        _ = try wait(for: "the handle of \(id)") { try self.job(id, in: "running")?.remote("handle") }
+        try gate.release()
+        return try ctl.end()
+    }
+
     /// Has another spoold take over: after a kill or a stop, by an upgrade of the program, or as a standby.
     func replaceDaemon(_ how: String) throws {
         switch how {

@@ -10,14 +10,11 @@ import Testing
     func aRun() throws {
         let (spool, fake) = try FakeExecutor.spool()
         let command = "echo \"try $SPOOL_TRY of $SPOOL_NAME\"; echo oh >&2; exit 7"
-        let run = try spool.ctl("submit", "-w", "--executor", "fake", "--", command)
+        let run = try spool.submitOnRecord("--executor", "fake", "--name", "echo", command: command)
         #expect(run.code == 7 && run.output == "try 1 of echo\n" && run.errors.contains("oh\n"), "\(run)")
         let job = try spool.end(ofID: run.id)
         #expect(job.outcome == "failed exit 7" && job.string("executor") == "fake")
-        guard case .table(let remote)? = job.status["remote"]?.kind, case .string(let handle)? = remote["handle"]?.kind else {
-            throw spool.failure("no remote in the status")
-        }
-        #expect(handle == "h-1")
+        #expect(job.remote("handle") == "h-1")
         #expect(fake.lines("submitted") == ["spoold-\(job.id)-1"])
         #expect(try spool.ctl("logs", "--stdout", job.id).output == "try 1 of echo\n")
         let status = try spool.ctl("status", job.id).output

@@ -11,8 +11,7 @@ struct SSHJobTests {
     func whole() throws {
         let host = try FarHost("build1")
         let spool = try FarHost.spool([host])
-        let words = ["submit", "-w", "--executor", "ssh", "--", "cat; echo $HOME; echo oh >&2; exit 7"]
-        let run = try spool.ctl(list: words, input: "one\ntwo\n")
+        let run = try spool.submitOnRecord("--executor", "ssh", command: "cat; echo $HOME; echo oh >&2; exit 7", input: "one\ntwo\n")
         #expect(run.code == 7 && run.output == "one\ntwo\n\(host.home)\n" && run.errors.contains("oh\n"), "\(run)")
         let job = try spool.end(ofID: run.id)
         #expect(job.outcome == "failed exit 7" && job.string("executor") == "ssh", "\(job.outcome)")

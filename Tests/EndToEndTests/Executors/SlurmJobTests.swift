@@ -15,8 +15,8 @@ struct SlurmJobTests {
     func whole() throws {
         let far = try ClusterSpool()
         let command = "cat; echo \"try $SPOOL_TRY on $SLURMD_NODENAME, $SLURM_CPUS_PER_TASK\"; echo oh >&2; exit 7"
-        let words = ["submit", "-w", "--executor", "slurm", "--resource", "cpus=2", "--executor-arg=--nodelist=n2", "--", command]
-        let run = try far.spool.ctl(list: words, input: "one\ntwo\n")
+        let run = try far.spool.submitOnRecord(
+            "--executor", "slurm", "--resource", "cpus=2", "--executor-arg=--nodelist=n2", command: command, input: "one\ntwo\n")
         #expect(run.code == 7 && run.output == "one\ntwo\ntry 1 on n2, 2\n" && run.errors.contains("oh\n"), "\(run)")
         let job = try far.end(run.id)
         #expect(job.outcome == "failed exit 7" && job.string("executor") == "slurm", "\(job.status)")
