@@ -186,8 +186,10 @@ struct BadInputTests {
     @Test("Attack 10: a directory that is not a job is set aside with its content and the reason")
     func directory() throws {
         let spool = try SpoolUnderTest()
+        try spool.pause()
         try Files.makeDirectory("\(spool.path)/new/folder")
         try Files.write("\(spool.path)/new/folder/notes", "x")
+        spool.signal(SIGCONT)
         #expect(try spool.runsOn())
         try spool.logLine("event=rejected", "file=folder", "is a directory without a job's file")
         #expect(try spool.runsOn("another"))

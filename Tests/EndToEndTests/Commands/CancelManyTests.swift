@@ -45,7 +45,7 @@ struct CancelManyTests {
         for id in ids { try Files.write("\(spool.path)/new/\(id).toml", "command = 'touch \(spool.out)/ran'") }
         let result = try spool.ctl(list: ["cancel", "-q", first] + ids)
         #expect(result.code == 0 && result.output.split(separator: "\n").count == 1001, "\(result.code) \(result.errors)")
-        #expect(try Files.list("\(spool.path)/control").isEmpty, "the request and its answer are gone")
+        try spool.wait(for: "the request and its answer to be gone") { try Files.list("\(spool.path)/control").isEmpty }
         // The job that ran ends last.
         _ = try spool.ctl("wait", first)
         #expect(try Files.list("\(spool.path)/failed").count == 1001)

@@ -371,11 +371,14 @@ extension SpoolUnderTest {
     /// Makes the timeout of a running job as short as the time for which it has run allows: a job that has run for longer cannot get the
     /// limit. Returns the limit as commands write it. The job ends by it soon.
     func shortenTimeout(of id: String) throws -> String {
-        for (seconds, text) in [(1, "1.0s"), (2, "2.0s"), (4, "4.0s"), (8, "8.0s"), (16, "16.0s"), (32, "32.0s"), (64, "1m04s")] {
+        let limits = [
+            (1, "1.0s"), (2, "2.0s"), (4, "4.0s"), (8, "8.0s"), (16, "16.0s"), (32, "32.0s"), (64, "1m04s"), (128, "2m08s"), (256, "4m16s"),
+        ]
+        for (seconds, text) in limits {
             let result = try ctl("extend", "--to", "\(seconds)s", id)
             if result.code == 0 { return text }
             guard result.errors.contains("already; spoolctl cancel ends it") else { throw failure("extend: \(result)") }
         }
-        throw failure("\(id) has run for more than a minute")
+        throw failure("\(id) has run for more than four minutes")
     }
 }

@@ -28,7 +28,7 @@ struct ExitCodeTests {
     func hangs() throws {
         let spool = try SpoolUnderTest()
         let file = "\(spool.path)/state/status.json"
-        spool.signal(SIGSTOP)
+        try spool.pause()
         #expect(try spool.ctl("health").code == 0, "it has published its status within the last minute")
         let text = try Files.text(file)
         let parts = text.split(separator: "\"at\":\"", maxSplits: 1)

@@ -191,6 +191,7 @@ struct PipelineTests {
         let id = try spool.wait(for: "the job") { try Files.list("\(spool.path)/\(place)").first }
         if hasBegun { try spool.wait(for: "its output") { try Files.text("\(spool.base)/got").contains("some\n") } }
         caller.kill(SIGKILL)
+        _ = caller.exitCode()
         if !hasBegun { try spool.start() }
         let job = try spool.wait(for: "the failure") { try spool.job(id, in: "failed") }
         #expect(job.outcome == (hasBegun ? "failed signal" : "failed spawn"))
@@ -286,8 +287,8 @@ struct PipelineTests {
         let output = try FileDescriptor.open("\(spool.base)/got", O_WRONLY | O_CREAT, mode: 0o600)
         let errors = try FileDescriptor.open("\(spool.base)/said", O_WRONLY | O_CREAT, mode: 0o600)
         let caller = try Child(
-            Self.ctl, ["submit", "-w", "--name", "t", "trap 'exit 0' TERM; cat; sleep 600"], environment: spool.environment, input: reading,
-            output: output.raw, error: errors.raw)
+            Self.ctl, ["submit", "-w", "--name", "t", "--kill-after", "1h", "trap 'exit 0' TERM; cat; sleep 600"],
+            environment: spool.environment, input: reading, output: output.raw, error: errors.raw)
         close(reading)
         try spool.wait(for: "its output") { try Files.text("\(spool.base)/got").contains("some\n") }
         caller.kill(SIGINT)

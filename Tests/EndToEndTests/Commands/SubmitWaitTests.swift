@@ -150,10 +150,10 @@ struct SubmitWaitTests {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
         let line = "trap 'exit 8' TERM; echo began; \(ctl) progress 0.5 began; (read x < \(gate.path); exit $x) & wait $!; exit $?"
-        try spool.acceptedTask("t", "command = \"\"\"\(line)\"\"\"")
+        try spool.acceptedTask("t", "kill_after = '1h'\ncommand = \"\"\"\(line)\"\"\"")
         var arguments = command + more
         switch command[0] {
-        case "submit": arguments += ["--name", "t", line]
+        case "submit": arguments += ["--name", "t", "--kill-after", "1h", line]
         case "run": arguments += ["t"]
         default: arguments += [try spool.ctl("run", "t").id]
         }

@@ -9,7 +9,7 @@ struct SummaryTests {
     @Test("summary counts what ended, names what is due, and exits with 1 while something needs attention")
     func summary() throws {
         let spool = try SpoolUnderTest()
-        try spool.acceptedTask("backup", "command = 'true'\n[[schedule]]\ncron = '0 0 1 1 *'")
+        try spool.acceptedTask("backup", "command = 'true'\n[[schedule]]\ncron = '0 0 1 \(DistantTimes.month) *'")
         for _ in 0..<2 { _ = try spool.ctl("run", "backup", "-w") }
         let quiet = try spool.ctl("summary")
         #expect(quiet.code == 0 && quiet.lines.count == 3, "\(quiet)")

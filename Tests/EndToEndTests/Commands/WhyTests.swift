@@ -104,8 +104,10 @@ struct WhyTests {
         let gate = try spool.gate()
         let id = try spool.ctl("submit", "--timeout", "1h", "echo $$ > \(spool.out)/pid; read x < \(gate.path)").id
         let pid = try spool.lines("pid", count: 1)[0]
-        try spool.wait(for: "the job to run") { try spool.job(id, in: "running") != nil }
-        let text = try why(spool, id)
+        let text = try spool.wait(for: "its process") { () throws -> String? in
+            let text = try why(spool, id)
+            return text.contains(", as process ") ? text : nil
+        }
         #expect(text.hasPrefix("It runs since ") && text.contains(", as process \(pid) under worker "), "\(text)")
         #expect(text.contains("its timeout of 1h00m ends at "))
         try spool.crash()
@@ -120,7 +122,7 @@ struct WhyTests {
         ("command = 'exit 3'", "It failed: its command exited with 3 after "),
         ("command = 'kill -9 $$'", "It failed: its command was ended by SIGKILL after "),
         (
-            "command = 'exec sleep 600'\ntimeout = '300ms'",
+            "command = 'exec sleep 600'\ntimeout = '300ms'\nkill_after = '1h'",
             "It failed: it ran longer than its timeout of 300ms, and was ended by SIGTERM, at "),
         ("command = ['/no/such/program']", "It failed: its command could not be started: "),
         ("comand = 'true'", "Its file could not be used: x.toml:1:1: unknown key \"comand\"; did you mean \"command\"?, at "),

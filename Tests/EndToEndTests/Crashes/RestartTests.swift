@@ -120,7 +120,7 @@ struct RestartTests {
             try Files.exists("\(spool.path)/control/1.answer") ? Files.text("\(spool.path)/control/1.answer") : nil
         }
         #expect(answer.contains("\"code\":0"))
-        #expect(!Files.exists("\(spool.path)/control/1.request"))
+        try spool.wait(for: "the request to be gone") { !Files.exists("\(spool.path)/control/1.request") }
     }
 
     // MARK: Workers that die

@@ -150,6 +150,8 @@ struct AtTests {
             waiting = try shell(spool, "atq").output.split(separator: "\n").map { $0.prefix { $0 != "\t" } }
             minutes = try Files.list("\(spool.path)/state/at-batch")
             if time(nil) / 60 == minute { break }
+            // They would be tried again in a minute, which may be that of the next ones.
+            for name in waiting { _ = try shell(spool, "atrm \(name)") }
             try Files.removeTree("\(spool.path)/state/at-batch")
         } while true
         #expect(waiting.contains("\(number)") != waiting.contains("\(number - 1)"), "\(waiting)")

@@ -4,6 +4,7 @@ import Linux
 /// A spool whose spoold reads the crontabs below a directory of the test.
 final class CrontabMachine {
     let spool: SpoolUnderTest
+    private var requests = 0
     var root: String { "\(spool.base)/root" }
     var crontab: String { "\(root)/etc/crontab" }
 
@@ -30,7 +31,8 @@ final class CrontabMachine {
         try Files.rename("\(root)/new", "\(root)/\(file)")
     }
 
-    /// Does something, and waits for a line of the log that it causes.
+    /// Does something, and waits for a line of the log that it causes, and for what root's daemon does after it has written the line: it
+    /// answers a request in a later turn.
     func change(until parts: String..., by body: () throws -> Void) throws {
         let seen = spool.logLength
         try body()
@@ -38,6 +40,11 @@ final class CrontabMachine {
             let lines = String(Substring(spool.log.utf8.dropFirst(seen))).split(separator: "\n")
             return lines.contains { line in parts.allSatisfy { line.contains($0) } }
         }
+        requests += 1
+        let request = "\(spool.path)/control/after-\(requests)"
+        try spool.define("control/after-\(requests).request", "{\"do\": \"ping\"}")
+        try spool.wait(for: "the turn to end") { Files.exists("\(request).answer") }
+        try Files.remove("\(request).answer")
     }
 
     func ctl(_ words: String...) throws -> CtlResult { try spool.ctl(list: words) }

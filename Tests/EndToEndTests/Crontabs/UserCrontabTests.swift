@@ -35,14 +35,14 @@ struct UserCrontabTests {
         try machine.change(until: "event=defined", "user=games", "file=tasks/crontab-games-true") {
             try write("1 * * * * true\n", of: .games, machine)
         }
-        #expect(try spool.ctl(as: .games, "list", "-q").output == "crontab-games-true\n")
+        try spool.wait(for: "the line") { try spool.ctl(as: .games, "list", "-q").output == "crontab-games-true\n" }
         // One that cron(8) would refuse: the line stays as it was. Also after restarts.
         try machine.change(until: "event=refused", "user=games", "its mode is 0640, and cron wants 0600") { chmod(path, 0o640) }
         try spool.restart()
         try spool.logLine("event=refused", "user=games", "its mode is 0640, and cron wants 0600", after: spool.logLength / 2)
-        #expect(try spool.ctl(as: .games, "list", "-q").output == "crontab-games-true\n")
+        try spool.wait(for: "the line again") { try spool.ctl(as: .games, "list", "-q").output == "crontab-games-true\n" }
         try machine.change(until: "event=removed", "user=games", "file=tasks/crontab-games-true") { try Files.remove(path) }
-        #expect(try spool.ctl(as: .games, "list", "-q").output == "")
+        try spool.wait(for: "no line") { try spool.ctl(as: .games, "list", "-q").output == "" }
     }
 
     @Test("C1: a user whom the configuration refuses runs nothing of a crontab until admitted; a crontab of nobody is reported")
@@ -119,14 +119,16 @@ struct UserCrontabTests {
         let why = "somebody keeps it open for writing; it is read when it is closed"
         try spool.logLine("event=refused", "etc/cron.d/x: \(why)")
         try spool.logLine("event=refused", "user=games", "crontabs/games: \(why)")
-        #expect(try spool.ctl("status").output.contains(why) && machine.names() == ["cron.d-x", "games/crontab-games-one"])
+        try spool.wait(for: "the lines and the reason") {
+            try spool.ctl("status").output.contains(why) && machine.names() == ["cron.d-x", "games/crontab-games-one"]
+        }
         for (raw, user) in zip(raws, ["root ", ""]) {
             let file = FileDescriptor(owning: raw)
             try file.write(Array("0 2 * * * \(user)two\n".utf8))
         }
         try spool.logLine("event=defined", "file=tasks/cron.d-x-two")
         try spool.logLine("event=defined", "user=games", "file=tasks/crontab-games-two")
-        #expect(try !spool.ctl("status").output.contains(why))
+        try spool.wait(for: "no reason any more") { try !spool.ctl("status").output.contains(why) }
     }
 
     @Test("C1: a user's daemon that does not read holds up no writer of the user's crontab")

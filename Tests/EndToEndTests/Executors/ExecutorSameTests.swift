@@ -86,7 +86,9 @@ import Testing
                 try spool.jobs(in: "failed", named: "often").first { $0.reason == "replaced" }
             }
             #expect(replaced.string("executor") == "fake")
-        case "wait": try spool.wait(for: "a run that waits") { try !spool.jobs(in: "new", named: "often").isEmpty }
+        case "wait":
+            try spool.lines("starts", count: 1)
+            try spool.wait(for: "a run that waits") { try !spool.jobs(in: "new", named: "often").isEmpty }
         default:
             try spool.lines("starts", count: 1)
             try spool.wait(for: "a skipped due time") { try spool.ctl("why", "often").output.contains("skip") }

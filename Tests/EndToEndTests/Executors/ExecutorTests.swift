@@ -92,7 +92,8 @@ import Testing
         let (spool, _) = try FakeExecutor.spool()
         let gate = try spool.gate()
         let id = try spool.submit(
-            to: "fake", gate.waiting(trap: "TERM", "echo caught >> \(spool.out)/caught; exit 3", ready: "echo up >> \(spool.out)/up"))
+            to: "fake", gate.waiting(trap: "TERM", "echo caught >> \(spool.out)/caught; exit 3", ready: "echo up >> \(spool.out)/up"),
+            "--kill-after", "1h")
         try spool.lines("up", count: 1)
         #expect(try spool.ctl(how, id).code == 0)
         #expect(try spool.end(ofID: id).reason == (how == "kill" ? "signal" : "canceled"))
@@ -135,7 +136,8 @@ import Testing
         let id = try spool.submit(to: "fake", "echo begun >> \(spool.out)/starts; exit 6")
         try spool.wait(for: "its submission") { fake.lines("submitted").count == 1 }
         let gate = try spool.gate()
-        let here = try spool.ctl("submit", gate.waiting(trap: "TERM", "exit 3", ready: "echo > \(spool.out)/up", endsAll: true)).id
+        let waiting = gate.waiting(trap: "TERM", "exit 3", ready: "echo > \(spool.out)/up", endsAll: true)
+        let here = try spool.ctl("submit", "--kill-after", "1h", waiting).id
         try spool.output("up")
         spool.signal(SIGTERM)
         try spool.logLine("event=draining", "running=1")
@@ -309,8 +311,12 @@ import Testing
         try Files.write("\(spool.base)/short", FakeExecutor.configuration + FakeExecutor.shortCalls)
         try Files.rename("\(spool.base)/short", spool.configuration)
         try spool.logLine("event=configured", after: seen)
-        try fake.set("poll.hang")
-        try spool.wait(for: "the trouble in the metrics") { metric("spoold_executor_trouble{executor=\"fake\"") == "1" }
+        // Each call that hangs is one trouble, which the next answer ends.
+        try spool.wait(for: "the trouble in the metrics") {
+            if !Files.exists("\(spool.out)/engine/poll.hang") { try fake.set("poll.hang") }
+            return metric("spoold_executor_trouble{executor=\"fake\"") == "1"
+        }
+        fake.clear("poll.hang")
         fake.clear("hold")
         #expect(try spool.end(ofID: id).outcome == "done 0")
         try spool.wait(for: "no runs") { metric("\(runs)\"pending\"") == "0" && metric("spoold_executor_trouble{executor=\"fake\"") == "0" }
@@ -352,6 +358,9 @@ import Testing
         try fake.set("hold")
         let id = try spool.submit(to: "fake", "true; true")
         try spool.wait(for: "its submission") { fake.lines("submitted").count == 1 }
+        // A call goes on after the daemon's end.
+        try spool.pause()
+        for pid in try Processes.children(of: #require(spool.daemon?.pid)) { try Processes.awaitEnd(of: pid) }
         try spool.crash()
         let calls = fake.lines("calls").count
         let copy = try SpoolUnderTest(configuration: FakeExecutor.configuration, starting: false)

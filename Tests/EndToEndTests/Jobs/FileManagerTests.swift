@@ -70,7 +70,8 @@ struct FileManagerTests {
         if isDown { try spool.stop() }
         switch way {
         case .move, .moveWhileDown: try Files.rename(old.directory, "\(spool.path)/new/\(old.id)")
-        case .copy, .copyWhileDown: try Commands.succeed("cp", "-r", old.directory, "\(spool.path)/new/")
+        case .copy: try spool.copyIntoNew(old.directory)
+        case .copyWhileDown: try Commands.succeed("cp", "-r", old.directory, "\(spool.path)/new/")
         }
         if isDown { try spool.start() }
         let new = try spool.wait(for: "the second run") { try spool.jobs(in: "done", named: "job").first }
@@ -91,7 +92,8 @@ struct FileManagerTests {
             if isDown { try spool.stop() }
             switch way {
             case .move, .moveWhileDown: try Files.rename(old.directory, "\(spool.path)/new/\(old.id)")
-            case .copy, .copyWhileDown: try Commands.succeed("cp", "-r", old.directory, "\(spool.path)/new/")
+            case .copy: try spool.copyIntoNew(old.directory)
+            case .copyWhileDown: try Commands.succeed("cp", "-r", old.directory, "\(spool.path)/new/")
             }
             if isDown { try spool.start() }
             return try spool.wait(for: "another run") {
@@ -185,9 +187,13 @@ struct FileManagerTests {
         try spool.drop("job.toml", "command = 'echo $SPOOL_JOB_ID; echo ran >> \(spool.out)/ran; read x < \(gate.path)'")
         _ = try spool.lines("ran", count: 1)
         let job = try spool.onRecord("job")
-        if !isUp { try spool.crash() }
-        try Commands.succeed("cp", "-r", job.directory, "\(spool.path)/new/")
-        if !isUp { try spool.start() }
+        if isUp {
+            try spool.copyIntoNew(job.directory)
+        } else {
+            try spool.crash()
+            try Commands.succeed("cp", "-r", job.directory, "\(spool.path)/new/")
+            try spool.start()
+        }
         _ = try spool.lines("ran", count: 2)
         try gate.release(2)
         let ended = try spool.ended("job", count: 2)

@@ -116,7 +116,7 @@ struct UnixRowTests {
             try run("cat failed/\(job.id)/stdout") == "hello\n" && run("cat failed/\(job.id)/stdout") == spool.ctl("logs", job.id).output)
         #expect(try run("cat failed/\(job.id)/status.json") == spool.ctl("status", "--json", job.id).output)
         // retry
-        try run("cp -r failed/\(job.id) new/")
+        try spool.copyIntoNew("\(spool.path)/failed/\(job.id)")
         #expect(try spool.ended("greet", count: 2)[1].string("retry_of") == job.id)
         // jobs, prune
         #expect(try Set(run("ls failed").split(separator: "\n").map(String.init)) == Set(spool.ctl("jobs", "-q").lines))

@@ -63,7 +63,9 @@ struct MonitorTests {
         // The socket has its name before somebody listens there; then the monitor says so.
         try spool.wait(for: "the monitor") { (try? Files.text("\(socket).told"))?.hasSuffix("\n") ?? false }  // not yet
         return try addresses.map { address in
-            let found = try Commands.run("curl", "-s", "--unix-socket", socket, "http://localhost\(address)")
+            // The monitor closes a connection in which nothing is asked for ten seconds.
+            let again = ["--retry", "9", "--retry-all-errors"]
+            let found = try Commands.run("curl", ["-s"] + again + ["--unix-socket", socket, "http://localhost\(address)"])
             #expect(found.code == 0, "\(address): \(found.error)")
             return found.output
         }

@@ -117,6 +117,14 @@ extension SpoolUnderTest {
 
     // MARK: Dropping
 
+    /// Copies a directory into `new/` beside a daemon that stands still meanwhile. It takes a directory in which nothing has changed for
+    /// one second, which on a busy machine may be a copy in its midst.
+    func copyIntoNew(_ directory: String) throws {
+        try pause()
+        defer { signal(SIGCONT) }
+        try Commands.succeed("cp", "-r", directory, "\(path)/new/")
+    }
+
     /// Writes a file elsewhere and renames it into `new/`.
     func drop(_ file: String, _ text: String, mode: mode_t = 0o644) throws {
         try Files.write("\(path)/tmp/\(file)", text, mode: mode)

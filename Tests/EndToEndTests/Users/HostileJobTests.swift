@@ -77,7 +77,11 @@ import Testing
     private static func plant(_ plant: Plant, _ path: String, _ canary: String) throws {
         // The daemon and the worker write these names, too, so this repeats until neither interferes.
         while true {
-            if Files.exists(path) { try Files.removeTree(path) }
+            do {
+                if Files.exists(path) { try Files.removeTree(path) }
+            } catch let error as SystemError where error.errno == ENOENT {
+                continue
+            }
             let failure: Int32 =
                 switch plant {
                 case .symlink: Glibc.symlink(canary, path) == 0 ? 0 : errno
@@ -90,8 +94,9 @@ import Testing
             guard failure == 0 else { throw SystemError(call: "plant", path: path, errno: failure) }
             break
         }
-        if plant == .directory { try Files.makeDirectory("\(path)/more") }
-        if plant == .directory || plant == .fifo { _ = lchown(path, 5, 60) }  // the daemon may have removed it already
+        // The daemon may have removed it already.
+        if plant == .directory { _ = mkdir("\(path)/more", 0o700) }
+        if plant == .directory || plant == .fifo { _ = lchown(path, 5, 60) }
     }
 
     @Test("U3: Attack 18: a job's file that its user overwrites never runs as root: not after a crash, nor by mv, cp -r or retry")
@@ -116,7 +121,7 @@ import Testing
         try Self.rewrite("\(job.directory)/job.toml", evil)
         let retry = try spool.ctl("retry", job.id)
         #expect(retry.code == 1 && retry.errors.contains("belongs to user 5"), "\(retry.errors)")
-        try Commands.succeed("cp", "-r", job.directory, "\(spool.path)/new/")
+        try spool.copyIntoNew(job.directory)
         let copied = try spool.wait(for: "the copy's rejection") { try spool.jobs(in: "failed").first { $0.reason == "rejected" } }
         #expect(copied.error.contains("belongs to user 5"), "\(copied.error)")
         try Files.rename(job.directory, "\(spool.path)/new/\(job.id)")
@@ -143,7 +148,7 @@ import Testing
         let job = try spool.run("command = \"id -un; cat\"\npayload = 1\nuser = \"games\"\ndirectory = \"/\"")
         #expect(try job.stdout == "games\n1", "\(job.error)")
         #expect(try spool.ctl("retry", "-w", job.id).code == 0)
-        try Commands.succeed("cp", "-r", job.directory, "\(spool.path)/new/")
+        try spool.copyIntoNew(job.directory)
         #expect(try spool.ended("job", count: 3).allSatisfy { try $0.stdout == "games\n1" })
         try Files.rename(job.directory, "\(spool.path)/new/\(job.id)")
         let all = try spool.wait(for: "the fourth") { () -> [FoundJob]? in
