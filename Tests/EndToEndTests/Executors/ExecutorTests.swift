@@ -49,6 +49,16 @@ import Testing
         try spool.logLine("event=executor-trouble", "executor=fake")
     }
 
+    @Test("X2: A run that ends before its executor has answered is told as it ended, and its record has no handle")
+    func endsUnanswered() throws {
+        let (spool, fake) = try FakeExecutor.spool()
+        try fake.set("submit.hang")
+        let job = try spool.end(ofID: spool.submit(to: "fake", "true; exit 5"))
+        #expect(job.outcome == "failed exit 5" && job.string("executor") == "fake", "\(job.outcome)")
+        guard case .table(let remote)? = job.status["remote"]?.kind else { throw spool.failure("no remote in the status") }
+        guard case .null? = remote["handle"]?.kind else { throw spool.failure("a handle that nobody has told") }
+    }
+
     @Test("X4: What the engine refuses ends the job, and says why")
     func refused() throws {
         let (spool, fake) = try FakeExecutor.spool()
