@@ -270,15 +270,10 @@ private final class Work: Bench {
     private static let dropped = ["fail-drop", "retry-drop", "retry-once", "retry-again", "fail-cancel-1"]
 
     init() throws {
-        var seconds = 2
-        var begun: (spool: SpoolUnderTest, again: String, dues: ClosedRange<Int>)?
-        while begun == nil {
-            begun = try Self.begin(dueIn: seconds)
-            seconds *= 2
-        }
-        dues = begun!.dues
-        again = begun!.again
-        try super.init(begun!.spool)
+        let begun = try withEnoughSeconds(from: 2) { try Self.begin(dueIn: Int($0)) }
+        dues = begun.dues
+        again = begun.again
+        try super.init(begun.spool)
         try Files.remove("\(spool.out)/runs")
         try awaitClock(Int64(dues.upperBound) * 1000)
         try keep()

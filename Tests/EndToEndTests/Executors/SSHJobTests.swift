@@ -34,13 +34,12 @@ struct SSHJobTests {
 
     /// A job's timeout ends it. One that is over before the job has written anything is tried again, longer: there the machine was slow.
     static func timeout(_ spool: SpoolUnderTest, executor: String) throws {
-        var (milliseconds, output) = (500, "")
-        while output.isEmpty {
-            let slow = try spool.submit(to: executor, "echo begun; sleep 1000; true", "--timeout", "\(milliseconds)ms")
+        try withEnoughSeconds(from: 1) { seconds in
+            let slow = try spool.submit(to: executor, "echo begun; sleep 1000; true", "--timeout", "\(seconds)s")
             let ended = try spool.end(ofID: slow)
-            output = try ended.stdout
+            let output = try ended.stdout
             #expect(ended.outcome == "failed timeout" && ["begun\n", ""].contains(output), "\(ended.outcome): \(output)")
-            milliseconds *= 4
+            return output.isEmpty ? nil : ()
         }
     }
 

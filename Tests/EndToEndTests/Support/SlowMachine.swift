@@ -13,6 +13,24 @@ func withEnoughSeconds<Value>(from least: Int64 = 3, _ body: (Int64) throws -> V
     throw WaitFailed(description: "the machine is too slow for all times of less than \(seconds) seconds")
 }
 
+extension SpoolUnderTest {
+    /// Has spoold read a file whose instant is some seconds ahead. spoold refuses one that has passed when it reads the file.
+    ///
+    /// - Parameter write: writes the file, and returns its name in the log and what the test needs of it.
+    func takenInTime<Value>(from least: Int64 = 2, _ write: (Int64) throws -> (file: String, value: Value)) throws -> Value {
+        try withEnoughSeconds(from: least) { seconds in
+            let seen = logLength
+            let (file, value) = try write(seconds)
+            let said = try wait(for: "\(file) to be read") {
+                String(Substring(log.utf8.dropFirst(seen))).wholeLines.first {
+                    ($0.contains("event=defined") || $0.contains("event=refused")) && $0.contains("file=\(file)")
+                }
+            }
+            return said.contains("event=defined") ? value : nil
+        }
+    }
+}
+
 /// Calls `body` again and again until it has taken less than this time, and returns its value then. For what the daemon waits for only for
 /// some time.
 func withinMilliseconds<Value>(_ milliseconds: Int64, _ body: () throws -> Value) throws -> Value {
