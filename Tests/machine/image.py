@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PACKAGES = [
@@ -47,20 +46,10 @@ def make_image(cache):
         keep = "; ".join(f'cp "$1"/var/cache/apt/archives/{name}_*.deb {downloaded}' for name in RETURNING)
         unpack = f"cd {downloaded} && mkdir of && cd of && apt-get download -q {' '.join(CRONTAB_PACKAGES)} && " \
             'for deb in *.deb; do dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$1"; done'
-        for tries_left in [2, 1, 0]:
-            made = subprocess.run(
-                ["mmdebstrap", "-q", "--variant=minbase", "--skip=essential/unlink", "--skip=cleanup/apt",
-                 f"--include={','.join(PACKAGES)}", f"--customize-hook={keep}", f"--customize-hook={unpack}",
-                 '--customize-hook=rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/*', "bookworm", root])
-            if made.returncode == 0:
-                break
-            # The archive may have refused a package at one moment.
-            if tries_left == 0:
-                raise SystemExit("mmdebstrap cannot make the image")
-            for directory in [root, downloaded]:
-                shutil.rmtree(directory, ignore_errors=True)
-            os.mkdir(downloaded)
-            time.sleep(20)
+        subprocess.run(
+            ["mmdebstrap", "-q", "--variant=minbase", '--aptopt=Acquire::Retries "8"', "--skip=essential/unlink", "--skip=cleanup/apt",
+             f"--include={','.join(PACKAGES)}", f"--customize-hook={keep}", f"--customize-hook={unpack}",
+             '--customize-hook=rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/*', "bookworm", root], check=True)
         shutil.copytree(downloaded, f"{root}/{REPOSITORY}", ignore=shutil.ignore_patterns("of"))
         index = subprocess.run(["dpkg-scanpackages", "-m", "."], cwd=f"{root}/{REPOSITORY}", check=True, capture_output=True).stdout
         with open(f"{root}/{REPOSITORY}/Packages", "wb") as file:

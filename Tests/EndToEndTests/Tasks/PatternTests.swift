@@ -195,7 +195,7 @@ struct PatternTests {
         // Each second is a run, or is reported as skipped because the machine has not ended the last run yet.
         let meanwhile = spool.log.split(separator: "\n").prefix { !$0.contains("event=unanswered") }
         #expect(
-            meanwhile.count { $0.contains("event=accepted") && $0.contains("task=clock") || $0.contains("event=skipped") } >= 3,
+            meanwhile.count { $0.contains("event=accepted") && $0.contains("task=clock") || $0.contains("event=skipped") } >= 5,
             "the daemon has waited for the program: \(meanwhile)")
         try spool.ended("clock", count: before + 5)
         for pid in pids { try Processes.awaitEnd(of: pid) }
