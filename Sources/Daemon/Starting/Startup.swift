@@ -56,7 +56,7 @@ struct Startup {
         }
     }
 
-    /// Takes the lock of a spool that nobody serves. Waits for a short time when the daemon that has the lock is dead: if it was killed
+    /// Takes the lock of a spool that nobody serves. Waits for half a minute when the daemon that has the lock is dead: if it was killed
     /// while it started a worker, that child has the daemon's locks until it executes the worker program. The looks are counted, not the
     /// time: on a busy machine this process may stand still as long as the child does.
     private func takeFreeLock() throws -> SpoolLock {
