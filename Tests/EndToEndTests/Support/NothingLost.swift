@@ -92,8 +92,8 @@ extension SpoolUnderTest {
         return faults
     }
 
-    /// True when nothing waits or runs. Each directory is listed twice, by turns: a job that is tried again moves from the second, after the
-    /// first was listed, into the first, and a job moves back only when it is tried a third time.
+    /// True when nothing waits or runs. Each directory is listed twice, by turns: a job that is tried again moves from the second, after
+    /// the first was listed, into the first, and a job moves back only when it is tried a third time.
     var isEmptied: Bool {
         get throws { try ["new", "running", "new", "running"].allSatisfy { try Files.list("\(path)/\($0)").isEmpty } }
     }
